@@ -1,0 +1,43 @@
+# One object library a module; see src/*/CMakeLists.txt and tools/check_deps for who may use whom.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+foreach(pair uv:libuv curl:libcurl crypto:libcrypto expat:expat jansson:jansson xxhash:libxxhash inih:inih zstd:libzstd)
+  string(REPLACE ":" ";" pair ${pair})
+  list(GET pair 0 name)
+  list(GET pair 1 package)
+  pkg_check_modules(${name} REQUIRED IMPORTED_TARGET ${package})
+endforeach()
+
+add_library(shf_flags INTERFACE)
+target_compile_options(shf_flags INTERFACE
+  -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith
+  -Wwrite-strings -Wundef -fno-common -ffp-contract=off)
+if(SHF_WERROR)
+  target_compile_options(shf_flags INTERFACE -Werror)
+endif()
+if(SHF_SANITIZE)
+  string(REPLACE ";" "," sanitizers "${SHF_SANITIZE}")
+  target_compile_options(shf_flags INTERFACE -fsanitize=${sanitizers} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(shf_flags INTERFACE -fsanitize=${sanitizers})
+endif()
+target_include_directories(shf_flags INTERFACE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
+
+# shf_module(NAME SOURCES ... [LIBRARIES external targets] [MODULES modules it may use])
+function(shf_module name)
+  cmake_parse_arguments(M "" "" "SOURCES;LIBRARIES;MODULES" ${ARGN})
+  add_library(shf_${name} OBJECT ${M_SOURCES})
+  target_link_libraries(shf_${name} PUBLIC shf_flags ${M_LIBRARIES} Threads::Threads)
+  set_target_properties(shf_${name} PROPERTIES SHF_MODULES "${M_MODULES}" SHF_LIBRARIES "${M_LIBRARIES}")
+endfunction()
+
+# Links a program against just these modules' objects, so that a hidden dependency fails to link.
+function(shf_link_modules target)
+  foreach(module ${ARGN})
+    target_sources(${target} PRIVATE $<TARGET_OBJECTS:shf_${module}>)
+    get_target_property(libraries shf_${module} SHF_LIBRARIES)
+    if(libraries)
+      target_link_libraries(${target} PRIVATE ${libraries})
+    endif()
+  endforeach()
+  target_link_libraries(${target} PRIVATE shf_flags Threads::Threads m)
+endfunction()

@@ -1,0 +1,319 @@
+/* The reader: open, look up, search, refresh, inspect. Include <shardyfusion/shardyfusion.h>. */
+#ifndef SHF_READER_H
+#define SHF_READER_H
+
+#include "runtime.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Serves one snapshot prefix; pinned to one manifest until refreshed. Any number of threads may share it. */
+typedef struct shf_reader shf_reader;
+
+/* ---- open ------------------------------------------------------------------------------------------- */
+
+enum { SHF_ACCESS_AUTO = 0, SHF_ACCESS_DOWNLOAD = 1, SHF_ACCESS_RANGE = 2 };
+enum { SHF_ADDRESSING_AUTO = 0, SHF_ADDRESSING_PATH = 1, SHF_ADDRESSING_VIRTUAL = 2 };
+enum {
+    SHF_OPEN_LAZY = 1u << 0,        /* open each shard at its first use, not with the snapshot */
+    SHF_OPEN_PRIVATE_COPY = 1u << 1, /* file:// shards: copy (reflink where possible) into local_root, map the copy */
+};
+enum { SHF_FALLBACK_NONE = -1 };
+
+/*
+ * How to reach s3://. A NULL or zero field is looked up: environment (S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY,
+ * S3_SESSION_TOKEN, S3_REGION, then AWS_*; endpoint AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL,
+ * SLATEDB_S3_ENDPOINT_URL), then the AWS shared config and credentials files.
+ */
+typedef struct shf_s3_options {
+    uint32_t struct_size;
+    uint32_t addressing;            /* SHF_ADDRESSING_*; auto = path style when an endpoint is set, else virtual */
+    const char *endpoint_url;       /* "http://127.0.0.1:9000"; plain http only when named here or in the environment */
+    const char *region;             /* default us-east-1 */
+    const char *access_key_id;      /* with secret_access_key, or neither */
+    const char *secret_access_key;
+    const char *session_token;
+    const char *profile;            /* profile of the AWS shared files */
+    const char *ca_bundle;          /* path of a CA bundle */
+    uint32_t anonymous;             /* 1 = send unsigned requests */
+    uint32_t insecure_skip_verify;  /* 1 = do not verify TLS certificates */
+    uint32_t connect_timeout_ms;    /* 0 = 10,000 */
+    uint32_t read_timeout_ms;       /* longest silence within a response; 0 = 30,000 */
+    uint32_t max_attempts;          /* first try included; 0 = 6 */
+    uint32_t reserved;
+} shf_s3_options;
+
+typedef struct shf_reader_options {
+    uint32_t struct_size;
+    uint32_t flags;                  /* SHF_OPEN_* */
+    const char *url;                 /* s3://bucket/prefix, file:///path or a plain path; or the URL of _CURRENT */
+    const char *local_root;          /* local cache directory, made if missing; NULL = $XDG_CACHE_HOME/shardyfusion */
+    const char *manifest_ref;        /* pin this manifest (a URL, or its tail from manifests/ on); NULL = _CURRENT */
+    uint32_t history_offset;         /* pin the manifest this many places before the newest, plus one; 0 = not asked */
+    int32_t max_fallback_attempts;   /* older manifests tried when one is malformed; 0 = 3, SHF_FALLBACK_NONE = fail */
+    uint32_t access_mode;            /* SHF_ACCESS_*; until range reads exist every mode downloads */
+    uint32_t max_concurrency;        /* shard operations in flight for this reader; 0 = 4 a worker thread, at least 8 */
+    uint64_t auto_per_shard_bytes;   /* threshold of SHF_ACCESS_AUTO; 0 = 16 MiB */
+    uint64_t auto_total_bytes;       /* threshold of SHF_ACCESS_AUTO; 0 = 2 GiB */
+    uint64_t cache_max_bytes;        /* cap of the local cache; 0 = 64 GiB. What a reader maps is never removed */
+    int64_t timeout_ms;              /* default deadline of every call on this reader; 0 = 60,000, < 0 = none */
+    const char *const *allowed_prefixes; /* further URL prefixes that a manifest may name; NULL-terminated or NULL */
+    const shf_s3_options *s3;        /* NULL = all from the environment */
+} shf_reader_options;
+
+/*
+ * Opens a snapshot: _CURRENT, the manifest, the shards (concurrently; downloads go through the local cache).
+ * A malformed manifest makes it walk back through older ones. On success take the reader with
+ * shf_op_take_reader. Errors: STATE (no _CURRENT, no valid manifest), MANIFEST, NOT_FOUND, ACCESS, STORE*,
+ * CORRUPT, INDEX, UNSUPPORTED, LOCAL, DEADLINE, CANCELLED.
+ */
+SHF_API shf_status shf_open(shf_runtime *runtime, const shf_reader_options *options, const shf_call *call,
+                            shf_op_id *id);
+
+/* Moves the reader out of a successful open. SHF_E_INVALID for another operation, or when taken before. */
+SHF_API shf_status shf_op_take_reader(shf_op *op, shf_reader **out);
+
+/* What an open or a refresh did. */
+typedef struct shf_open_info {
+    uint32_t struct_size;
+    uint32_t changed;             /* refresh: 1 = a new snapshot is served; open: always 1 */
+    int64_t current_ns;           /* reading _CURRENT (and listing manifests/, where that was needed) */
+    int64_t manifest_ns;          /* reading and checking manifests */
+    int64_t shards_ns;            /* opening shards */
+    uint32_t shards_opened;
+    uint32_t shards_reused;       /* refresh: unchanged, taken over from the old snapshot */
+    uint32_t fallback_attempts;   /* older manifests tried */
+    uint32_t manifest_malformed;  /* refresh: 1 = the new manifest is malformed, the old snapshot stays */
+    uint64_t downloaded_bytes;
+} shf_open_info;
+
+SHF_API shf_status shf_op_open_info(const shf_op *op, shf_open_info *out);
+
+/*
+ * Frees a reader. A reader that was not closed is closed first: running operations complete as cancelled.
+ * Never blocks. Delivered operations, snapshots and buffers stay valid.
+ */
+SHF_API void shf_reader_release(shf_reader *reader);
+
+/* ---- lookups ---------------------------------------------------------------------------------------- */
+
+/*
+ * Looks one key up in the snapshot that is served at the time of the call. Inputs are copied. A missing key is a
+ * result (SHF_NOT_FOUND), not an error. Errors: INVALID (kind or range of the key does not fit the key encoding,
+ * snapshot without keys), ROUTING, CORRUPT, and those of open where the shard is opened lazily.
+ * A resident key is answered before the call returns; its completion is in the queue then.
+ */
+SHF_API shf_status shf_get(shf_reader *reader, const shf_key *key, const shf_routing_context *context,
+                           const shf_call *call, shf_op_id *id);
+
+/* Looks `count` keys up (at most 1,048,576); duplicates allowed, answers in the order given. One bad key fails the whole operation. */
+SHF_API shf_status shf_multi_get(shf_reader *reader, const shf_key *keys, size_t count,
+                                 const shf_routing_context *context, const shf_call *call, shf_op_id *id);
+
+typedef struct shf_value {
+    uint32_t struct_size;
+    shf_status status; /* SHF_OK, or SHF_NOT_FOUND */
+    shf_slice data;    /* lives until the operation is released; empty value: size 0 */
+    shf_buf *buf;      /* shf_buf_retain it to keep data longer; NULL when absent */
+} shf_value;
+
+/* Number of values: 1 for get, the number of keys for multi_get. */
+SHF_API size_t shf_op_value_count(const shf_op *op);
+SHF_API shf_status shf_op_value(const shf_op *op, size_t index, shf_value *out);
+
+/* ---- search ----------------------------------------------------------------------------------------- */
+
+enum { SHF_ID_INT = 1, SHF_ID_TEXT = 2 };
+
+/* Id of a stored vector. */
+typedef struct shf_vector_id {
+    uint32_t kind; /* SHF_ID_* */
+    uint32_t reserved;
+    int64_t int_value;
+    shf_slice text; /* UTF-8 */
+} shf_vector_id;
+
+/*
+ * One nearest-neighbour query. The score is a distance, lower is better: l2 = square root of the sum of squares,
+ * cosine = 1 - cos. Exact, computed in float64 in a fixed order: the same bits on every machine. Hits are ordered
+ * by score, then shard id, then position in the shard; an infinite distance follows every finite one, an undefined
+ * one (NaN: a zero row under cosine, a NaN in the row) follows those.
+ */
+typedef struct shf_query {
+    uint32_t struct_size;
+    uint32_t top_k;            /* hits wanted, at least 1; memory is the only cap */
+    const float *vector;       /* `dimension` floats, finite; copied */
+    uint32_t dimension;        /* must be that of the snapshot */
+    uint32_t shard_count;      /* number of shard_ids */
+    const uint32_t *shard_ids; /* NULL = all shards (or those of the context); else just these, count 0 = none */
+    const shf_routing_context *context; /* NULL, or where to search; shard_ids win over it */
+    const shf_vector_id *like; /* instead of vector: the stored vector of this id (the first in shard order) */
+    uint32_t num_probes;       /* vector-only snapshots; 0 = the manifest's */
+    uint32_t reserved;
+} shf_query;
+
+/* Errors: INVALID (dimension, top_k, NaN or Inf, a zero query under cosine, shard ids, snapshot without vectors, unknown `like`), INDEX, CORRUPT, ... */
+SHF_API shf_status shf_search(shf_reader *reader, const shf_query *query, const shf_call *call, shf_op_id *id);
+
+/* Runs `count` queries (1 to 65,536) together over one snapshot; one result list a query, in the order given. */
+SHF_API shf_status shf_batch_search(shf_reader *reader, const shf_query *queries, size_t count,
+                                    const shf_call *call, shf_op_id *id);
+
+typedef struct shf_hit {
+    uint32_t struct_size;
+    uint32_t shard;      /* shard that holds the row */
+    double score;        /* distance */
+    shf_vector_id id;
+    shf_slice payload;   /* JSON object text as stored; data NULL = no payload */
+} shf_hit;
+
+typedef struct shf_search_info {
+    uint32_t struct_size;
+    uint32_t num_shards_queried;
+    uint64_t rows_scanned;
+    int64_t latency_ns;
+} shf_search_info;
+
+/* Number of queries of a search (1) or batch_search; hits of query `query`, best first. Views live as long as the operation. */
+SHF_API size_t shf_op_query_count(const shf_op *op);
+SHF_API size_t shf_op_hit_count(const shf_op *op, size_t query);
+SHF_API shf_status shf_op_hit(const shf_op *op, size_t query, size_t index, shf_hit *out);
+SHF_API shf_status shf_op_search_info(const shf_op *op, size_t query, shf_search_info *out);
+
+/* ---- refresh and close ------------------------------------------------------------------------------ */
+
+/*
+ * Looks at _CURRENT again and, where it names another manifest, opens that and serves it from then on. Operations
+ * under way finish on the snapshot they started on. Refreshes of one reader run one at a time. A malformed new
+ * manifest leaves the old one served, with changed = 0 (see shf_op_open_info) and a warning in the log; after any
+ * other error the old one stays served too.
+ */
+SHF_API shf_status shf_refresh(shf_reader *reader, const shf_call *call, shf_op_id *id);
+
+enum { SHF_CLOSE_DRAIN = 0, SHF_CLOSE_CANCEL = 1 };
+
+/*
+ * Closes the reader: later calls return SHF_E_CLOSED; running operations finish (SHF_CLOSE_DRAIN) or are cancelled
+ * (SHF_CLOSE_CANCEL); the close completes last. Closing a closed reader succeeds. Release the reader afterwards.
+ */
+SHF_API shf_status shf_close(shf_reader *reader, int mode, const shf_call *call, shf_op_id *id);
+
+/* ---- history ---------------------------------------------------------------------------------------- */
+
+/* Lists the newest `limit` manifests of a prefix (0 = 10), newest first, without opening any. Uses url, manifest-store and s3 fields of options. */
+SHF_API shf_status shf_history(shf_runtime *runtime, const shf_reader_options *options, uint32_t limit,
+                               const shf_call *call, shf_op_id *id);
+
+typedef struct shf_manifest_entry {
+    uint32_t struct_size;
+    uint32_t offset;            /* 0 = newest */
+    const char *ref;            /* URL under the opened prefix; lives as long as the operation */
+    const char *run_id;
+    int64_t published_at_us;    /* microseconds since 1970 UTC, from the directory name */
+} shf_manifest_entry;
+
+SHF_API size_t shf_op_manifest_count(const shf_op *op);
+SHF_API shf_status shf_op_manifest(const shf_op *op, size_t index, shf_manifest_entry *out);
+
+/* ---- inspection: no I/O, about one pinned snapshot --------------------------------------------------- */
+
+/* The snapshot that a reader serves at one moment; reference-counted, may outlive the reader. */
+typedef struct shf_snapshot shf_snapshot;
+
+SHF_API shf_status shf_reader_snapshot(shf_reader *reader, shf_snapshot **out);
+SHF_API void shf_snapshot_release(shf_snapshot *snapshot);
+
+enum { SHF_KIND_KV_ONLY = 1, SHF_KIND_UNIFIED = 2, SHF_KIND_VECTOR_ONLY = 3 };
+enum { SHF_SHARDING_HASH = 1, SHF_SHARDING_CEL = 2 };
+
+typedef struct shf_snapshot_info {
+    uint32_t struct_size;
+    uint32_t kind;              /* SHF_KIND_* */
+    uint32_t num_dbs;           /* shards, empty ones included */
+    uint32_t sharding;          /* SHF_SHARDING_* */
+    const char *run_id;         /* strings live as long as the snapshot */
+    const char *manifest_ref;   /* as it was resolved: under the opened prefix */
+    const char *created_at;     /* ISO 8601, as in the manifest */
+    const char *key_encoding;   /* u64be, u32be, utf8, raw */
+    const char *hash_algorithm; /* xxh3_64 */
+    int64_t created_at_us;      /* microseconds since 1970 UTC */
+    int64_t published_at_us;    /* of the manifest, from its directory name; created_at_us where that has none */
+    uint64_t row_count;         /* rows written, repeated keys counted each time */
+} shf_snapshot_info;
+
+typedef struct shf_shard_info {
+    uint32_t struct_size;
+    uint32_t shard;
+    uint32_t is_empty;       /* 1 = no rows, no object */
+    uint32_t attempt;
+    uint64_t row_count;
+    uint64_t db_bytes;       /* a hint */
+    const char *min_key;     /* JSON text (number or string), or NULL; informational */
+    const char *max_key;
+    const char *db_url;      /* as in the manifest; NULL when empty */
+} shf_shard_info;
+
+typedef struct shf_vector_info {
+    uint32_t struct_size;
+    uint32_t dimension;
+    const char *metric;       /* cosine, l2, dot_product */
+    const char *index_type;
+    const char *quantization; /* NULL = none */
+    const char *index_params; /* JSON object text */
+    const char *backend;
+    const char *kv_backend;
+} shf_vector_info;
+
+/* Named *_describe so that types and functions differ. Errors: INVALID (shard out of range, snapshot without vectors). */
+SHF_API shf_status shf_snapshot_describe(const shf_snapshot *snapshot, shf_snapshot_info *out);
+SHF_API shf_status shf_snapshot_shard(const shf_snapshot *snapshot, uint32_t shard, shf_shard_info *out);
+SHF_API shf_status shf_snapshot_vectors(const shf_snapshot *snapshot, shf_vector_info *out);
+
+/* Shard of a key. error may be NULL; else it receives the reason of a failure, the caller's to free. */
+SHF_API shf_status shf_snapshot_route_key(const shf_snapshot *snapshot, const shf_key *key,
+                                          const shf_routing_context *context, uint32_t *shard, shf_error **error);
+
+/* Shards of `count` keys: shards[i] belongs to keys[i]. */
+SHF_API shf_status shf_snapshot_shards_for_keys(const shf_snapshot *snapshot, const shf_key *keys, size_t count,
+                                                const shf_routing_context *context, uint32_t *shards,
+                                                shf_error **error);
+
+enum { SHF_HEALTHY = 1, SHF_DEGRADED = 2, SHF_UNHEALTHY = 3 };
+
+typedef struct shf_health_info {
+    uint32_t struct_size;
+    uint32_t status;           /* SHF_HEALTHY, SHF_DEGRADED (older than the threshold), SHF_UNHEALTHY (closed) */
+    uint32_t num_shards;
+    uint32_t is_closed;
+    double manifest_age_seconds; /* since publication */
+} shf_health_info;
+
+/* staleness_threshold_ms <= 0: age is not judged. */
+SHF_API shf_status shf_health(shf_reader *reader, int64_t staleness_threshold_ms, shf_health_info *out);
+
+/* ---- synchronous forms ------------------------------------------------------------------------------ */
+
+/*
+ * Submit and wait, without a queue. timeout_ms as in shf_call. *op receives the finished operation (to be
+ * released) whenever one was accepted, failed ones included, so that its error can be read; NULL when the call
+ * was refused. The return value is the refusal, or the operation's status.
+ */
+SHF_API shf_status shf_open_sync(shf_runtime *runtime, const shf_reader_options *options, int64_t timeout_ms,
+                                 shf_op **op);
+SHF_API shf_status shf_get_sync(shf_reader *reader, const shf_key *key, const shf_routing_context *context,
+                                int64_t timeout_ms, shf_op **op);
+SHF_API shf_status shf_multi_get_sync(shf_reader *reader, const shf_key *keys, size_t count,
+                                      const shf_routing_context *context, int64_t timeout_ms, shf_op **op);
+SHF_API shf_status shf_search_sync(shf_reader *reader, const shf_query *query, int64_t timeout_ms, shf_op **op);
+SHF_API shf_status shf_batch_search_sync(shf_reader *reader, const shf_query *queries, size_t count,
+                                         int64_t timeout_ms, shf_op **op);
+SHF_API shf_status shf_refresh_sync(shf_reader *reader, int64_t timeout_ms, shf_op **op);
+SHF_API shf_status shf_close_sync(shf_reader *reader, int mode, int64_t timeout_ms, shf_op **op);
+SHF_API shf_status shf_history_sync(shf_runtime *runtime, const shf_reader_options *options, uint32_t limit,
+                                    int64_t timeout_ms, shf_op **op);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

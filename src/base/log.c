@@ -1,0 +1,16 @@
+#include "base/log.h"
+
+#include "base/limits.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+void shf_log_write(const struct shf_log *log, int level, const char *format, ...) {
+    if (!log || !log->function || level > (int)log->level) return;
+    char text[SHF_LIMIT_LOG_MESSAGE];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    log->function(log->context, level, text);
+}

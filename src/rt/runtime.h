@@ -1,0 +1,61 @@
+/*
+ * The one owner of threads: a loop thread (sockets, timers) and a pool of workers (decoding, scans, files).
+ * Work crosses threads as whole tasks. A task is embedded in the object that it works for, so that posting can not fail.
+ */
+#ifndef SHF_RT_RUNTIME_H
+#define SHF_RT_RUNTIME_H
+
+#include "base/budget.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "shardyfusion/runtime.h"
+
+#include <uv.h>
+
+struct shf_task {
+    struct shf_task *next;
+    void (*run)(struct shf_task *task); /* the task may be freed or posted again from within */
+};
+
+/* The struct that embeds member `member` at `pointer`. */
+#define SHF_CONTAINER(pointer, type, member) ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+
+/* Any thread. Tasks of the loop run in the order posted; workers take them in order, several at once. */
+void shf_rt_post_loop(shf_runtime *runtime, struct shf_task *task);
+void shf_rt_post_worker(shf_runtime *runtime, struct shf_task *task);
+
+uv_loop_t *shf_rt_loop(shf_runtime *runtime); /* loop thread only */
+const struct shf_log *shf_rt_log(const shf_runtime *runtime);
+struct shf_budget *shf_rt_budget(shf_runtime *runtime);
+uint32_t shf_rt_worker_count(const shf_runtime *runtime);
+/* True in a child of fork(): the handle must only be freed. */
+bool shf_rt_forked(const shf_runtime *runtime);
+
+/* Counters behind shf_runtime_stats_get. */
+struct shf_rt_counters {
+    atomic_uint_least64_t mapped_bytes, store_requests, store_retries, downloaded_bytes, cache_hits, cache_misses,
+        refresh_failures;
+};
+struct shf_rt_counters *shf_rt_counters(shf_runtime *runtime);
+
+/*
+ * Something that lives as long as the runtime and has handles on its loop (the HTTP client).
+ * sweep: loop thread; some operation was cancelled, look at the tokens of your requests. May be NULL.
+ * stop: loop thread, at the end; fail what is under way and uv_close every handle. destroy: after the threads ended
+ * (in a forked child: without stop; release memory only).
+ */
+struct shf_rt_service {
+    struct shf_rt_service *next;
+    const void *kind; /* address that names the service */
+    void (*sweep)(struct shf_rt_service *service);
+    void (*stop)(struct shf_rt_service *service);
+    void (*destroy)(struct shf_rt_service *service, bool forked);
+};
+/* Loop thread only. */
+void shf_rt_service_add(shf_runtime *runtime, struct shf_rt_service *service);
+struct shf_rt_service *shf_rt_service_find(shf_runtime *runtime, const void *kind);
+
+/* Makes every service sweep soon; any thread. */
+void shf_rt_sweep(shf_runtime *runtime);
+
+#endif

@@ -1,0 +1,48 @@
+/*
+ * URLs: where a snapshot is opened, and which URLs its data may name. Pure.
+ *
+ * The opened location is split into a store (scheme + bucket, or the file system) and a prefix below it. A URL that
+ * comes from data (manifest_ref, db_url, .npy refs) is decoded, rebased where it begins with the snapshot's own
+ * s3_prefix, and must then lie under the opened prefix or under one that the caller allowed; `..` and `.` segments,
+ * encoded separators, userinfo, queries, fragments, control characters, empty buckets and other schemes are
+ * SHF_E_MANIFEST, before any packet is sent (contract section 9).
+ */
+#ifndef SHF_SNAPSHOT_LOCATION_H
+#define SHF_SNAPSHOT_LOCATION_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+
+enum shf_scheme { SHF_SCHEME_S3 = 1, SHF_SCHEME_FILE = 2, SHF_SCHEME_MEM = 3 /* tests */ };
+
+struct shf_location {
+    enum shf_scheme scheme;
+    char *bucket;       /* s3, mem; NULL for file */
+    char *prefix;       /* key prefix without leading or trailing slash; may be "" ; file: absolute path without leading slash */
+    char *pointer_name; /* "_CURRENT", or the last segment of the URL where that begins with "_" */
+    char *url;          /* canonical URL of the prefix, without trailing slash */
+};
+
+/* From the user: s3://bucket/prefix[/_NAME], file:///path, mem://bucket/prefix, or a plain path (relative ones are made absolute). SHF_E_INVALID. */
+shf_status shf_location_parse(const char *text, struct shf_location *out, struct shf_error **error);
+void shf_location_free(struct shf_location *location);
+
+/* Key of an object under the prefix: prefix + "/" + tail, the caller's to free; NULL without memory. */
+char *shf_location_key(const struct shf_location *location, const char *tail);
+/* Its URL, likewise. */
+char *shf_location_url(const struct shf_location *location, const char *tail);
+
+/* Key (below the store's root) of a manifest_ref: by its tail from the last "/manifests/" on, under the opened prefix. */
+shf_status shf_location_resolve_ref(const struct shf_location *location, const char *manifest_ref, char **key,
+                                    struct shf_error **error);
+
+/*
+ * Resolves a db_url of a manifest whose own prefix is s3_prefix (may be NULL). *key: below the store's root, no trailing slash.
+ * *location_index: -1 = the opened location's store, else the index into `allowed` (another bucket).
+ */
+shf_status shf_location_resolve_data(const struct shf_location *location, const char *s3_prefix, const char *url,
+                                     const struct shf_location *allowed, size_t allowed_count, char **key,
+                                     int *location_index, struct shf_error **error);
+
+#endif
