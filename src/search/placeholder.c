@@ -1,0 +1,1 @@
+typedef int shf_search_placeholder; /* replaced by the first source of the module */
