@@ -9,6 +9,7 @@ foreach(pair uv:libuv curl:libcurl crypto:libcrypto expat:expat jansson:jansson 
 endforeach()
 
 add_library(shf_flags INTERFACE)
+target_compile_definitions(shf_flags INTERFACE _GNU_SOURCE)
 target_compile_options(shf_flags INTERFACE
   -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith
   -Wwrite-strings -Wundef -fno-common -ffp-contract=off)

@@ -41,7 +41,8 @@ struct shf_rt_counters *shf_rt_counters(shf_runtime *runtime);
 /*
  * Something that lives as long as the runtime and has handles on its loop (the HTTP client).
  * sweep: loop thread; some operation was cancelled, look at the tokens of your requests. May be NULL.
- * stop: loop thread, at the end; fail what is under way and uv_close every handle. destroy: after the threads ended
+ * stop: loop thread, at the end; fail what is under way, and from then on whatever is asked, at once.
+ * close: loop thread, after the last request ended; uv_close every handle. destroy: after the threads ended
  * (in a forked child: without stop; release memory only).
  */
 struct shf_rt_service {
@@ -49,13 +50,32 @@ struct shf_rt_service {
     const void *kind; /* address that names the service */
     void (*sweep)(struct shf_rt_service *service);
     void (*stop)(struct shf_rt_service *service);
+    void (*close)(struct shf_rt_service *service);
     void (*destroy)(struct shf_rt_service *service, bool forked);
 };
 /* Loop thread only. */
 void shf_rt_service_add(shf_runtime *runtime, struct shf_rt_service *service);
 struct shf_rt_service *shf_rt_service_find(shf_runtime *runtime, const void *kind);
 
-/* Makes every service sweep soon; any thread. */
+/* Makes every service and every wait look at its cancellation tokens soon; any thread. */
 void shf_rt_sweep(shf_runtime *runtime);
+
+/*
+ * The memory of the runtime outlives shf_runtime_free while something that a caller may still hold (a retained
+ * buffer) refers to it. These count such holders; they keep no thread alive.
+ */
+shf_runtime *shf_rt_retain(shf_runtime *runtime);
+void shf_rt_release(shf_runtime *runtime);
+
+/*
+ * Work that nobody waits for any more but that must end before the threads do (a download that was cancelled).
+ * shf_runtime_free stops the services, then waits until none is left.
+ */
+void shf_rt_background_begin(shf_runtime *runtime);
+void shf_rt_background_end(shf_runtime *runtime);
+
+/* Public handles (readers, queues, snapshots, operations) that make shf_runtime_free answer SHF_E_BUSY. */
+void shf_rt_handle_add(shf_runtime *runtime);
+void shf_rt_handle_drop(shf_runtime *runtime);
 
 #endif

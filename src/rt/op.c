@@ -1,0 +1,145 @@
+#include "rt/op.h"
+
+#include "base/alloc.h"
+
+#include <assert.h>
+
+/* ---- the table of accepted operations: a lock-free free list of slots, tagged against reuse ---- */
+
+bool shf_op_table_init(struct shf_op_table *table, uint32_t count) {
+    table->slots = shf_alloc_zero(count, sizeof *table->slots);
+    if (!table->slots) return false;
+    table->count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        shf_cancel_init(&table->slots[i].cancel);
+        atomic_init(&table->slots[i].next, i + 1 < count ? i + 2 : 0);
+    }
+    atomic_init(&table->free_head, 1);
+    return true;
+}
+
+static bool slot_take(struct shf_op_table *table, uint32_t *out) {
+    uint64_t head = atomic_load_explicit(&table->free_head, memory_order_acquire);
+    for (;;) {
+        uint32_t link = (uint32_t)head;
+        if (link == 0) return false;
+        uint64_t next = atomic_load_explicit(&table->slots[link - 1].next, memory_order_relaxed);
+        uint64_t tagged = ((head >> 32) + 1) << 32 | next;
+        if (atomic_compare_exchange_weak_explicit(&table->free_head, &head, tagged, memory_order_acquire,
+                                                  memory_order_acquire)) {
+            *out = link - 1;
+            atomic_fetch_add_explicit(&table->used, 1, memory_order_relaxed);
+            return true;
+        }
+    }
+}
+
+static void slot_give(struct shf_op_table *table, uint32_t slot) {
+    uint64_t head = atomic_load_explicit(&table->free_head, memory_order_relaxed);
+    uint64_t tagged;
+    do {
+        atomic_store_explicit(&table->slots[slot].next, (uint32_t)head, memory_order_relaxed);
+        tagged = ((head >> 32) + 1) << 32 | (slot + 1);
+    } while (!atomic_compare_exchange_weak_explicit(&table->free_head, &head, tagged, memory_order_release,
+                                                    memory_order_relaxed));
+    atomic_fetch_sub_explicit(&table->used, 1, memory_order_relaxed);
+}
+
+/* ---- life of an operation ---- */
+
+shf_status shf_op_begin(struct shf_op *op, shf_runtime *runtime, enum shf_op_kind kind,
+                        const struct shf_submission *submission, int64_t default_timeout_ms,
+                        void (*destroy)(struct shf_op *op)) {
+    struct shf_op_table *table = shf_rt_op_table(runtime);
+    uint32_t index;
+    if (submission->cq && !shf_cq_reserve(submission->cq)) return SHF_E_BUSY;
+    if (!slot_take(table, &index)) {
+        if (submission->cq) shf_cq_unreserve(submission->cq);
+        return SHF_E_BUSY;
+    }
+    struct shf_op_slot *slot = &table->slots[index];
+    slot->generation++;
+    shf_cancel_arm(&slot->cancel, slot->generation);
+    atomic_store_explicit(&slot->cq, submission->cq, memory_order_relaxed);
+    op->runtime = runtime;
+    op->kind = kind;
+    op->slot = index;
+    op->id = (uint64_t)slot->generation << 32 | index;
+    op->cq = submission->cq;
+    op->waiter = submission->waiter;
+    op->tag = submission->tag;
+    op->cancel = &slot->cancel;
+    op->accepted_ns = shf_clock_monotonic_ns();
+    int64_t timeout_ms = submission->timeout_ms ? submission->timeout_ms : default_timeout_ms;
+    int64_t span;
+    op->deadline_ns = SHF_DEADLINE_NONE;
+    if (timeout_ms >= 0 && !__builtin_mul_overflow(timeout_ms, (int64_t)1000000, &span) &&
+        __builtin_add_overflow(op->accepted_ns, span, &op->deadline_ns)) {
+        op->deadline_ns = SHF_DEADLINE_NONE;
+    }
+    op->status = SHF_OK;
+    op->error = NULL;
+    op->next = NULL;
+    op->destroy = destroy;
+    shf_rt_handle_add(runtime);
+    return SHF_OK;
+}
+
+void shf_op_finish(struct shf_op *op, shf_status status, struct shf_error *error) {
+    assert(op->finished_ns == 0);
+    if (status && !error) (void)shf_error_set(&error, status, "%s", shf_status_text(status));
+    op->status = status;
+    op->error = error;
+    op->finished_ns = shf_clock_monotonic_ns();
+    if (op->cq) {
+        shf_cq_push(op->cq, op);
+        return;
+    }
+    struct shf_op_waiter *waiter = op->waiter;
+    (void)pthread_mutex_lock(&waiter->mutex);
+    waiter->done = true;
+    (void)pthread_cond_signal(&waiter->condition); /* under the lock: the waiter lives on the stack that it frees */
+    (void)pthread_mutex_unlock(&waiter->mutex);
+}
+
+void shf_op_wait(struct shf_op_waiter *waiter) {
+    (void)pthread_mutex_lock(&waiter->mutex);
+    while (!waiter->done) (void)pthread_cond_wait(&waiter->condition, &waiter->mutex);
+    (void)pthread_mutex_unlock(&waiter->mutex);
+}
+
+shf_status shf_op_check(const struct shf_op *op, struct shf_error **error) {
+    if (shf_cancel_requested(op->cancel)) return shf_error_set(error, SHF_E_CANCELLED, "the operation was cancelled");
+    if (shf_deadline_over(op->deadline_ns)) {
+        return shf_error_set(error, SHF_E_DEADLINE, "the time given to the operation is over; allow more with timeout_ms");
+    }
+    return SHF_OK;
+}
+
+void shf_op_release(struct shf_op *op) {
+    if (!op) return;
+    shf_runtime *runtime = op->runtime;
+    bool forked = shf_rt_forked(runtime);
+    uint32_t slot = op->slot;
+    shf_error_free(op->error);
+    op->destroy(op);
+    if (forked) return; /* the table is a copy of the parent's, possibly caught in the middle of a change */
+    slot_give(shf_rt_op_table(runtime), slot);
+    shf_rt_handle_drop(runtime);
+}
+
+shf_status shf_cancel(shf_runtime *runtime, shf_op_id id) {
+    if (!runtime) return SHF_E_INVALID;
+    if (shf_rt_forked(runtime)) return SHF_E_FORKED;
+    struct shf_op_table *table = shf_rt_op_table(runtime);
+    uint32_t slot = (uint32_t)id, generation = (uint32_t)(id >> 32);
+    if (slot >= table->count || generation == 0) return SHF_OK;
+    if (shf_cancel_request_generation(&table->slots[slot].cancel, generation)) shf_rt_sweep(runtime);
+    return SHF_OK;
+}
+
+void *shf_op_tag(const struct shf_op *op) { return op ? op->tag : NULL; }
+shf_op_id shf_op_get_id(const struct shf_op *op) { return op ? op->id : 0; }
+shf_status shf_op_status(const struct shf_op *op) { return op ? op->status : SHF_E_INVALID; }
+const struct shf_error *shf_op_error(const struct shf_op *op) { return op ? op->error : NULL; }
+int64_t shf_op_latency_ns(const struct shf_op *op) { return op ? op->finished_ns - op->accepted_ns : 0; }
