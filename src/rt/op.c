@@ -97,15 +97,16 @@ void shf_op_finish(struct shf_op *op, shf_status status, struct shf_error *error
     }
     struct shf_op_waiter *waiter = op->waiter;
     (void)pthread_mutex_lock(&waiter->mutex);
-    waiter->done = true;
+    waiter->finished = op;
     (void)pthread_cond_signal(&waiter->condition); /* under the lock: the waiter lives on the stack that it frees */
     (void)pthread_mutex_unlock(&waiter->mutex);
 }
 
-void shf_op_wait(struct shf_op_waiter *waiter) {
+struct shf_op *shf_op_wait(struct shf_op_waiter *waiter) {
     (void)pthread_mutex_lock(&waiter->mutex);
-    while (!waiter->done) (void)pthread_cond_wait(&waiter->condition, &waiter->mutex);
+    while (!waiter->finished) (void)pthread_cond_wait(&waiter->condition, &waiter->mutex);
     (void)pthread_mutex_unlock(&waiter->mutex);
+    return waiter->finished;
 }
 
 shf_status shf_op_check(const struct shf_op *op, struct shf_error **error) {

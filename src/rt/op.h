@@ -27,9 +27,9 @@ enum shf_op_kind {
 struct shf_op_waiter {
     pthread_mutex_t mutex;
     pthread_cond_t condition;
-    bool done;
+    struct shf_op *finished;
 };
-#define SHF_OP_WAITER_INIT {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false}
+#define SHF_OP_WAITER_INIT {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, NULL}
 
 /* Where a completion goes: a queue, or a waiting thread. */
 struct shf_submission {
@@ -69,8 +69,8 @@ void shf_op_finish(struct shf_op *op, shf_status status, struct shf_error *error
 /* SHF_OK, or why the operation must stop now. */
 shf_status shf_op_check(const struct shf_op *op, struct shf_error **error);
 
-/* Waits for an operation begun with `waiter`. */
-void shf_op_wait(struct shf_op_waiter *waiter);
+/* Waits for the operation that was begun with `waiter`, and gives it. */
+struct shf_op *shf_op_wait(struct shf_op_waiter *waiter);
 
 /* ---- shared with the queue and the runtime ---- */
 

@@ -105,7 +105,9 @@ static void stop_task(struct shf_task *task) {
 
 static void close_task(struct shf_task *task) {
     shf_runtime *runtime = SHF_CONTAINER(task, shf_runtime, close);
-    for (struct shf_rt_service *s = runtime->services; s; s = s->next) s->close(s);
+    for (struct shf_rt_service *s = runtime->services; s; s = s->next) {
+        if (s->close) s->close(s);
+    }
     uv_close((uv_handle_t *)&runtime->wait_timer, NULL);
     uv_close((uv_handle_t *)&runtime->wake, NULL);
 }

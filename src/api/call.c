@@ -1,0 +1,24 @@
+#include "api/call.h"
+
+shf_status shf_call_read(const shf_call *call, struct shf_submission *out) {
+    shf_call read;
+    if (!call) return SHF_E_INVALID;
+    shf_status status = shf_struct_copy(&read, sizeof read, call);
+    if (status) return status;
+    if (!read.cq || read.flags) return SHF_E_INVALID;
+    *out = (struct shf_submission){.cq = read.cq, .tag = read.tag, .timeout_ms = read.timeout_ms};
+    return SHF_OK;
+}
+
+void shf_sync_begin(struct shf_sync *sync, int64_t timeout_ms) {
+    sync->waiter = (struct shf_op_waiter)SHF_OP_WAITER_INIT;
+    sync->submission = (struct shf_submission){.waiter = &sync->waiter, .timeout_ms = timeout_ms};
+}
+
+shf_status shf_sync_end(struct shf_sync *sync, shf_status submitted, shf_op **op) {
+    *op = NULL;
+    if (submitted) return submitted;
+    shf_op *finished = shf_op_wait(&sync->waiter);
+    *op = finished;
+    return shf_op_status(finished);
+}

@@ -1,0 +1,20 @@
+/* How the functions of the public header become operations: shared by the files of api. */
+#ifndef SHF_API_CALL_H
+#define SHF_API_CALL_H
+
+#include "reader/results.h"
+#include "rt/struct_size.h"
+
+/* Reads a shf_call: where the completion goes. SHF_E_INVALID without a queue. */
+shf_status shf_call_read(const shf_call *call, struct shf_submission *out);
+
+/* A synchronous form: submit with sync.submission between begin and end. Lives on the caller's stack. */
+struct shf_sync {
+    struct shf_op_waiter waiter;
+    struct shf_submission submission;
+};
+void shf_sync_begin(struct shf_sync *sync, int64_t timeout_ms);
+/* Waits for the operation that was submitted (status SHF_OK), hands it out, gives its status. */
+shf_status shf_sync_end(struct shf_sync *sync, shf_status submitted, shf_op **op);
+
+#endif

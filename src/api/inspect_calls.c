@@ -1,0 +1,106 @@
+/* Inspection of a pinned snapshot, and health: no I/O. */
+#include "api/call.h"
+#include "base/limits.h"
+#include "snapshot/router.h"
+
+static const char *orelse(const char *text, const char *otherwise) { return text ? text : otherwise; }
+
+shf_status shf_reader_snapshot(shf_reader *reader, shf_snapshot **out) {
+    if (!reader || !out) return SHF_E_INVALID;
+    if (shf_rt_forked(reader->runtime)) return SHF_E_FORKED;
+    bool closed;
+    struct shf_snapshot *snapshot = shf_reader_pin(reader, &closed);
+    if (!snapshot) return SHF_E_CLOSED;
+    shf_rt_handle_add(reader->runtime);
+    *out = snapshot;
+    return SHF_OK;
+}
+
+void shf_snapshot_release(shf_snapshot *snapshot) {
+    if (!snapshot) return;
+    if (!shf_rt_forked(snapshot->runtime)) shf_rt_handle_drop(snapshot->runtime);
+    shf_snapshot_drop(snapshot);
+}
+
+shf_status shf_snapshot_describe(const shf_snapshot *snapshot, shf_snapshot_info *out) {
+    if (!snapshot || !out) return SHF_E_INVALID;
+    const struct shf_manifest *manifest = snapshot->manifest;
+    const shf_snapshot_info info = {.struct_size = sizeof info,
+                                    .kind = snapshot->kind,
+                                    .num_dbs = manifest->num_dbs,
+                                    .sharding = (uint32_t)manifest->sharding,
+                                    .run_id = manifest->run_id,
+                                    .manifest_ref = snapshot->manifest_ref,
+                                    .created_at = manifest->created_at,
+                                    .key_encoding = shf_key_encoding_name(manifest->key_encoding),
+                                    .hash_algorithm = "xxh3_64",
+                                    .created_at_us = manifest->created_at_us,
+                                    .published_at_us = snapshot->published_at_us,
+                                    .row_count = manifest->row_count};
+    return shf_struct_fill(out, &info, sizeof info);
+}
+
+shf_status shf_snapshot_shard(const shf_snapshot *snapshot, uint32_t shard, shf_shard_info *out) {
+    if (!snapshot || !out || shard >= snapshot->manifest->num_dbs) return SHF_E_INVALID;
+    const struct shf_manifest_shard *row = shf_manifest_find_shard(snapshot->manifest, shard);
+    shf_shard_info info = {.struct_size = sizeof info, .shard = shard, .is_empty = !row || !row->db_url};
+    if (row) {
+        info.attempt = row->attempt;
+        info.row_count = row->row_count;
+        info.db_bytes = row->db_bytes;
+        info.min_key = row->min_key;
+        info.max_key = row->max_key;
+        info.db_url = row->db_url;
+    }
+    return shf_struct_fill(out, &info, sizeof info);
+}
+
+shf_status shf_snapshot_vectors(const shf_snapshot *snapshot, shf_vector_info *out) {
+    if (!snapshot || !out || !snapshot->manifest->has_vector) return SHF_E_INVALID;
+    const struct shf_manifest_vector *vector = &snapshot->manifest->vector;
+    const shf_vector_info info = {.struct_size = sizeof info,
+                                  .dimension = vector->dimension,
+                                  .metric = shf_metric_name(vector->metric),
+                                  .index_type = orelse(vector->index_type, "hnsw"),
+                                  .quantization = vector->quantization,
+                                  .index_params = orelse(vector->index_params, "{}"),
+                                  .backend = orelse(vector->backend, "lancedb"),
+                                  .kv_backend = orelse(vector->kv_backend, "slatedb")};
+    return shf_struct_fill(out, &info, sizeof info);
+}
+
+shf_status shf_snapshot_shards_for_keys(const shf_snapshot *snapshot, const shf_key *keys, size_t count,
+                                        const shf_routing_context *context, uint32_t *shards, shf_error **error) {
+    if (error) *error = NULL;
+    if (!snapshot || (count && (!keys || !shards)) || count > SHF_LIMIT_KEYS_PER_CALL) return SHF_E_INVALID;
+    for (size_t i = 0; i < count; i++) {
+        shf_status status = shf_route(snapshot->manifest, &keys[i], context, &shards[i], error);
+        if (status) {
+            if (count > 1) shf_error_prefix(error, "key %zu", i);
+            return status;
+        }
+    }
+    return SHF_OK;
+}
+
+shf_status shf_snapshot_route_key(const shf_snapshot *snapshot, const shf_key *key, const shf_routing_context *context,
+                                  uint32_t *shard, shf_error **error) {
+    return shf_snapshot_shards_for_keys(snapshot, key, 1, context, shard, error);
+}
+
+shf_status shf_health(shf_reader *reader, int64_t staleness_threshold_ms, shf_health_info *out) {
+    if (!reader || !out) return SHF_E_INVALID;
+    if (shf_rt_forked(reader->runtime)) return SHF_E_FORKED;
+    bool closed;
+    struct shf_snapshot *snapshot = shf_reader_pin(reader, &closed);
+    shf_health_info info = {.struct_size = sizeof info, .status = SHF_UNHEALTHY, .is_closed = closed};
+    if (snapshot) {
+        int64_t age_us = shf_clock_wall_us() - snapshot->published_at_us;
+        bool stale = staleness_threshold_ms > 0 && age_us / 1000 > staleness_threshold_ms;
+        info.num_shards = snapshot->manifest->num_dbs;
+        info.manifest_age_seconds = (double)age_us / 1e6;
+        if (!closed) info.status = stale ? SHF_DEGRADED : SHF_HEALTHY;
+        shf_snapshot_drop(snapshot);
+    }
+    return shf_struct_fill(out, &info, sizeof info);
+}

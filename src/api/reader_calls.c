@@ -1,0 +1,122 @@
+/* Open, refresh, close, history: argument checks, and the synchronous forms. */
+#include "api/call.h"
+#include "base/alloc.h"
+#include "reader/open.h"
+
+#define DEFAULT_HISTORY 10u
+
+static shf_status read_source(shf_runtime *runtime, const shf_reader_options *options, struct shf_source **out) {
+    if (!runtime || !options) return SHF_E_INVALID;
+    if (shf_rt_forked(runtime)) return SHF_E_FORKED;
+    return shf_source_new(runtime, options, out);
+}
+
+shf_status shf_open(shf_runtime *runtime, const shf_reader_options *options, const shf_call *call, shf_op_id *id) {
+    struct shf_submission submission;
+    struct shf_source *source;
+    shf_status status = shf_call_read(call, &submission);
+    if (!status) status = read_source(runtime, options, &source);
+    return status ? status : shf_reader_open(source, &submission, id);
+}
+
+shf_status shf_open_sync(shf_runtime *runtime, const shf_reader_options *options, int64_t timeout_ms, shf_op **op) {
+    struct shf_sync sync;
+    struct shf_source *source;
+    if (!op) return SHF_E_INVALID;
+    shf_sync_begin(&sync, timeout_ms);
+    shf_status status = read_source(runtime, options, &source);
+    if (!status) status = shf_reader_open(source, &sync.submission, NULL);
+    return shf_sync_end(&sync, status, op);
+}
+
+shf_status shf_op_take_reader(shf_op *op, shf_reader **out) {
+    if (!op || !out || op->kind != SHF_OP_OPEN || op->status) return SHF_E_INVALID;
+    struct shf_load_op *load = SHF_CONTAINER(op, struct shf_load_op, base.op);
+    if (!load->owns_reader) return SHF_E_INVALID;
+    load->owns_reader = false;
+    *out = load->base.reader;
+    return SHF_OK;
+}
+
+shf_status shf_op_open_info(const shf_op *op, shf_open_info *out) {
+    if (!op || !out || (op->kind != SHF_OP_OPEN && op->kind != SHF_OP_REFRESH)) return SHF_E_INVALID;
+    const struct shf_load_op *load = SHF_CONTAINER(op, struct shf_load_op, base.op);
+    return shf_struct_fill(out, &load->info, sizeof load->info);
+}
+
+void shf_reader_release(shf_reader *reader) {
+    if (!reader) return;
+    if (!shf_rt_forked(reader->runtime)) shf_reader_shut(reader, true);
+    shf_reader_drop(reader);
+}
+
+shf_status shf_refresh(shf_reader *reader, const shf_call *call, shf_op_id *id) {
+    struct shf_submission submission;
+    shf_status status = reader ? shf_call_read(call, &submission) : SHF_E_INVALID;
+    return status ? status : shf_reader_refresh(reader, &submission, id);
+}
+
+shf_status shf_refresh_sync(shf_reader *reader, int64_t timeout_ms, shf_op **op) {
+    struct shf_sync sync;
+    if (!reader || !op) return SHF_E_INVALID;
+    shf_sync_begin(&sync, timeout_ms);
+    return shf_sync_end(&sync, shf_reader_refresh(reader, &sync.submission, NULL), op);
+}
+
+static bool is_close_mode(int mode) { return mode == SHF_CLOSE_DRAIN || mode == SHF_CLOSE_CANCEL; }
+
+shf_status shf_close(shf_reader *reader, int mode, const shf_call *call, shf_op_id *id) {
+    struct shf_submission submission;
+    if (!reader || !is_close_mode(mode)) return SHF_E_INVALID;
+    shf_status status = shf_call_read(call, &submission);
+    return status ? status : shf_reader_close(reader, mode, &submission, id);
+}
+
+shf_status shf_close_sync(shf_reader *reader, int mode, int64_t timeout_ms, shf_op **op) {
+    struct shf_sync sync;
+    if (!reader || !op || !is_close_mode(mode)) return SHF_E_INVALID;
+    shf_sync_begin(&sync, timeout_ms);
+    return shf_sync_end(&sync, shf_reader_close(reader, mode, &sync.submission, NULL), op);
+}
+
+shf_status shf_history(shf_runtime *runtime, const shf_reader_options *options, uint32_t limit, const shf_call *call,
+                       shf_op_id *id) {
+    struct shf_submission submission;
+    struct shf_source *source;
+    shf_status status = shf_call_read(call, &submission);
+    if (!status) status = read_source(runtime, options, &source);
+    return status ? status : shf_reader_history(source, limit ? limit : DEFAULT_HISTORY, &submission, id);
+}
+
+shf_status shf_history_sync(shf_runtime *runtime, const shf_reader_options *options, uint32_t limit,
+                            int64_t timeout_ms, shf_op **op) {
+    struct shf_sync sync;
+    struct shf_source *source;
+    if (!op) return SHF_E_INVALID;
+    shf_sync_begin(&sync, timeout_ms);
+    shf_status status = read_source(runtime, options, &source);
+    if (!status) status = shf_reader_history(source, limit ? limit : DEFAULT_HISTORY, &sync.submission, NULL);
+    return shf_sync_end(&sync, status, op);
+}
+
+static const struct shf_history_op *history_of(const shf_op *op) {
+    if (!op || op->kind != SHF_OP_HISTORY || op->status) return NULL;
+    return SHF_CONTAINER(op, struct shf_history_op, op);
+}
+
+size_t shf_op_manifest_count(const shf_op *op) {
+    const struct shf_history_op *history = history_of(op);
+    if (!history) return 0;
+    return history->listing.count < history->limit ? history->listing.count : history->limit;
+}
+
+shf_status shf_op_manifest(const shf_op *op, size_t index, shf_manifest_entry *out) {
+    if (!out || index >= shf_op_manifest_count(op)) return SHF_E_INVALID;
+    const struct shf_manifest_item *item = &history_of(op)->listing.items[index];
+    const shf_manifest_entry entry = {.struct_size = sizeof entry,
+                                      .offset = (uint32_t)index,
+                                      .ref = item->ref,
+                                      .run_id = item->run_id,
+                                      .published_at_us = item->published_at_us};
+    return shf_struct_fill(out, &entry, sizeof entry);
+}

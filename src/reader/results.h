@@ -1,0 +1,80 @@
+/* What finished operations hold: layouts that the accessors of api read. */
+#ifndef SHF_READER_RESULTS_H
+#define SHF_READER_RESULTS_H
+
+#include "reader/reader.h"
+#include "reader/shard_group.h"
+
+/* ---- get, multi_get ---- */
+
+struct shf_lookup_value {
+    const uint8_t *data;
+    size_t size;
+    struct shf_buf *buf; /* NULL = absent */
+    bool owns_buf;       /* a copied value; else the shard's mapping, which the pinned state keeps */
+};
+
+struct shf_lookup_op {
+    struct shf_reader_op base; /* first */
+    struct shf_lookup_value *values; /* count; &one for a single key */
+    size_t count;
+    struct shf_lookup_value one;
+    /* while it waits for shards or a worker: */
+    struct shf_pending_key *pending;
+    uint8_t *key_bytes;
+    struct shf_shard_group group;
+    struct shf_shard **needed;
+};
+
+/* ---- search, batch_search ---- */
+
+struct shf_search_hit {
+    struct shf_candidate candidate;
+    bool id_is_text;
+    int64_t id_integer;
+    char *id_text; /* owned */
+    size_t id_text_size;
+    char *payload; /* owned, or NULL */
+    size_t payload_size;
+};
+
+struct shf_search_result {
+    struct shf_search_hit *hits;
+    uint32_t hit_count;
+    uint32_t num_shards_queried;
+    uint64_t rows_scanned;
+};
+
+struct shf_query_plan;
+struct shf_search_unit;
+
+struct shf_search_op {
+    struct shf_reader_op base; /* first */
+    struct shf_search_result *results; /* query_count */
+    size_t query_count;
+    uint64_t charged_bytes; /* to the budget, until the operation is released */
+    /* while it runs: */
+    struct shf_query_plan *plans;
+    struct shf_search_unit *units;
+    size_t unit_count;
+    atomic_size_t units_left;
+    atomic_bool stopped;
+    struct shf_shard_group group;
+    struct shf_shard **needed;
+};
+
+/* ---- history ---- */
+
+#include "snapshot/manifest_store.h"
+
+struct shf_history_op {
+    struct shf_op op; /* first */
+    struct shf_source *source;
+    struct shf_task task;
+    uint32_t limit;
+    shf_status status;
+    struct shf_error *error;
+    struct shf_manifest_listing listing;
+};
+
+#endif

@@ -1,0 +1,183 @@
+#include "reader/state.h"
+
+#include "base/alloc.h"
+#include "base/text.h"
+
+#include <string.h>
+
+/* ---- what kind of snapshot this is; what is not read is refused by name ---- */
+
+static shf_status refuse(const char *ref, const char *what, struct shf_error **error) {
+    return shf_error_set(error, SHF_E_UNSUPPORTED, "%s is %s, which this version does not read", ref, what);
+}
+
+static shf_status decide_unified(const struct shf_manifest_vector *vector, const char *ref, struct shf_error **error) {
+    const char *backend = vector->backend ? vector->backend : "lancedb";
+    if (strcmp(backend, "lancedb") == 0) return refuse(ref, "a composite snapshot with LanceDB vectors", error);
+    if (strcmp(backend, "sqlite-vec") != 0) {
+        return shf_error_set(error, SHF_E_INVALID, "%s names the vector backend \"%s\"; known are sqlite-vec and lancedb", ref,
+                             backend);
+    }
+    if (vector->dimension == 0 || vector->dimension > SHF_LIMIT_DIMENSION) {
+        return shf_error_set(error, SHF_E_INVALID, "%s: custom.vector.dim must be 1 to %u", ref, SHF_LIMIT_DIMENSION);
+    }
+    if (vector->metric != SHF_METRIC_COSINE && vector->metric != SHF_METRIC_L2) {
+        return shf_error_set(error, SHF_E_INVALID, "%s: custom.vector.metric is \"%s\"; sqlite-vec shards have cosine or l2",
+                             ref, vector->metric_text ? vector->metric_text : "(absent)");
+    }
+    return SHF_OK;
+}
+
+static shf_status decide_kind(const struct shf_manifest *manifest, const char *ref, uint32_t *kind,
+                              struct shf_error **error) {
+    if (manifest->has_vector && !manifest->vector.unified) return refuse(ref, "a vector-only snapshot", error);
+    if (manifest->sharding == SHF_SHARD_BY_CEL) return refuse(ref, "sharded by a CEL expression", error);
+    *kind = manifest->has_vector ? SHF_KIND_UNIFIED : SHF_KIND_KV_ONLY;
+    return manifest->has_vector ? decide_unified(&manifest->vector, ref, error) : SHF_OK;
+}
+
+/* ---- shards ---- */
+
+static char *join(const char *a, const char *b) {
+    struct shf_text text = {0};
+    shf_text_add_string(&text, a);
+    shf_text_add_string(&text, b);
+    return shf_text_take(&text);
+}
+
+static shf_status name_objects(struct shf_shard *shard, const char *key, struct shf_error **error) {
+    shard->directory_key = join(key, "/");
+    shard->object_key = shard->directory_key ? join(shard->directory_key, "shard.db") : NULL;
+    const char *root = shard->store->root_url;
+    size_t length = strlen(root);
+    struct shf_text url = {0};
+    shf_text_add(&url, root, length);
+    if (length == 0 || root[length - 1] != '/') shf_text_add_string(&url, "/");
+    if (shard->object_key) shf_text_add_string(&url, shard->object_key);
+    shard->object_url = shf_text_take(&url);
+    if (shard->object_key && shard->object_url) return SHF_OK;
+    return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for shard %u", shard->id);
+}
+
+static shf_status make_shard(struct shf_source *source, const struct shf_manifest *manifest,
+                             const struct shf_manifest_shard *row, struct shf_shard **out, struct shf_error **error) {
+    char *key = NULL;
+    int place = -1;
+    shf_status status =
+        shf_location_resolve_data(&source->location, manifest->s3_prefix, row->db_url, source->allowed,
+                                  source->allowed_count, &key, &place, error);
+    if (status) {
+        shf_error_prefix(error, "db_url of shard %u", row->db_id);
+        shf_error_set_shard(error ? *error : NULL, row->db_id);
+        return status;
+    }
+    struct shf_shard *shard = shf_alloc_zero(1, sizeof *shard);
+    if (!shard) {
+        shf_free(key);
+        return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for shard %u", row->db_id);
+    }
+    atomic_init(&shard->references, 1);
+    atomic_init(&shard->state, SHF_SHARD_IDLE);
+    shard->source = shf_source_retain(source);
+    shard->store = place < 0 ? source->store : source->allowed_stores[place];
+    shard->id = row->db_id;
+    shard->wants_vectors = manifest->has_vector;
+    shard->dimension = manifest->vector.dimension;
+    shard->metric = manifest->vector.metric;
+    status = name_objects(shard, key, error);
+    if (!status && row->checkpoint_id && !(shard->checkpoint_id = shf_strdup(row->checkpoint_id))) {
+        status = shf_error_set(error, SHF_E_NO_MEMORY, "no memory for shard %u", row->db_id);
+    }
+    shf_free(key);
+    if (status) {
+        shf_shard_release(shard);
+        return status;
+    }
+    *out = shard;
+    return SHF_OK;
+}
+
+static bool same_text(const char *a, const char *b) { return a == b || (a && b && strcmp(a, b) == 0); }
+
+/* Published objects are never written again, so the same object with the same checkpoint is the same shard. */
+static bool same_shard(const struct shf_shard *a, const struct shf_shard *b) {
+    return a->store == b->store && a->wants_vectors == b->wants_vectors && a->dimension == b->dimension &&
+           a->metric == b->metric && a->checkpoint_id && same_text(a->checkpoint_id, b->checkpoint_id) &&
+           strcmp(a->object_key, b->object_key) == 0;
+}
+
+static shf_status add_shard(struct shf_snapshot *snapshot, struct shf_source *source,
+                            const struct shf_manifest_shard *row, const struct shf_snapshot *old, uint32_t *reused,
+                            struct shf_error **error) {
+    struct shf_shard *shard = NULL;
+    shf_status status = make_shard(source, snapshot->manifest, row, &shard, error);
+    if (status) return status;
+    const struct shf_manifest *before = old ? old->manifest : NULL;
+    struct shf_shard *kept = before && row->db_id < before->num_dbs ? shf_snapshot_shard_of(old, row->db_id) : NULL;
+    if (kept && same_shard(kept, shard)) {
+        shf_shard_release(shard);
+        shard = shf_shard_retain(kept);
+        (*reused)++;
+    }
+    snapshot->index_of[row->db_id] = snapshot->shard_count;
+    snapshot->shards[snapshot->shard_count++] = shard;
+    return SHF_OK;
+}
+
+static shf_status add_shards(struct shf_snapshot *snapshot, struct shf_source *source, const struct shf_snapshot *old,
+                             uint32_t *reused, struct shf_error **error) {
+    const struct shf_manifest *manifest = snapshot->manifest;
+    snapshot->shards = shf_alloc_zero(manifest->shard_count, sizeof(struct shf_shard *));
+    snapshot->index_of = shf_alloc_array(manifest->num_dbs, sizeof *snapshot->index_of);
+    if (!snapshot->shards || !snapshot->index_of) {
+        return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for %u shards", manifest->shard_count);
+    }
+    for (uint32_t i = 0; i < manifest->num_dbs; i++) snapshot->index_of[i] = SHF_NO_SHARD;
+    for (uint32_t i = 0; i < manifest->shard_count; i++) {
+        if (!manifest->shards[i].db_url) continue;
+        shf_status status = add_shard(snapshot, source, &manifest->shards[i], old, reused, error);
+        if (status) return status;
+    }
+    return SHF_OK;
+}
+
+shf_status shf_snapshot_new(struct shf_source *source, struct shf_manifest *manifest, char *manifest_ref,
+                            int64_t published_at_us, const struct shf_snapshot *old, struct shf_snapshot **out,
+                            uint32_t *reused, struct shf_error **error) {
+    struct shf_snapshot *snapshot = shf_alloc_zero(1, sizeof *snapshot);
+    if (!snapshot) {
+        shf_manifest_free(manifest);
+        shf_free(manifest_ref);
+        return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for a snapshot");
+    }
+    atomic_init(&snapshot->references, 1);
+    snapshot->runtime = shf_rt_retain(source->runtime);
+    snapshot->manifest = manifest;
+    snapshot->manifest_ref = manifest_ref;
+    snapshot->published_at_us = published_at_us;
+    *reused = 0;
+    shf_status status = decide_kind(manifest, manifest_ref, &snapshot->kind, error);
+    if (!status) status = add_shards(snapshot, source, old, reused, error);
+    if (status) {
+        shf_snapshot_drop(snapshot);
+        return status;
+    }
+    *out = snapshot;
+    return SHF_OK;
+}
+
+struct shf_snapshot *shf_snapshot_retain(struct shf_snapshot *snapshot) {
+    atomic_fetch_add_explicit(&snapshot->references, 1, memory_order_relaxed);
+    return snapshot;
+}
+
+void shf_snapshot_drop(struct shf_snapshot *snapshot) {
+    if (!snapshot || atomic_fetch_sub_explicit(&snapshot->references, 1, memory_order_acq_rel) != 1) return;
+    for (uint32_t i = 0; i < snapshot->shard_count; i++) shf_shard_release(snapshot->shards[i]);
+    shf_free(snapshot->shards);
+    shf_free(snapshot->index_of);
+    shf_manifest_free(snapshot->manifest);
+    shf_free(snapshot->manifest_ref);
+    shf_rt_release(snapshot->runtime);
+    shf_free(snapshot);
+}
