@@ -1,0 +1,203 @@
+/* The opened location: what the user typed, made canonical. */
+#include "snapshot/location_priv.h"
+
+#include "base/alloc.h"
+#include "base/limits.h"
+#include "base/text.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DEFAULT_POINTER "_CURRENT"
+
+static shf_status refuse(struct shf_error **error, const char *text, const char *reason) {
+    char shown[SHF_URL_PRINTABLE_BYTES];
+    return shf_error_set(error, SHF_E_INVALID,
+                         "the location %s %s; give s3://bucket/prefix, file:///path or a path of a directory",
+                         shf_url_printable(text, shown), reason);
+}
+
+static shf_status no_memory(struct shf_error **error) {
+    return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for the location of the snapshot");
+}
+
+/* Length of the scheme of text that has one ("x://..."), else 0: a plain path. */
+static size_t scheme_size(const char *text) {
+    size_t size = 0;
+    for (;; size++) {
+        char c = shf_ascii_lower(text[size]);
+        bool letter = c >= 'a' && c <= 'z';
+        bool later = shf_ascii_is_digit(c) || c == '+' || c == '-' || c == '.';
+        if (!letter && !(size > 0 && later)) break;
+    }
+    return strncmp(text + size, "://", 3) == 0 ? size : 0;
+}
+
+void shf_location_free(struct shf_location *location) {
+    if (!location) return;
+    shf_free(location->bucket);
+    shf_free(location->prefix);
+    shf_free(location->pointer_name);
+    shf_free(location->url);
+    memset(location, 0, sizeof *location);
+}
+
+static void pop_segment(struct shf_text *path) {
+    while (path->size && path->data[path->size - 1] != '/') path->size--;
+    if (path->size) path->size--;
+    if (path->data) path->data[path->size] = '\0';
+}
+
+/*
+ * Adds the segments of `more`. ".." goes up while only `physical` segments (a working directory as the system gave it,
+ * free of links) or the root are before it; behind a name it stays, because that name may be a link.
+ */
+static void add_segments(struct shf_text *path, const char *more, bool physical) {
+    bool named = !physical;
+    while (*more) {
+        size_t size = strcspn(more, "/");
+        bool up = size == 2 && memcmp(more, "..", 2) == 0;
+        bool nothing = size == 0 || (size == 1 && more[0] == '.') || (up && path->size == 0);
+        if (up && !named && !nothing) {
+            pop_segment(path);
+        } else if (!nothing) {
+            if (path->size) shf_text_add(path, "/", 1);
+            shf_text_add(path, more, size);
+            named = true;
+        }
+        more += size;
+        if (*more) more++;
+    }
+}
+
+/* The absolute path of `text` without leading slash. */
+static shf_status make_path(const char *text, struct shf_text *path, struct shf_error **error) {
+    const char *unused;
+    size_t size;
+    if (text[0] == '/') {
+        add_segments(path, text, false);
+    } else {
+        char directory[SHF_LIMIT_URL_BYTES];
+        if (!getcwd(directory, sizeof directory)) {
+            return shf_error_set(error, SHF_E_INVALID,
+                                 "the relative path %s has no meaning here: the working directory is gone or too long (%s); "
+                                 "give an absolute path",
+                                 text, strerror(errno));
+        }
+        if ((unused = shf_url_check_text(directory, &size)) != NULL) {
+            return shf_error_set(error, SHF_E_INVALID, "the working directory's path %s; give an absolute path", unused);
+        }
+        add_segments(path, directory, false);
+        add_segments(path, text, true);
+    }
+    return path->failed ? no_memory(error) : SHF_OK;
+}
+
+/* Cuts "_NAME" off the end of the path into pointer_name, if the text did not end in a slash. */
+static bool take_pointer(const char *text, struct shf_text *path, struct shf_location *made) {
+    const char *slash = path->size ? strrchr(path->data, '/') : NULL;
+    const char *last = slash ? slash + 1 : path->size ? path->data : "";
+    bool is_pointer = last[0] == '_' && text[strlen(text) - 1] != '/';
+    made->pointer_name = shf_strdup(is_pointer ? last : DEFAULT_POINTER);
+    if (is_pointer) pop_segment(path);
+    return made->pointer_name != NULL;
+}
+
+/* path: everything below the store's root, pointer included. */
+static shf_status finish(const char *text, struct shf_text *path, struct shf_location *made, struct shf_error **error) {
+    if (!take_pointer(text, path, made)) return no_memory(error);
+    made->prefix = shf_text_take(path);
+    if (!made->prefix) return no_memory(error);
+    struct shf_text url = {0};
+    shf_text_format(&url, "%s://%s%s%s", shf_url_scheme_name(made->scheme), made->bucket ? made->bucket : "",
+                    made->prefix[0] || made->scheme == SHF_SCHEME_FILE ? "/" : "", made->prefix);
+    made->url = shf_text_take(&url);
+    if (!made->url) return no_memory(error);
+    if (strlen(made->url) > SHF_LIMIT_URL_BYTES) return refuse(error, text, "is too long");
+    return SHF_OK;
+}
+
+/* s3://BUCKET[/KEY] and mem://: `rest` is behind the "://". */
+static shf_status parse_bucket(const char *text, const char *rest, struct shf_text *path, struct shf_location *made,
+                               struct shf_error **error) {
+    size_t bucket = strcspn(rest, "/");
+    const char *reason = shf_url_check_bucket(rest, bucket);
+    if (reason) return refuse(error, text, reason);
+    const char *key = rest + bucket + (rest[bucket] == '/');
+    size_t size = strlen(key);
+    if (size && key[size - 1] == '/') size--; /* one trailing slash */
+    reason = size || (key[0] == '/') ? shf_url_check_path(key, size) : NULL;
+    if (reason) return refuse(error, text, reason);
+    made->bucket = shf_strndup(rest, bucket);
+    shf_text_add(path, key, size);
+    return made->bucket && !path->failed ? SHF_OK : no_memory(error);
+}
+
+static shf_status parse_file(const char *text, const char *rest, struct shf_text *path, struct shf_error **error) {
+    static const char localhost[] = "localhost";
+    size_t host = strcspn(rest, "/");
+    if (host && !shf_ascii_equal_ignore_case(rest, host, localhost)) {
+        return refuse(error, text, "names a host; a file URL has three slashes, file:///path");
+    }
+    if (rest[host] != '/') return refuse(error, text, "has no path");
+    return make_path(rest + host, path, error);
+}
+
+shf_status shf_location_parse(const char *text, struct shf_location *out, struct shf_error **error) {
+    if (!text) return shf_error_set(error, SHF_E_INVALID, "no location of a snapshot was given");
+    size_t size;
+    const char *reason = shf_url_check_text(text, &size);
+    if (reason) return refuse(error, text, reason);
+
+    struct shf_location made = {0};
+    struct shf_text path = {0};
+    size_t scheme = scheme_size(text);
+    const char *rest = scheme ? text + scheme + 3 : text;
+    shf_status status;
+    if (scheme == 0) {
+        made.scheme = SHF_SCHEME_FILE;
+        status = make_path(text, &path, error);
+    } else if (shf_ascii_equal_ignore_case(text, scheme, "file")) {
+        made.scheme = SHF_SCHEME_FILE;
+        status = parse_file(text, rest, &path, error);
+    } else if (shf_ascii_equal_ignore_case(text, scheme, "s3")) {
+        made.scheme = SHF_SCHEME_S3;
+        status = parse_bucket(text, rest, &path, &made, error);
+    } else if (shf_ascii_equal_ignore_case(text, scheme, "mem")) {
+        made.scheme = SHF_SCHEME_MEM;
+        status = parse_bucket(text, rest, &path, &made, error);
+    } else {
+        status = refuse(error, text, "has a scheme that is not read here (an S3 server's own address goes into the endpoint option)");
+    }
+    if (status == SHF_OK) status = finish(text, &path, &made, error);
+    if (status == SHF_OK) {
+        *out = made;
+        made = (struct shf_location){0};
+    }
+    shf_text_free(&path);
+    shf_location_free(&made);
+    return status;
+}
+
+char *shf_location_key(const struct shf_location *location, const char *tail) {
+    struct shf_text key = {0};
+    shf_text_format(&key, "%s%s%s", location->prefix, location->prefix[0] && tail[0] ? "/" : "", tail);
+    return shf_text_take(&key);
+}
+
+char *shf_location_key_url(const struct shf_location *location, const char *key) {
+    struct shf_text url = {0};
+    shf_text_format(&url, "%s://%s/%s", shf_url_scheme_name(location->scheme), location->bucket ? location->bucket : "",
+                    key);
+    return shf_text_take(&url);
+}
+
+char *shf_location_url(const struct shf_location *location, const char *tail) {
+    if (!tail[0]) return shf_strdup(location->url);
+    char *key = shf_location_key(location, tail);
+    char *url = key ? shf_location_key_url(location, key) : NULL;
+    shf_free(key);
+    return url;
+}

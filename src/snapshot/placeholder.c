@@ -1,1 +1,0 @@
-typedef int shf_snapshot_placeholder; /* replaced by the first source of the module */
