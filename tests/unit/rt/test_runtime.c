@@ -18,6 +18,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+/* The sanitizer ends a child that starts threads, unless it is asked not to. */
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void) { return "die_after_fork=0"; }
+#endif
+#endif
+
 struct counting_task {
     struct shf_task task;
     atomic_int *count;
