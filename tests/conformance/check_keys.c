@@ -86,7 +86,7 @@ static bool check_one(struct conformance *c, shf_reader *reader, const shf_snaps
     uint32_t shard = 0;
     SHF_INIT(&call);
     call.cq = c->cq;
-    shf_op *op = conformance_wait(c, shf_get(reader, &row->key, NULL, &call, &id), id);
+    shf_op *op = conformance_wait(c, shf_get(reader, &row->key, NULL, &call, &id), &id);
     if (!op) return false;
     bool ok;
     if (row->is_refused) {
@@ -113,7 +113,7 @@ static bool check_together(struct conformance *c, shf_reader *reader, const stru
     SHF_INIT(&call);
     call.cq = c->cq;
     for (size_t i = 0; i < count; i++) keys[i] = keys[count + i] = rows[i].key;
-    shf_op *op = conformance_wait(c, shf_multi_get(reader, keys, 2 * count, NULL, &call, &id), id);
+    shf_op *op = conformance_wait(c, shf_multi_get(reader, keys, 2 * count, NULL, &call, &id), &id);
     if (!op) {
         ok = false;
     } else if (shf_op_status(op)) {
@@ -238,7 +238,7 @@ bool conformance_check_history(struct conformance *c, const json_t *history) {
     SHF_INIT(&call);
     call.cq = c->cq;
     options.url = c->url;
-    shf_op *op = conformance_wait(c, shf_history(c->runtime, &options, 100, &call, &id), id);
+    shf_op *op = conformance_wait(c, shf_history(c->runtime, &options, 100, &call, &id), &id);
     if (!op) return false;
     bool ok = shf_op_status(op) == SHF_OK || conformance_fail("history: %s", shf_error_message(shf_op_error(op)));
     if (ok && shf_op_manifest_count(op) != json_array_size(recorded)) {

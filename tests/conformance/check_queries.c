@@ -123,7 +123,7 @@ static bool check_single(struct conformance *c, shf_reader *reader, const struct
     shf_op_id id;
     SHF_INIT(&call);
     call.cq = c->cq;
-    shf_op *op = conformance_wait(c, shf_search(reader, &query->query, &call, &id), id);
+    shf_op *op = conformance_wait(c, shf_search(reader, &query->query, &call, &id), &id);
     if (!op) return false;
     bool ok;
     if (shf_op_status(op)) {
@@ -150,7 +150,7 @@ static bool check_batch(struct conformance *c, shf_reader *reader, const struct 
         line[used] = i;
         batch[used++] = queries[i].query;
     }
-    shf_op *op = used ? conformance_wait(c, shf_batch_search(reader, batch, used, &call, &id), id) : NULL;
+    shf_op *op = used ? conformance_wait(c, shf_batch_search(reader, batch, used, &call, &id), &id) : NULL;
     if (used && !op) ok = false;
     if (op && shf_op_status(op)) ok = conformance_fail("batch: %s", shf_error_message(shf_op_error(op)));
     for (size_t i = 0; ok && i < used; i++) {

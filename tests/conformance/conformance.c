@@ -49,13 +49,13 @@ json_t *conformance_lines(const char *directory, const char *name) {
     return rows;
 }
 
-shf_op *conformance_wait(struct conformance *c, shf_status submitted, shf_op_id id) {
+shf_op *conformance_wait(struct conformance *c, shf_status submitted, const shf_op_id *id) {
     shf_op *op = NULL;
     if (submitted) {
         (void)conformance_fail("submit: %s", shf_status_text(submitted));
         return NULL;
     }
-    if (shf_await(c->cq, id, 120000, &op)) {
+    if (shf_await(c->cq, *id, 120000, &op)) {
         (void)conformance_fail("an operation did not complete within two minutes");
         return NULL;
     }
@@ -78,7 +78,7 @@ shf_reader *conformance_open(struct conformance *c, const char *ref, int attempt
     options.max_fallback_attempts = attempts ? attempts : SHF_FALLBACK_NONE;
     options.s3 = &s3;
     options.flags = c->flags;
-    shf_op *op = conformance_wait(c, shf_open(c->runtime, &options, &call, &id), id);
+    shf_op *op = conformance_wait(c, shf_open(c->runtime, &options, &call, &id), &id);
     if (!op) return NULL;
     *status = shf_op_status(op);
     if (*status) (void)conformance_fail("open: %s", shf_error_message(shf_op_error(op)));
@@ -92,7 +92,7 @@ static bool close_reader(struct conformance *c, shf_reader *reader) {
     shf_op_id id;
     SHF_INIT(&call);
     call.cq = c->cq;
-    shf_op *op = conformance_wait(c, shf_close(reader, SHF_CLOSE_DRAIN, &call, &id), id);
+    shf_op *op = conformance_wait(c, shf_close(reader, SHF_CLOSE_DRAIN, &call, &id), &id);
     bool ok = op && shf_op_status(op) == SHF_OK;
     shf_op_release(op);
     shf_reader_release(reader);

@@ -21,7 +21,7 @@ bool conformance_fail(const char *format, ...) __attribute__((format(printf, 1, 
 const char *conformance_problem(void);
 json_t *conformance_json(const char *directory, const char *name);
 json_t *conformance_lines(const char *directory, const char *name);
-shf_op *conformance_wait(struct conformance *c, shf_status submitted, shf_op_id id);
+shf_op *conformance_wait(struct conformance *c, shf_status submitted, const shf_op_id *id);
 shf_reader *conformance_open(struct conformance *c, const char *ref, int attempts, shf_status *status);
 unsigned char *conformance_base64(const char *text, size_t *size);
 void conformance_remove_tree(const char *path);
