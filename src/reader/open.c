@@ -119,7 +119,7 @@ static void manifests_loaded(struct shf_manifest_load *manifests) {
     load->info.current_ns = manifests->current_ns;
     load->info.manifest_ns = manifests->manifest_ns;
     load->info.fallback_attempts = manifests->fallback_attempts;
-    if (manifests->status == SHF_E_MANIFEST && load->is_refresh) {
+    if (manifests->manifest_malformed && load->is_refresh) {
         keep_old(load);
         return;
     }
