@@ -6,7 +6,6 @@
 #include "base/text.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -51,8 +50,8 @@ static void pop_segment(struct shf_text *path) {
 }
 
 /*
- * Adds the segments of `more`. ".." goes up while only `physical` segments (a working directory as the system gave it,
- * free of links) or the root are before it; behind a name it stays, because that name may be a link.
+ * Adds the segments of `more`. ".." goes up while only `physical` segments (a working directory as the system
+ * gave it, free of links) or the root are before it; behind a name it stays, because that name may be a link.
  */
 static void add_segments(struct shf_text *path, const char *more, bool physical) {
     bool named = !physical;
@@ -74,20 +73,21 @@ static void add_segments(struct shf_text *path, const char *more, bool physical)
 
 /* The absolute path of `text` without leading slash. */
 static shf_status make_path(const char *text, struct shf_text *path, struct shf_error **error) {
-    const char *unused;
-    size_t size;
     if (text[0] == '/') {
         add_segments(path, text, false);
     } else {
         char directory[SHF_LIMIT_URL_BYTES];
         if (!getcwd(directory, sizeof directory)) {
             return shf_error_set(error, SHF_E_INVALID,
-                                 "the relative path %s has no meaning here: the working directory is gone or too long (%s); "
-                                 "give an absolute path",
-                                 text, strerror(errno));
+                                 "the relative path %s has no meaning here: the working directory is gone or "
+                                 "too long; give an absolute path",
+                                 text);
         }
-        if ((unused = shf_url_check_text(directory, &size)) != NULL) {
-            return shf_error_set(error, SHF_E_INVALID, "the working directory's path %s; give an absolute path", unused);
+        size_t size;
+        const char *reason = shf_url_check_text(directory, &size);
+        if (reason) {
+            return shf_error_set(error, SHF_E_INVALID,
+                                 "the working directory's path %s; give an absolute path", reason);
         }
         add_segments(path, directory, false);
         add_segments(path, text, true);
@@ -95,18 +95,19 @@ static shf_status make_path(const char *text, struct shf_text *path, struct shf_
     return path->failed ? no_memory(error) : SHF_OK;
 }
 
-/* Cuts "_NAME" off the end of the path into pointer_name, if the text did not end in a slash. */
+/* Cuts "_NAME" off the end of the path into pointer_name, where the text ends in it. */
 static bool take_pointer(const char *text, struct shf_text *path, struct shf_location *made) {
-    const char *slash = path->size ? strrchr(path->data, '/') : NULL;
-    const char *last = slash ? slash + 1 : path->size ? path->data : "";
-    bool is_pointer = last[0] == '_' && text[strlen(text) - 1] != '/';
+    const char *slash = strrchr(text, '/');
+    const char *last = slash ? slash + 1 : text;
+    bool is_pointer = last[0] == '_' && path->size; /* "s3://_bucket" has a path of no segments */
     made->pointer_name = shf_strdup(is_pointer ? last : DEFAULT_POINTER);
     if (is_pointer) pop_segment(path);
     return made->pointer_name != NULL;
 }
 
 /* path: everything below the store's root, pointer included. */
-static shf_status finish(const char *text, struct shf_text *path, struct shf_location *made, struct shf_error **error) {
+static shf_status finish(const char *text, struct shf_text *path, struct shf_location *made,
+                         struct shf_error **error) {
     if (!take_pointer(text, path, made)) return no_memory(error);
     made->prefix = shf_text_take(path);
     if (!made->prefix) return no_memory(error);
@@ -120,8 +121,8 @@ static shf_status finish(const char *text, struct shf_text *path, struct shf_loc
 }
 
 /* s3://BUCKET[/KEY] and mem://: `rest` is behind the "://". */
-static shf_status parse_bucket(const char *text, const char *rest, struct shf_text *path, struct shf_location *made,
-                               struct shf_error **error) {
+static shf_status parse_bucket(const char *text, const char *rest, struct shf_text *path,
+                               struct shf_location *made, struct shf_error **error) {
     size_t bucket = strcspn(rest, "/");
     const char *reason = shf_url_check_bucket(rest, bucket);
     if (reason) return refuse(error, text, reason);
@@ -135,7 +136,8 @@ static shf_status parse_bucket(const char *text, const char *rest, struct shf_te
     return made->bucket && !path->failed ? SHF_OK : no_memory(error);
 }
 
-static shf_status parse_file(const char *text, const char *rest, struct shf_text *path, struct shf_error **error) {
+static shf_status parse_file(const char *text, const char *rest, struct shf_text *path,
+                             struct shf_error **error) {
     static const char localhost[] = "localhost";
     size_t host = strcspn(rest, "/");
     if (host && !shf_ascii_equal_ignore_case(rest, host, localhost)) {
@@ -169,7 +171,8 @@ shf_status shf_location_parse(const char *text, struct shf_location *out, struct
         made.scheme = SHF_SCHEME_MEM;
         status = parse_bucket(text, rest, &path, &made, error);
     } else {
-        status = refuse(error, text, "has a scheme that is not read here (an S3 server's own address goes into the endpoint option)");
+        reason = "has a scheme that is not read here (an S3 server's address goes into the endpoint option)";
+        status = refuse(error, text, reason);
     }
     if (status == SHF_OK) status = finish(text, &path, &made, error);
     if (status == SHF_OK) {
@@ -189,8 +192,8 @@ char *shf_location_key(const struct shf_location *location, const char *tail) {
 
 char *shf_location_key_url(const struct shf_location *location, const char *key) {
     struct shf_text url = {0};
-    shf_text_format(&url, "%s://%s/%s", shf_url_scheme_name(location->scheme), location->bucket ? location->bucket : "",
-                    key);
+    shf_text_format(&url, "%s://%s/%s", shf_url_scheme_name(location->scheme),
+                    location->bucket ? location->bucket : "", key);
     return shf_text_take(&url);
 }
 

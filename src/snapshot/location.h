@@ -1,17 +1,18 @@
 /*
- * URLs: where a snapshot is opened, and which URLs its data may name. Pure (a relative path asks for the working
- * directory, nothing else does I/O).
+ * URLs: where a snapshot is opened, and which URLs its data may name. Pure (a relative path asks for the
+ * working directory, nothing else does I/O).
  *
- * The opened location is split into a store (scheme + bucket, or the file system) and a prefix below it. A URL that
- * comes from data (manifest_ref, db_url, .npy refs) is rebased where it begins with the snapshot's own s3_prefix, and
- * must then lie under the opened prefix or under one that the caller allowed; `..` and `.` segments, encoded
- * separators, userinfo, queries, fragments, control characters, empty buckets and other schemes are SHF_E_MANIFEST,
- * before any packet is sent (contract section 9).
+ * The opened location is split into a store (scheme + bucket, or the file system) and a prefix below it. A
+ * URL that comes from data (manifest_ref, db_url, .npy refs) is rebased where it begins with the snapshot's
+ * own s3_prefix, and must then lie under the opened prefix or under one that the caller allowed; `..` and `.`
+ * segments, encoded separators, userinfo, queries, fragments, control characters, empty buckets and other
+ * schemes are SHF_E_MANIFEST, before any packet is sent (contract section 9).
  *
- * Percent signs: nothing is ever decoded. The writers put keys into URLs raw, `=` and spaces included, so for s3 and
- * file alike a `%` is a byte of the key. Because another program may still decode, an escape that would become a
- * separator, a dot or a control character (%2f %5c %2e %00..%1f %7f, overlong %c0 %c1, also behind %25) is refused
- * in s3 URLs and in the part of a data URL that lies below a prefix; a path that the caller gave may hold it.
+ * Percent signs: nothing is ever decoded. The writers put keys into URLs raw, `=` and spaces included, so for
+ * s3 and file alike a `%` is a byte of the key. Because another program may still decode, an escape that
+ * would become a separator, a dot or a control character (%2f %5c %2e %00..%1f %7f, overlong %c0 %c1, also
+ * behind %25) is refused in s3 URLs and in the part of a data URL that lies below a prefix; a path that the
+ * caller gave may hold it.
  *
  * Text must be UTF-8 without control characters, at most SHF_LIMIT_URL_BYTES long.
  */
@@ -26,17 +27,19 @@ enum shf_scheme { SHF_SCHEME_S3 = 1, SHF_SCHEME_FILE = 2, SHF_SCHEME_MEM = 3 /* 
 
 struct shf_location {
     enum shf_scheme scheme;
-    char *bucket;       /* s3, mem; NULL for file */
-    char *prefix;       /* key prefix without leading or trailing slash; may be "" ; file: absolute path without leading slash */
+    char *bucket; /* s3, mem; NULL for file */
+    char *prefix; /* key prefix without leading or trailing slash; may be "" ; file: absolute path without
+                     leading slash */
     char *pointer_name; /* "_CURRENT", or the last segment of the URL where that begins with "_" */
-    char *url;          /* canonical URL of the prefix, without trailing slash (file:/// for the root directory) */
+    char *url; /* canonical URL of the prefix, without trailing slash (file:/// for the root directory) */
 };
 
 /*
- * From the user: s3://bucket/prefix[/_NAME], file:///path, file://localhost/path, mem://bucket/prefix, or a plain path
- * (relative ones are made absolute). SHF_E_INVALID. A trailing slash says that the last segment is a directory even
- * if it begins with "_". A plain path that looks like a URL (x://y) is written ./x://y. In paths empty and "." segments
- * vanish; ".." is resolved against the working directory, and kept for the system behind a name, which may be a link.
+ * From the user: s3://bucket/prefix[/_NAME], file:///path, file://localhost/path, mem://bucket/prefix, or a
+ * plain path (relative ones are made absolute). SHF_E_INVALID. A trailing slash says that the last segment is
+ * a directory even if it begins with "_". A plain path that looks like a URL (x://y) is written ./x://y. In
+ * paths empty and "." segments vanish; ".." is resolved against the working directory, and kept for the
+ * system behind a name, which may be a link.
  */
 shf_status shf_location_parse(const char *text, struct shf_location *out, struct shf_error **error);
 void shf_location_free(struct shf_location *location);
@@ -49,8 +52,9 @@ char *shf_location_url(const struct shf_location *location, const char *tail);
 char *shf_location_key_url(const struct shf_location *location, const char *key);
 
 /*
- * Key (below the store's root) of a manifest_ref: by its tail from the last "/manifests/" on, under the opened prefix.
- * SHF_E_MANIFEST. Nothing of the rest of the ref is used, so a copied snapshot opens where it lies.
+ * Key (below the store's root) of a manifest_ref: by its tail from the last "/manifests/" on, under the
+ * opened prefix. SHF_E_MANIFEST. Nothing of the rest of the ref is used, so a copied snapshot opens where it
+ * lies.
  */
 shf_status shf_location_resolve_ref(const struct shf_location *location, const char *manifest_ref, char **key,
                                     struct shf_error **error);
@@ -62,12 +66,13 @@ shf_status shf_location_resolve_pin(const struct shf_location *location, const c
                                     struct shf_error **error);
 
 /*
- * Resolves a db_url of a manifest whose own prefix is s3_prefix (may be NULL; one that is no proper URL rebases
- * nothing). *key: below the store's root, no trailing slash, strictly below the prefix.
+ * Resolves a db_url of a manifest whose own prefix is s3_prefix (may be NULL; one that is no proper URL
+ * rebases nothing). *key: below the store's root, no trailing slash, strictly below the prefix.
  * *location_index: -1 = the opened location's store, else the index into `allowed` (another bucket).
  */
-shf_status shf_location_resolve_data(const struct shf_location *location, const char *s3_prefix, const char *url,
-                                     const struct shf_location *allowed, size_t allowed_count, char **key,
-                                     int *location_index, struct shf_error **error);
+shf_status shf_location_resolve_data(const struct shf_location *location, const char *s3_prefix,
+                                     const char *url, const struct shf_location *allowed,
+                                     size_t allowed_count, char **key, int *location_index,
+                                     struct shf_error **error);
 
 #endif

@@ -19,13 +19,16 @@ static const char *below(const char *url, size_t size, const struct shf_url_part
     const char *end = url + size;
     const char *scheme = shf_url_scheme_name(base->scheme);
     size_t length = strlen(scheme);
-    if (size < length + 3 || memcmp(url, scheme, length) != 0 || memcmp(url + length, "://", 3) != 0) return NULL;
+    if (size < length + 3 || memcmp(url, scheme, length) != 0 || memcmp(url + length, "://", 3) != 0)
+        return NULL;
     url += length + 3;
-    if ((size_t)(end - url) <= base->bucket_size || memcmp(url, base->bucket, base->bucket_size) != 0) return NULL;
+    if ((size_t)(end - url) <= base->bucket_size || memcmp(url, base->bucket, base->bucket_size) != 0)
+        return NULL;
     url += base->bucket_size;
     if (*url++ != '/') return NULL;
     if (base->path_size) {
-        if ((size_t)(end - url) <= base->path_size || memcmp(url, base->path, base->path_size) != 0) return NULL;
+        if ((size_t)(end - url) <= base->path_size || memcmp(url, base->path, base->path_size) != 0)
+            return NULL;
         url += base->path_size;
         if (*url++ != '/') return NULL;
     }
@@ -38,11 +41,13 @@ static bool own_prefix(const char *s3_prefix, struct shf_url_parts *out) {
     size_t size;
     if (!s3_prefix || shf_url_check_text(s3_prefix, &size)) return false;
     while (size && s3_prefix[size - 1] == '/') size--;
-    return !shf_url_split(s3_prefix, size, out) && (!out->path_size || !shf_url_check_path(out->path, out->path_size));
+    return !shf_url_split(s3_prefix, size, out) &&
+           (!out->path_size || !shf_url_check_path(out->path, out->path_size));
 }
 
 /* prefix/tail with a tail of known size. */
-static char *join(const struct shf_location *location, const char *middle, const char *tail, size_t tail_size) {
+static char *join(const struct shf_location *location, const char *middle, const char *tail,
+                  size_t tail_size) {
     struct shf_text key = {0};
     shf_text_add_string(&key, location->prefix);
     if (key.size) shf_text_add(&key, "/", 1);
@@ -64,16 +69,20 @@ static shf_status refuse(const char *url, size_t size, const char *reason, struc
     (void)shf_url_printable(url, shown);
     if (!reason) reason = shf_url_split(url, size, &parts);
     if (!reason && parts.path_size) reason = shf_url_check_path(parts.path, parts.path_size);
-    if (reason) return shf_error_set(error, SHF_E_MANIFEST, "the manifest names the URL %s, which %s: refused", shown, reason);
-    return shf_error_set(error, SHF_E_MANIFEST,
-                         "the manifest names the URL %s, which is neither below the opened prefix nor below one that was "
-                         "allowed: refused; if it is to be trusted, add its prefix to the allowed prefixes",
-                         shown);
+    if (reason)
+        return shf_error_set(error, SHF_E_MANIFEST, "the manifest names the URL %s, which %s: refused", shown,
+                             reason);
+    return shf_error_set(
+        error, SHF_E_MANIFEST,
+        "the manifest names the URL %s, which is neither below the opened prefix nor below one that was "
+        "allowed: refused; if it is to be trusted, add its prefix to the allowed prefixes",
+        shown);
 }
 
-shf_status shf_location_resolve_data(const struct shf_location *location, const char *s3_prefix, const char *url,
-                                     const struct shf_location *allowed, size_t allowed_count, char **key,
-                                     int *location_index, struct shf_error **error) {
+shf_status shf_location_resolve_data(const struct shf_location *location, const char *s3_prefix,
+                                     const char *url, const struct shf_location *allowed,
+                                     size_t allowed_count, char **key, int *location_index,
+                                     struct shf_error **error) {
     size_t size = 0, tail_size = 0;
     const char *reason = shf_url_check_text(url, &size);
     if (reason) return refuse(url, 0, reason, error);
@@ -114,18 +123,23 @@ static const char *manifest_tail(const char *text) {
 shf_status shf_location_resolve_ref(const struct shf_location *location, const char *manifest_ref, char **key,
                                     struct shf_error **error) {
     char shown[SHF_URL_PRINTABLE_BYTES];
-    size_t size, tail_size;
+    size_t size, path_size;
     struct shf_url_parts parts = parts_of(location);
-    const char *tail = NULL;
+    const char *path = NULL, *tail = NULL;
     const char *reason = shf_url_check_text(manifest_ref, &size);
-    if (!reason && !below(manifest_ref, size, &parts, &tail_size)) {
-        /* Not where the snapshot lies: nothing but the tail is used, still no nonsense is taken. */
-        reason = shf_url_split(manifest_ref, size, &parts);
-        if (!reason) reason = shf_url_check_path(parts.path, parts.path_size);
-    }
     if (!reason) {
-        tail = manifest_tail(manifest_ref);
-        reason = tail ? shf_url_check_path(tail, strlen(tail)) : "has no /" MANIFESTS "/ in it";
+        path = below(manifest_ref, size, &parts, &path_size);
+        if (!path) {
+            /* Not where the snapshot lies now: only the tail is used, still no nonsense is taken. */
+            reason = shf_url_split(manifest_ref, size, &parts);
+            path = parts.path;
+            path_size = parts.path_size;
+        }
+    }
+    if (!reason) reason = shf_url_check_path(path, path_size);
+    if (!reason) {
+        tail = manifest_tail(path - 1); /* from the slash on, so that a bucket of that name does not count */
+        if (!tail) reason = "has no /" MANIFESTS "/ in it";
     }
     if (reason) {
         return shf_error_set(error, SHF_E_MANIFEST, "the manifest_ref %s %s: refused",
@@ -143,7 +157,8 @@ shf_status shf_location_resolve_pin(const struct shf_location *location, const c
     if (!reason) {
         tail = manifest_tail(ref);
         if (!tail) tail = strncmp(ref, MANIFESTS "/", sizeof MANIFESTS) == 0 ? ref + sizeof MANIFESTS : ref;
-        reason = strstr(tail, "://") ? "has no /" MANIFESTS "/ in it" : shf_url_check_path(tail, strlen(tail));
+        reason =
+            strstr(tail, "://") ? "has no /" MANIFESTS "/ in it" : shf_url_check_path(tail, strlen(tail));
     }
     if (reason) {
         return shf_error_set(error, SHF_E_INVALID,

@@ -43,7 +43,8 @@ const char *shf_url_check_bucket(const char *bucket, size_t size) {
             return "has a character in its bucket name that no bucket has";
         }
     }
-    if (bucket[0] == '.' && (size == 1 || (size == 2 && bucket[1] == '.'))) return "has a bucket named like a directory";
+    bool is_dots = bucket[0] == '.' && (size == 1 || (size == 2 && bucket[1] == '.'));
+    if (is_dots) return "has a bucket named like a directory";
     return NULL;
 }
 
@@ -59,7 +60,7 @@ static int hex_byte(const char *p, size_t left) {
     return hex_value(p[0]) * 16 + hex_value(p[1]);
 }
 
-/* True when the escape at p[0] == '%' spells a byte that must not be smuggled in, however often it was encoded. */
+/* True when the escape at p[0] == '%' spells a byte that must not come in, however often it was encoded. */
 static bool is_hostile_escape(const char *p, size_t left) {
     p++, left--;
     int byte = hex_byte(p, left);
@@ -67,8 +68,8 @@ static bool is_hostile_escape(const char *p, size_t left) {
         p += 2, left -= 2;
         byte = hex_byte(p, left);
     }
-    return byte == '/' || byte == '\\' || byte == '.' || byte == 0x7f || (byte >= 0 && byte < 0x20) || byte == 0xc0 ||
-           byte == 0xc1;
+    return byte == '/' || byte == '\\' || byte == '.' || byte == 0x7f || (byte >= 0 && byte < 0x20) ||
+           byte == 0xc0 || byte == 0xc1;
 }
 
 static const char *check_segment(const char *segment, size_t size) {
@@ -100,9 +101,10 @@ const char *shf_url_split(const char *url, size_t size, struct shf_url_parts *ou
     for (int scheme = SHF_SCHEME_S3; scheme <= SHF_SCHEME_MEM && !parts.scheme; scheme++) {
         const char *name = shf_url_scheme_name((enum shf_scheme)scheme);
         size_t length = strlen(name);
-        if (size < length + 3 || memcmp(url, name, length) != 0 || memcmp(url + length, "://", 3) != 0) continue;
-        parts.scheme = (enum shf_scheme)scheme;
-        parts.bucket = url + length + 3;
+        if (size >= length + 3 && memcmp(url, name, length) == 0 && memcmp(url + length, "://", 3) == 0) {
+            parts.scheme = (enum shf_scheme)scheme;
+            parts.bucket = url + length + 3;
+        }
     }
     if (!parts.scheme) return "does not begin with s3:// or file:///";
     size_t left = size - (size_t)(parts.bucket - url);
