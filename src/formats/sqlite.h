@@ -18,18 +18,26 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define SHF_LIMIT_SQL_BYTES (1u << 20) /* text of one schema row; SQLite itself takes 1,000,000 */
+
+enum shf_sqlite_text { SHF_SQLITE_UTF8 = 1, SHF_SQLITE_UTF16LE, SHF_SQLITE_UTF16BE };
+
 struct shf_sqlite {
     const uint8_t *data; /* borrowed; must outlive the struct */
     uint64_t size;
     uint32_t page_size;   /* 512..65536 */
     uint32_t usable_size; /* page_size - reserved bytes */
     uint32_t page_count;
+    enum shf_sqlite_text text;
+    /* derived: */
+    uint32_t lock_page; /* holds byte 2^30 of the file, never used; may lie beyond the end */
+    uint32_t local_max_table, local_max_index, local_min; /* payload bytes that stay in a cell, section 1.6 */
 };
 
 /*
- * Checks the header (magic, page size, read version 1, UTF-8, sizes) and that the file holds all its pages: trailing
- * bytes are fine, a truncated file is SHF_E_CORRUPT. WAL files and UTF-16 are refused by name (SHF_E_CORRUPT too:
- * such a shard can not be served).
+ * Checks the header (magic, page size, read version 1, sizes) and that the file holds all its pages: trailing bytes
+ * are fine, a truncated file is SHF_E_CORRUPT. WAL files are refused by name (SHF_E_CORRUPT too: such a shard can not
+ * be served). UTF-16 files are read (manifests may be); shards in UTF-16 are refused by shf_kv_open and shf_vec0_open.
  */
 shf_status shf_sqlite_open(struct shf_sqlite *db, const void *data, uint64_t size, struct shf_error **error);
 
@@ -61,7 +69,7 @@ struct shf_sqlite_column {
 
 struct shf_sqlite_record {
     struct shf_sqlite_payload payload;
-    uint32_t column_count; /* at most SHF_LIMIT_RECORD_COLUMNS */
+    uint32_t column_count; /* at most SHF_LIMIT_RECORD_COLUMNS; a longer record is SHF_E_CORRUPT */
     struct shf_sqlite_column columns[SHF_LIMIT_RECORD_COLUMNS];
 };
 
@@ -75,13 +83,24 @@ const uint8_t *shf_sqlite_column_in_place(const struct shf_sqlite_record *record
 shf_status shf_sqlite_column_copy(const struct shf_sqlite *db, const struct shf_sqlite_record *record,
                                   const struct shf_sqlite_column *column, void *out, struct shf_error **error);
 
+/*
+ * A text or blob column as NUL-terminated UTF-8, the caller's to shf_free: UTF-16 files are converted, UTF-8 is
+ * checked, a NUL inside is refused (SHF_E_CORRUPT). SHF_E_LIMIT when it is longer than max_bytes.
+ */
+shf_status shf_sqlite_column_text(const struct shf_sqlite *db, const struct shf_sqlite_record *record,
+                                  const struct shf_sqlite_column *column, size_t max_bytes, char **out, size_t *size,
+                                  struct shf_error **error);
+
 /* ---- rowid tables ---- */
 
 /* Finds one row. *found says whether; payload is set when it is. */
 shf_status shf_sqlite_row_find(const struct shf_sqlite *db, uint32_t root, int64_t rowid, bool *found,
                                struct shf_sqlite_payload *payload, struct shf_error **error);
 
-/* In-order scan of a rowid table. Zero the struct, set root, call next until *done. Rowids must ascend strictly (else CORRUPT). */
+/*
+ * In-order scan of a rowid table. Zero the struct, set root, call next until *done. Rowids must ascend strictly, and
+ * no more pages are visited than the file has (else SHF_E_CORRUPT).
+ */
 struct shf_sqlite_scan {
     uint32_t root;
     /* the walk's own: */
@@ -102,7 +121,7 @@ shf_status shf_sqlite_scan_next(const struct shf_sqlite *db, struct shf_sqlite_s
 struct shf_sqlite_schema_row {
     char *type; /* "table", "index", ... */
     char *name;
-    uint32_t root; /* 0 = virtual table */
+    uint32_t root; /* 0 = virtual table, view, trigger */
     char *sql;     /* "" when NULL */
 };
 struct shf_sqlite_schema {
@@ -115,7 +134,14 @@ void shf_sqlite_schema_free(struct shf_sqlite_schema *schema);
 /* Row of type "table" and that name (ASCII case ignored), or NULL. */
 const struct shf_sqlite_schema_row *shf_sqlite_schema_table(const struct shf_sqlite_schema *schema, const char *name);
 
-/* Position of a column in a CREATE TABLE text (quoted and unquoted names, ASCII case ignored), or -1. *is_rowid_alias is set for INTEGER PRIMARY KEY. */
+/*
+ * Position of a column in the records of a rowid table, by its CREATE TABLE text (quoted and unquoted names, ASCII case
+ * ignored), or -1. *is_rowid_alias is set for INTEGER PRIMARY KEY: its value is the rowid.
+ */
 int shf_sqlite_ddl_column(const char *sql, const char *column, bool *is_rowid_alias);
+/* True when the text ends in the table option WITHOUT ROWID. */
+bool shf_sqlite_ddl_without_rowid(const char *sql);
+/* True when the word (a keyword, say DESC) occurs outside of quotes and comments. */
+bool shf_sqlite_ddl_has_word(const char *sql, const char *word);
 
 #endif

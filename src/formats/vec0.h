@@ -1,6 +1,7 @@
 /*
  * The vec0 virtual table of a shard (sqlite-vec 0.1.0 to 0.1.9), read from its shadow tables: one float32 column
  * `embedding` with metric cosine or l2. int8 and bit columns, l1, and other shapes are refused by name. Pure, read-only.
+ * Layout: one row a chunk of `chunk_slots` slots (validity bitmap, rowids), and one blob of vectors a chunk.
  */
 #ifndef SHF_FORMATS_VEC0_H
 #define SHF_FORMATS_VEC0_H
@@ -15,14 +16,18 @@ struct shf_vec0 {
     enum shf_metric metric;
     uint32_t dimension;   /* 1..SHF_LIMIT_DIMENSION */
     uint32_t chunk_slots; /* slots a chunk; 1024 unless the DDL says otherwise */
-    uint32_t chunks_root, vectors_root, id_map_root, payloads_root; /* id_map, payloads: 0 = no such table */
+    uint32_t chunks_root, vectors_root;
+    uint32_t rowids_root, id_map_root, payloads_root; /* 0 = no such table */
 };
 
-/* SHF_E_INDEX when the table is missing or of another shape. */
+/*
+ * SHF_E_INDEX when the table or one of its shadow tables is missing or malformed, SHF_E_UNSUPPORTED, naming it, when
+ * it has a column or an option that is not read.
+ */
 shf_status shf_vec0_open(struct shf_vec0 *vec, const struct shf_sqlite *db, const struct shf_sqlite_schema *schema,
                          struct shf_error **error);
 
-/* Number of live rows (reads the validity bitmaps). */
+/* Number of live rows (reads the validity bitmaps). SHF_E_CORRUPT when the file is too small to hold their vectors. */
 shf_status shf_vec0_count(const struct shf_vec0 *vec, uint64_t *rows, struct shf_error **error);
 
 /*
@@ -33,7 +38,10 @@ shf_status shf_vec0_count(const struct shf_vec0 *vec, uint64_t *rows, struct shf
 shf_status shf_vec0_read(const struct shf_vec0 *vec, uint64_t rows, float *vectors, int64_t *rowids,
                          struct shf_error **error);
 
-/* Id of a vector as vec_id_map stores it: {"v": 7, "t": "int"} or {"v": "x", "t": "str"}; no row = the rowid itself. */
+/*
+ * Id of a vector as vec_id_map stores it: {"v": 7, "t": "int"} or {"v": "x", "t": "str"}; no row = the rowid itself.
+ * SHF_E_INDEX when the text is another one, or the integer has more than 64 bits.
+ */
 struct shf_stored_id {
     bool is_text;
     int64_t integer;
@@ -42,11 +50,14 @@ struct shf_stored_id {
 };
 shf_status shf_vec0_id(const struct shf_vec0 *vec, int64_t rowid, struct shf_stored_id *out, struct shf_error **error);
 
-/* Payload text of a vector, the caller's to shf_free; *out NULL when there is none. */
+/* Payload text of a vector, UTF-8 as stored (not parsed), NUL-terminated, the caller's to shf_free; *out NULL when there is none. */
 shf_status shf_vec0_payload(const struct shf_vec0 *vec, int64_t rowid, char **out, size_t *size,
                             struct shf_error **error);
 
-/* Rowid of the first vector (in rowid order of vec_id_map) with this id. text NULL = the integer. */
+/*
+ * Rowid of the first live vector (in rowid order of vec_id_map) with this id; text NULL = the integer. A vector
+ * without a row there is found by its rowid. Reads the whole table.
+ */
 shf_status shf_vec0_find_id(const struct shf_vec0 *vec, const char *text, size_t text_size, int64_t integer,
                             bool *found, int64_t *rowid, struct shf_error **error);
 

@@ -1,0 +1,227 @@
+#include "formats/kv.h"
+
+#include "formats/sqlite_priv.h"
+
+#include <string.h>
+
+/* Above this many cells a page is searched without fetching all of them ahead: the lines would displace each other. */
+#define PREFETCH_CELLS 64u
+
+shf_status shf_kv_open(struct shf_kv *kv, const struct shf_sqlite *db, const struct shf_sqlite_schema *schema,
+                       struct shf_error **error) {
+    const struct shf_sqlite_schema_row *table = shf_sqlite_schema_table(schema, "kv");
+    if (!table) return shf_error_set(error, SHF_E_CORRUPT, "there is no table kv: this is no key-value shard");
+    if (db->text != SHF_SQLITE_UTF8) return shf_error_set(error, SHF_E_CORRUPT, "the database is in UTF-16; shards are in UTF-8");
+    if (table->root == 0 || !shf_sqlite_ddl_without_rowid(table->sql) || shf_sqlite_ddl_has_word(table->sql, "DESC") ||
+        shf_sqlite_ddl_column(table->sql, "k", NULL) != 0 || shf_sqlite_ddl_column(table->sql, "v", NULL) != 1) {
+        return shf_error_set(error, SHF_E_CORRUPT,
+                             "the table kv is not kv (k BLOB PRIMARY KEY, v BLOB NOT NULL) WITHOUT ROWID");
+    }
+    *kv = (struct shf_kv){.db = *db, .root = table->root};
+    return SHF_OK;
+}
+
+/* ---- comparing ---- */
+
+/* The key of a stored record: header parsed, values not yet. */
+struct stored_key {
+    struct shf_sqlite_payload payload;
+    const uint8_t *next_type; /* where the serial type of the value is */
+    uint32_t header_size;     /* the key begins here, in the local part */
+    bool is_blob;
+    uint64_t size;
+};
+
+static inline bool decode_key(const struct shf_sqlite_payload *payload, struct stored_key *out) {
+    const uint8_t *at = payload->local, *end = at + payload->local_size;
+    uint64_t header_size, serial;
+    if (!shf_sqlite_varint(&at, end, &header_size) || header_size > payload->local_size) return false;
+    if (!shf_sqlite_varint(&at, payload->local + header_size, &serial)) return false;
+    if (!shf_sqlite_serial_size(serial, &out->size) || out->size > payload->size - header_size) return false;
+    out->payload = *payload;
+    out->next_type = at;
+    out->header_size = (uint32_t)header_size;
+    out->is_blob = serial >= 12 && serial % 2 == 0;
+    return true;
+}
+
+/* Compares the rest of a key, from byte `at` on (the first in the chain), with the rest of the probe. */
+static shf_status compare_chain(const struct shf_sqlite *db, const struct stored_key *key, uint64_t at,
+                                const uint8_t *probe, size_t probe_size, int *order, struct shf_error **error) {
+    uint32_t page = key->payload.overflow_page, share = db->usable_size - 4;
+    while (at < key->size && at < probe_size) { /* bounded by the probe */
+        if (!shf_sqlite_page_exists(db, page)) {
+            return shf_sqlite_corrupt(error, key->payload.overflow_page, "the overflow chain leads to page %u of %u", page,
+                                      db->page_count);
+        }
+        const uint8_t *bytes = shf_sqlite_page_bytes(db, page);
+        uint64_t part = key->size - at < probe_size - at ? key->size - at : probe_size - at;
+        if (part > share) part = share;
+        *order = memcmp(bytes + 4, probe + at, (size_t)part);
+        if (*order != 0) return SHF_OK;
+        at += part;
+        page = shf_load_u32be(bytes);
+    }
+    *order = key->size < probe_size ? -1 : key->size > probe_size;
+    return SHF_OK;
+}
+
+/* *order: negative when the stored key is less than the probe. The chain is read only when the local part is not enough. */
+static inline shf_status compare(const struct shf_sqlite *db, const struct stored_key *key, const uint8_t *probe,
+                                 size_t probe_size, int *order, struct shf_error **error) {
+    if (!key->is_blob) {
+        *order = -1; /* NULL < numbers < text < blob */
+        return SHF_OK;
+    }
+    uint64_t local = key->payload.local_size - key->header_size;
+    if (local > key->size) local = key->size;
+    size_t common = local < probe_size ? (size_t)local : probe_size;
+    *order = common ? memcmp(key->payload.local + key->header_size, probe, common) : 0;
+    if (*order != 0) return SHF_OK;
+    if (local < key->size && local < probe_size) return compare_chain(db, key, local, probe, probe_size, order, error);
+    *order = key->size < probe_size ? -1 : key->size > probe_size;
+    return SHF_OK;
+}
+
+/* ---- lookup ---- */
+
+/* Asks for the first line of every cell at once, so that the search does not wait for one after the other. */
+static inline void fetch_ahead(const struct shf_sqlite *db, const struct shf_sqlite_page *page) {
+    if (page->cell_count > PREFETCH_CELLS) return;
+    const uint8_t *pointer = page->bytes + page->cells_at;
+    for (uint32_t i = 0; i < page->cell_count; i++, pointer += 2) {
+        uint32_t offset = shf_load_u16be(pointer);
+        if (offset < db->usable_size) __builtin_prefetch(page->bytes + offset);
+    }
+}
+
+static shf_status take_value(const struct stored_key *key, uint32_t page, struct shf_kv_value *value,
+                             struct shf_error **error) {
+    const uint8_t *at = key->next_type, *end = key->payload.local + key->header_size;
+    uint64_t serial, offset = key->header_size + key->size;
+    if (!shf_sqlite_varint(&at, end, &serial)) return shf_sqlite_corrupt(error, page, "a row has no value");
+    if (serial < 12) return shf_sqlite_corrupt(error, page, "a value is neither blob nor text");
+    value->size = (serial - 12) / 2;
+    value->offset = offset;
+    value->payload = key->payload;
+    if (value->size > key->payload.size - offset || (at == end && value->size != key->payload.size - offset)) {
+        return shf_sqlite_corrupt(error, page, "the length of a value contradicts its row");
+    }
+    value->in_place = NULL;
+    if (value->size == 0) {
+        value->in_place = key->payload.local;
+    } else if (offset + value->size <= key->payload.local_size) {
+        value->in_place = key->payload.local + offset;
+    }
+    return SHF_OK;
+}
+
+/* Searches one page. *order 0: *match is the row; else *cell is the first cell whose key is greater than the probe. */
+static inline shf_status search_page(const struct shf_sqlite *db, const struct shf_sqlite_page *page,
+                                     const uint8_t *probe, size_t probe_size, uint32_t *cell, int *order,
+                                     struct stored_key *match, struct shf_error **error) {
+    uint32_t low = 0, high = page->cell_count;
+    *order = 1;
+    fetch_ahead(db, page);
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2, child;
+        struct shf_sqlite_payload payload;
+        if (!shf_sqlite_index_cell(db, page, middle, &child, &payload) || !decode_key(&payload, match)) {
+            return shf_sqlite_bad_cell(error, page->number, middle);
+        }
+        shf_status status = compare(db, match, probe, probe_size, order, error);
+        if (status || *order == 0) return status;
+        if (*order < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    *order = 1;
+    *cell = low;
+    return SHF_OK;
+}
+
+shf_status shf_kv_get(const struct shf_kv *kv, const void *key, size_t key_size, bool *found,
+                      struct shf_kv_value *value, struct shf_error **error) {
+    const struct shf_sqlite *db = &kv->db;
+    uint32_t number = kv->root, from = 0;
+    for (uint32_t depth = 0; depth < SHF_LIMIT_BTREE_DEPTH; depth++) {
+        struct shf_sqlite_page page;
+        struct shf_sqlite_payload payload;
+        struct stored_key match;
+        uint32_t cell = 0, child;
+        int order;
+        shf_status status = shf_sqlite_page_open(db, number, true, from, &page, error);
+        if (!status) status = search_page(db, &page, key, key_size, &cell, &order, &match, error);
+        if (status) return status;
+        if (order == 0) { /* cells of interior pages are rows too */
+            status = take_value(&match, number, value, error);
+            if (!status) *found = true;
+            return status;
+        }
+        if (page.is_leaf) {
+            *found = false;
+            return SHF_OK;
+        }
+        child = page.right_child;
+        if (cell < page.cell_count && !shf_sqlite_index_cell(db, &page, cell, &child, &payload)) {
+            return shf_sqlite_bad_cell(error, number, cell);
+        }
+        from = number;
+        number = child;
+    }
+    return shf_sqlite_too_deep(error, kv->root);
+}
+
+shf_status shf_kv_value_copy(const struct shf_kv *kv, const struct shf_kv_value *value, void *out,
+                             struct shf_error **error) {
+    return shf_sqlite_payload_copy(&kv->db, &value->payload, value->offset, value->size, out, error);
+}
+
+/* ---- scan ---- */
+
+static shf_status push(const struct shf_kv *kv, struct shf_kv_scan *scan, uint32_t page, struct shf_error **error) {
+    if (scan->depth == SHF_LIMIT_BTREE_DEPTH) return shf_sqlite_too_deep(error, kv->root);
+    if (scan->pages_seen++ >= kv->db.page_count) {
+        return shf_sqlite_corrupt(error, kv->root, "the tree has more pages than the file");
+    }
+    scan->stack[scan->depth].page = page;
+    scan->stack[scan->depth].cell = 0;
+    scan->depth++;
+    return SHF_OK;
+}
+
+shf_status shf_kv_scan_next(const struct shf_kv *kv, struct shf_kv_scan *scan, bool *done,
+                            struct shf_sqlite_payload *payload, struct shf_error **error) {
+    shf_status status = SHF_OK;
+    if (!scan->started) {
+        scan->started = true;
+        status = push(kv, scan, kv->root, error);
+    }
+    while (!status && scan->depth > 0) { /* bounded by pages_seen and the cells of those pages */
+        uint32_t top = scan->depth - 1, step = scan->stack[top].cell, child;
+        struct shf_sqlite_page page;
+        status = shf_sqlite_page_open(&kv->db, scan->stack[top].page, true, top ? scan->stack[top - 1].page : 0, &page, error);
+        if (status) break;
+        /* Steps of an interior page: child 0, row 0, child 1, row 1, ..., right-most child; of a leaf: its rows. */
+        uint32_t cell = page.is_leaf ? step : step / 2;
+        bool is_row = page.is_leaf || step % 2 == 1;
+        if (cell > page.cell_count || (is_row && cell == page.cell_count)) {
+            scan->depth--;
+            continue;
+        }
+        scan->stack[top].cell++;
+        child = page.right_child;
+        if (cell < page.cell_count && !shf_sqlite_index_cell(&kv->db, &page, cell, &child, payload)) {
+            return shf_sqlite_bad_cell(error, page.number, cell);
+        }
+        if (is_row) {
+            *done = false;
+            return SHF_OK;
+        }
+        status = push(kv, scan, child, error);
+    }
+    if (!status) *done = true;
+    return status;
+}
