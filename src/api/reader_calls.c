@@ -44,12 +44,6 @@ shf_status shf_op_open_info(const shf_op *op, shf_open_info *out) {
     return shf_struct_fill(out, &load->info, sizeof load->info);
 }
 
-void shf_reader_release(shf_reader *reader) {
-    if (!reader) return;
-    if (!shf_rt_forked(reader->runtime)) shf_reader_shut(reader, true);
-    shf_reader_drop(reader);
-}
-
 shf_status shf_refresh(shf_reader *reader, const shf_call *call, shf_op_id *id) {
     struct shf_submission submission;
     shf_status status = reader ? shf_call_read(call, &submission) : SHF_E_INVALID;

@@ -195,7 +195,7 @@ shf_status shf_reader_open(struct shf_source *source, const struct shf_submissio
     }
     status = shf_op_begin(&load->base.op, runtime, SHF_OP_OPEN, submission, NO_DEFAULT_TIMEOUT, destroy);
     if (status) {
-        shf_reader_drop(reader);
+        shf_reader_release(reader);
         shf_free(load);
         return status;
     }

@@ -11,6 +11,7 @@ shf_status shf_reader_new(struct shf_source *source, struct shf_reader **out) {
     shf_limiter_init(&reader->limiter, source->runtime, source->max_concurrency);
     (void)pthread_mutex_init(&reader->mutex, NULL);
     shf_rt_handle_add(reader->runtime);
+    shf_rt_background_begin(reader->runtime); /* the last steps of its operations outlive the caller's handle */
     *out = reader;
     return SHF_OK;
 }
@@ -29,10 +30,19 @@ void shf_reader_drop(struct shf_reader *reader) {
     if (!forked) {
         shf_limiter_fini(&reader->limiter);
         (void)pthread_mutex_destroy(&reader->mutex);
-        shf_rt_handle_drop(runtime);
     }
-    shf_rt_release(runtime);
     shf_free(reader);
+    if (!forked) shf_rt_background_end(runtime);
+    shf_rt_release(runtime);
+}
+
+void shf_reader_release(struct shf_reader *reader) {
+    if (!reader) return;
+    if (!shf_rt_forked(reader->runtime)) {
+        shf_reader_shut(reader, true);
+        shf_rt_handle_drop(reader->runtime);
+    }
+    shf_reader_drop(reader);
 }
 
 /* ---- operations come and go ---- */

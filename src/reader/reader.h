@@ -48,7 +48,7 @@ struct shf_reader_op {
     struct shf_task task;
 };
 
-/* A reader that serves nothing yet; counts as a handle of the runtime. The source moves in. */
+/* A reader that serves nothing yet; counts as a handle of the runtime until shf_reader_release. The source moves in. */
 shf_status shf_reader_new(struct shf_source *source, struct shf_reader **out);
 struct shf_reader *shf_reader_retain(struct shf_reader *reader);
 void shf_reader_drop(struct shf_reader *reader);

@@ -46,7 +46,8 @@ static bool use_case(const char *name) {
 
 /* A failure must be of these kinds and say where it is. */
 static void assert_clean(shf_status status, const char *message) {
-    bool known = status == SHF_E_CORRUPT || status == SHF_E_INDEX || status == SHF_E_STORE_RETRY || status == SHF_E_LIMIT;
+    bool known = status == SHF_E_CORRUPT || status == SHF_E_INDEX || status == SHF_E_STORE_RETRY || status == SHF_E_LIMIT ||
+                 status == SHF_E_UNSUPPORTED; /* a damaged declaration may look like one of another kind */
     if (!known || strlen(message) < 20 || !strstr(message, "shard")) {
         print_message("status %d: %s\n", status, message);
         fail();
@@ -185,7 +186,6 @@ static void test_broken_manifests_say_what_is_wrong(void **state) {
     } breaks[] = {
         {"UPDATE build_meta SET format_version = 5", "format_version"},
         {"UPDATE build_meta SET num_dbs = 0", "num_dbs"},
-        {"UPDATE build_meta SET num_dbs = 70000", "num_dbs"},
         {"UPDATE build_meta SET key_encoding = 'U64BE'", "key_encoding"},
         {"UPDATE build_meta SET sharding = '{\"hash_algorithm\": \"md5\"}'", "hash_algorithm"},
         {"UPDATE build_meta SET sharding = '{\"hash_algorithm\": \"xxh3_64\", \"extra\": 1}'", "extra"},
@@ -220,6 +220,7 @@ static void test_vectors_that_contradict_the_manifest(void **state) {
         const char *sql, *says;
         shf_status status;
     } breaks[] = {
+        {"UPDATE build_meta SET num_dbs = 70000", "at most 65536 shards", SHF_E_LIMIT},
         {"UPDATE build_meta SET custom = replace(custom, '\"dim\": 4', '\"dim\": 5')", "the manifest says 5", SHF_E_INDEX},
         {"UPDATE build_meta SET custom = replace(custom, '\"l2\"', '\"cosine\"')", "the manifest says cosine", SHF_E_INDEX},
         {"UPDATE build_meta SET custom = replace(custom, '\"l2\"', '\"dot_product\"')", "dot_product", SHF_E_INVALID},
