@@ -454,6 +454,7 @@ static const struct {
     {"s3://fixtures/peer/manifests/a%25252fb/x", "encoded"},
     {"s3://fixtures/peer/manifests/%c0%ae%c0%ae/x", "encoded"},
     {"s3://fixtures/peer/manifests/a%C0%AFb/x", "encoded"},
+    {"s3://fixtures/peer/manifests/a%c1%9cb/x", "encoded"},
     /* separators */
     {"s3://fixtures/peer//manifests/x/manifest", "empty segment"},
     {"s3://fixtures//peer/manifests/x/manifest", "empty segment"},

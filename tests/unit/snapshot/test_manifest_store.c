@@ -425,13 +425,19 @@ static void test_fallback_ignores_other_names(void **state) {
 
 static void test_fallback_from_a_directory_without_a_date(void **state) {
     (void)state;
-    fake_store_put_text(fake, "p/manifests/by hand/manifest", "broken");
-    point_at_ref("p/_CURRENT", "s3://fixtures/manifests/by hand/manifest");
-    struct run run;
-    prepare(&run);
-    assert_int_equal(start_and_wait(&run), SHF_OK);
-    expect_served(&run, 4, 1); /* nothing says which ones are older: the newest */
-    clear(&run);
+    static const char *const directories[] = {"0 by hand", "by hand"}; /* before and after every date */
+    for (size_t i = 0; i < COUNT(directories); i++) {
+        char key[256], ref[256];
+        (void)snprintf(key, sizeof key, "p/manifests/%s/manifest", directories[i]);
+        (void)snprintf(ref, sizeof ref, "s3://fixtures/manifests/%s/manifest", directories[i]);
+        fake_store_put_text(fake, key, "broken");
+        point_at_ref("p/_CURRENT", ref);
+        struct run run;
+        prepare(&run);
+        assert_int_equal(start_and_wait(&run), SHF_OK);
+        expect_served(&run, 4, 1); /* nothing says which ones are older: the newest */
+        clear(&run);
+    }
 }
 
 static void test_fallback_passes_over_removed_manifests(void **state) {
@@ -912,6 +918,25 @@ static void check_load_without_memory(const char *ref, int64_t offset, bool one)
     assert_true(failures > 10);
 }
 
+/* A refresh that finds nothing new never loads anything, not even without memory to compare the refs. */
+static void check_refresh_without_memory(bool one) {
+    for (long allowed = 0;; allowed++) {
+        assert_true(allowed < 1000);
+        struct run run;
+        prepare(&run);
+        run.load.known_ref = ref_of(4);
+        fail_allocations(allowed, one);
+        shf_manifest_load_start(&run.load);
+        while (sem_wait(&run.finished)) {}
+        bool failed = allocation_failed();
+        assert_int_equal(fake->requests <= 1, 1);
+        assert_int_equal(run.load.status, failed ? SHF_E_NO_MEMORY : SHF_OK);
+        assert_int_equal(run.load.unchanged, !failed);
+        clear(&run);
+        if (!failed) break;
+    }
+}
+
 static void check_listing_without_memory(bool one) {
     for (long allowed = 0;; allowed++) {
         assert_true(allowed < 1000);
@@ -938,6 +963,7 @@ static void test_every_allocation_may_fail(void **state) {
         check_load_without_memory(NULL, -1, one);
         check_load_without_memory(NULL, 2, one);
         check_load_without_memory("manifests/2026-11-22T07:32:30.892590Z_run_id=run-02-71", -1, one);
+        check_refresh_without_memory(one);
         check_listing_without_memory(one);
     }
 }
