@@ -57,7 +57,8 @@ typedef struct shf_reader_options {
     uint64_t auto_per_shard_bytes;   /* threshold of SHF_ACCESS_AUTO; 0 = 16 MiB */
     uint64_t auto_total_bytes;       /* threshold of SHF_ACCESS_AUTO; 0 = 2 GiB */
     uint64_t cache_max_bytes;        /* cap of the local cache; 0 = 64 GiB. What a reader maps is never removed */
-    int64_t timeout_ms;              /* default deadline of every call on this reader; 0 = 60,000, < 0 = none */
+    int64_t timeout_ms;              /* default deadline of lookups, searches, close and history; 0 = 60,000, < 0 = none.
+                                        Open and refresh have none by default: transfers are bounded by inactivity */
     const char *const *allowed_prefixes; /* further URL prefixes that a manifest may name; NULL-terminated or NULL */
     const shf_s3_options *s3;        /* NULL = all from the environment */
 } shf_reader_options;
