@@ -10,9 +10,9 @@
  *
  * Percent signs: nothing is ever decoded. The writers put keys into URLs raw, `=` and spaces included, so for
  * s3 and file alike a `%` is a byte of the key. Because another program may still decode, an escape that
- * would become a separator, a dot or a control character (%2f %5c %2e %00..%1f %7f, overlong %c0 %c1, also
- * behind %25) is refused in s3 URLs and in the part of a data URL that lies below a prefix; a path that the
- * caller gave may hold it.
+ * would become a separator, a dot or a control character (%2f %5c %2e %00..%1f %7f, overlong %c0 %c1, however
+ * often it is encoded) is refused in s3 URLs and in the part of a data URL that lies below a prefix; a path
+ * that the caller gave may hold it.
  *
  * Text must be UTF-8 without control characters, at most SHF_LIMIT_URL_BYTES long.
  */

@@ -9,6 +9,8 @@
 
 /* Bytes of a URL that a message shows; the rest of the buffer is for the ellipsis and the hidden userinfo. */
 #define SHOWN_BYTES 200u
+/* How often a name may be percent-encoded, one round to see that nothing is left included. */
+#define MAX_ENCODINGS 4u
 
 _Static_assert(SHOWN_BYTES + 32 < SHF_URL_PRINTABLE_BYTES, "room for the ellipsis");
 
@@ -60,16 +62,39 @@ static int hex_byte(const char *p, size_t left) {
     return hex_value(p[0]) * 16 + hex_value(p[1]);
 }
 
-/* True when the escape at p[0] == '%' spells a byte that must not come in, however often it was encoded. */
-static bool is_hostile_escape(const char *p, size_t left) {
-    p++, left--;
-    int byte = hex_byte(p, left);
-    while (byte == '%') {
-        p += 2, left -= 2;
-        byte = hex_byte(p, left);
+/* Decodes every escape of the text once, in place. Gives how many there were, -1 when one is hostile. */
+static int unescape(char *text, size_t *size) {
+    int count = 0;
+    size_t to = 0;
+    for (size_t from = 0; from < *size; from++) {
+        int byte = text[from] == '%' ? hex_byte(text + from + 1, *size - from - 1) : -1;
+        if (byte < 0) {
+            text[to++] = text[from];
+            continue;
+        }
+        bool hostile = byte < 0x20 || byte == 0x7f || byte == '/' || byte == '\\' || byte == '.' ||
+                       byte == 0xc0 || byte == 0xc1;
+        if (hostile) return -1;
+        text[to++] = (char)byte;
+        from += 2;
+        count++;
     }
-    return byte == '/' || byte == '\\' || byte == '.' || byte == 0x7f || (byte >= 0 && byte < 0x20) ||
-           byte == 0xc0 || byte == 0xc1;
+    *size = to;
+    return count;
+}
+
+/* Whether a program that decodes, even again and again, would find a byte in the segment that must not come
+ * in. */
+static bool has_hostile_escape(const char *segment, size_t size) {
+    char text[SHF_LIMIT_URL_BYTES];
+    if (!memchr(segment, '%', size)) return false;
+    if (size > sizeof text) return true;
+    memcpy(text, segment, size);
+    for (unsigned round = 0; round < MAX_ENCODINGS; round++) {
+        int count = unescape(text, &size);
+        if (count <= 0) return count < 0;
+    }
+    return true; /* nobody encodes a name that often in good faith */
 }
 
 static const char *check_segment(const char *segment, size_t size) {
@@ -79,11 +104,9 @@ static const char *check_segment(const char *segment, size_t size) {
         if (segment[i] == '\\') return "has a backslash in it";
         if (segment[i] == '?') return "has a query (?) in it";
         if (segment[i] == '#') return "has a fragment (#) in it";
-        if (segment[i] == '%' && is_hostile_escape(segment + i, size - i)) {
-            return "has an encoded separator, dot or control character in it";
-        }
     }
-    return NULL;
+    return has_hostile_escape(segment, size) ? "has an encoded separator, dot or control character in it"
+                                             : NULL;
 }
 
 const char *shf_url_check_path(const char *path, size_t size) {
@@ -132,7 +155,8 @@ const char *shf_url_printable(const char *url, char out[SHF_URL_PRINTABLE_BYTES]
             if (*p == '@') at = p;
         }
         if (at) {
-            size_t scheme = (size_t)(authority - url) < 16 ? (size_t)(authority - url) : 0;
+            size_t scheme = strspn(url, "abcdefghijklmnopqrstuvwxyz0123456789");
+            if (url + scheme != authority || scheme > 16) scheme = 0;
             memcpy(to, url, scheme);
             memcpy(to + scheme, "://***", 6);
             to += scheme + 6;

@@ -927,7 +927,8 @@ static void check_refresh_without_memory(bool one) {
         run.load.known_ref = ref_of(4);
         fail_allocations(allowed, one);
         shf_manifest_load_start(&run.load);
-        while (sem_wait(&run.finished)) {}
+        while (sem_wait(&run.finished)) {
+        }
         bool failed = allocation_failed();
         assert_int_equal(fake->requests <= 1, 1);
         assert_int_equal(run.load.status, failed ? SHF_E_NO_MEMORY : SHF_OK);
