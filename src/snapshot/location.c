@@ -5,7 +5,8 @@
 #include "base/limits.h"
 #include "base/text.h"
 
-#include <assert.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -49,33 +50,52 @@ static void pop_segment(struct shf_text *path) {
     if (path->data) path->data[path->size] = '\0';
 }
 
-/*
- * Adds the segments of `more`. ".." goes up while only `physical` segments (a working directory as the system
- * gave it, free of links) or the root are before it; behind a name it stays, because that name may be a link.
- */
-static void add_segments(struct shf_text *path, const char *more, bool physical) {
-    bool named = !physical;
+/* Adds the segments of `more`; empty ones and "." vanish, ".." takes the one before away. */
+static void add_segments(struct shf_text *path, const char *more) {
     while (*more) {
         size_t size = strcspn(more, "/");
-        bool up = size == 2 && memcmp(more, "..", 2) == 0;
-        bool nothing = size == 0 || (size == 1 && more[0] == '.') || (up && path->size == 0);
-        if (up && !named && !nothing) {
+        if (size == 2 && memcmp(more, "..", 2) == 0) {
             pop_segment(path);
-        } else if (!nothing) {
+        } else if (size && !(size == 1 && more[0] == '.')) {
             if (path->size) shf_text_add(path, "/", 1);
             shf_text_add(path, more, size);
-            named = true;
         }
         more += size;
         if (*more) more++;
     }
 }
 
+/* What is behind the last ".." of the path, or the whole path. */
+static const char *behind_last_up(const char *path) {
+    const char *rest = path;
+    for (const char *segment = path; *segment;) {
+        size_t size = strcspn(segment, "/");
+        if (size == 2 && memcmp(segment, "..", 2) == 0) rest = segment + size;
+        segment += size;
+        if (*segment) segment++;
+    }
+    return rest;
+}
+
+/* Writes the path without "..", which only the system can follow where a name before it is a link. */
+static bool follow(const char *absolute, struct shf_text *path) {
+    char real[PATH_MAX];
+    const char *rest = behind_last_up(absolute);
+    if (rest != absolute) {
+        char *head = shf_strndup(absolute, (size_t)(rest - absolute));
+        if (!head) return false;
+        /* What is not there can not be opened either way. */
+        add_segments(path, realpath(head, real) ? real : head);
+        shf_free(head);
+    }
+    add_segments(path, rest);
+    return !path->failed;
+}
+
 /* The absolute path of `text` without leading slash. */
 static shf_status make_path(const char *text, struct shf_text *path, struct shf_error **error) {
-    if (text[0] == '/') {
-        add_segments(path, text, false);
-    } else {
+    struct shf_text absolute = {0};
+    if (text[0] != '/') {
         char directory[SHF_LIMIT_URL_BYTES];
         if (!getcwd(directory, sizeof directory)) {
             return shf_error_set(error, SHF_E_INVALID,
@@ -83,16 +103,17 @@ static shf_status make_path(const char *text, struct shf_text *path, struct shf_
                                  "too long; give an absolute path",
                                  text);
         }
-        size_t size;
-        const char *reason = shf_url_check_text(directory, &size);
-        if (reason) {
-            return shf_error_set(error, SHF_E_INVALID,
-                                 "the working directory's path %s; give an absolute path", reason);
-        }
-        add_segments(path, directory, false);
-        add_segments(path, text, true);
+        shf_text_format(&absolute, "%s/", directory);
     }
-    return path->failed ? no_memory(error) : SHF_OK;
+    shf_text_add_string(&absolute, text);
+    bool made = !absolute.failed && follow(absolute.data, path);
+    shf_text_free(&absolute);
+    if (!made) return no_memory(error);
+    size_t size;
+    const char *reason = path->size ? shf_url_check_text(path->data, &size) : NULL;
+    if (!reason) return SHF_OK;
+    return shf_error_set(error, SHF_E_INVALID, "the location %s leads to a path that %s; give another way to it", text,
+                         reason);
 }
 
 /* Cuts "_NAME" off the end of the path into pointer_name, where the text ends in it. */
@@ -106,8 +127,7 @@ static bool take_pointer(const char *text, struct shf_text *path, struct shf_loc
 }
 
 /* path: everything below the store's root, pointer included. */
-static shf_status finish(const char *text, struct shf_text *path, struct shf_location *made,
-                         struct shf_error **error) {
+static shf_status finish(const char *text, struct shf_text *path, struct shf_location *made, struct shf_error **error) {
     if (!take_pointer(text, path, made)) return no_memory(error);
     made->prefix = shf_text_take(path);
     if (!made->prefix) return no_memory(error);
@@ -121,8 +141,8 @@ static shf_status finish(const char *text, struct shf_text *path, struct shf_loc
 }
 
 /* s3://BUCKET[/KEY] and mem://: `rest` is behind the "://". */
-static shf_status parse_bucket(const char *text, const char *rest, struct shf_text *path,
-                               struct shf_location *made, struct shf_error **error) {
+static shf_status parse_bucket(const char *text, const char *rest, struct shf_text *path, struct shf_location *made,
+                               struct shf_error **error) {
     size_t bucket = strcspn(rest, "/");
     const char *reason = shf_url_check_bucket(rest, bucket);
     if (reason) return refuse(error, text, reason);
@@ -136,8 +156,7 @@ static shf_status parse_bucket(const char *text, const char *rest, struct shf_te
     return made->bucket && !path->failed ? SHF_OK : no_memory(error);
 }
 
-static shf_status parse_file(const char *text, const char *rest, struct shf_text *path,
-                             struct shf_error **error) {
+static shf_status parse_file(const char *text, const char *rest, struct shf_text *path, struct shf_error **error) {
     static const char localhost[] = "localhost";
     size_t host = strcspn(rest, "/");
     if (host && !shf_ascii_equal_ignore_case(rest, host, localhost)) {
@@ -192,8 +211,8 @@ char *shf_location_key(const struct shf_location *location, const char *tail) {
 
 char *shf_location_key_url(const struct shf_location *location, const char *key) {
     struct shf_text url = {0};
-    shf_text_format(&url, "%s://%s/%s", shf_url_scheme_name(location->scheme),
-                    location->bucket ? location->bucket : "", key);
+    shf_text_format(&url, "%s://%s/%s", shf_url_scheme_name(location->scheme), location->bucket ? location->bucket : "",
+                    key);
     return shf_text_take(&url);
 }
 

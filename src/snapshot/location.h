@@ -27,19 +27,18 @@ enum shf_scheme { SHF_SCHEME_S3 = 1, SHF_SCHEME_FILE = 2, SHF_SCHEME_MEM = 3 /* 
 
 struct shf_location {
     enum shf_scheme scheme;
-    char *bucket; /* s3, mem; NULL for file */
-    char *prefix; /* key prefix without leading or trailing slash; may be "" ; file: absolute path without
+    char *bucket;       /* s3, mem; NULL for file */
+    char *prefix;       /* key prefix without leading or trailing slash; may be "" ; file: absolute path without
                      leading slash */
     char *pointer_name; /* "_CURRENT", or the last segment of the URL where that begins with "_" */
-    char *url; /* canonical URL of the prefix, without trailing slash (file:/// for the root directory) */
+    char *url;          /* canonical URL of the prefix, without trailing slash (file:/// for the root directory) */
 };
 
 /*
  * From the user: s3://bucket/prefix[/_NAME], file:///path, file://localhost/path, mem://bucket/prefix, or a
  * plain path (relative ones are made absolute). SHF_E_INVALID. A trailing slash says that the last segment is
  * a directory even if it begins with "_". A plain path that looks like a URL (x://y) is written ./x://y. In
- * paths empty and "." segments vanish; ".." is resolved against the working directory, and kept for the
- * system behind a name, which may be a link.
+ * paths empty and "." segments vanish, and ".." is followed as the system does it, through links.
  */
 shf_status shf_location_parse(const char *text, struct shf_location *out, struct shf_error **error);
 void shf_location_free(struct shf_location *location);
@@ -70,9 +69,8 @@ shf_status shf_location_resolve_pin(const struct shf_location *location, const c
  * rebases nothing). *key: below the store's root, no trailing slash, strictly below the prefix.
  * *location_index: -1 = the opened location's store, else the index into `allowed` (another bucket).
  */
-shf_status shf_location_resolve_data(const struct shf_location *location, const char *s3_prefix,
-                                     const char *url, const struct shf_location *allowed,
-                                     size_t allowed_count, char **key, int *location_index,
-                                     struct shf_error **error);
+shf_status shf_location_resolve_data(const struct shf_location *location, const char *s3_prefix, const char *url,
+                                     const struct shf_location *allowed, size_t allowed_count, char **key,
+                                     int *location_index, struct shf_error **error);
 
 #endif

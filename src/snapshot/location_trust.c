@@ -19,16 +19,13 @@ static const char *below(const char *url, size_t size, const struct shf_url_part
     const char *end = url + size;
     const char *scheme = shf_url_scheme_name(base->scheme);
     size_t length = strlen(scheme);
-    if (size < length + 3 || memcmp(url, scheme, length) != 0 || memcmp(url + length, "://", 3) != 0)
-        return NULL;
+    if (size < length + 3 || memcmp(url, scheme, length) != 0 || memcmp(url + length, "://", 3) != 0) return NULL;
     url += length + 3;
-    if ((size_t)(end - url) <= base->bucket_size || memcmp(url, base->bucket, base->bucket_size) != 0)
-        return NULL;
+    if ((size_t)(end - url) <= base->bucket_size || memcmp(url, base->bucket, base->bucket_size) != 0) return NULL;
     url += base->bucket_size;
     if (*url++ != '/') return NULL;
     if (base->path_size) {
-        if ((size_t)(end - url) <= base->path_size || memcmp(url, base->path, base->path_size) != 0)
-            return NULL;
+        if ((size_t)(end - url) <= base->path_size || memcmp(url, base->path, base->path_size) != 0) return NULL;
         url += base->path_size;
         if (*url++ != '/') return NULL;
     }
@@ -41,13 +38,11 @@ static bool own_prefix(const char *s3_prefix, struct shf_url_parts *out) {
     size_t size;
     if (!s3_prefix || shf_url_check_text(s3_prefix, &size)) return false;
     while (size && s3_prefix[size - 1] == '/') size--;
-    return !shf_url_split(s3_prefix, size, out) &&
-           (!out->path_size || !shf_url_check_path(out->path, out->path_size));
+    return !shf_url_split(s3_prefix, size, out) && (!out->path_size || !shf_url_check_path(out->path, out->path_size));
 }
 
 /* prefix/tail with a tail of known size. */
-static char *join(const struct shf_location *location, const char *middle, const char *tail,
-                  size_t tail_size) {
+static char *join(const struct shf_location *location, const char *middle, const char *tail, size_t tail_size) {
     struct shf_text key = {0};
     shf_text_add_string(&key, location->prefix);
     if (key.size) shf_text_add(&key, "/", 1);
@@ -70,8 +65,7 @@ static shf_status refuse(const char *url, size_t size, const char *reason, struc
     if (!reason) reason = shf_url_split(url, size, &parts);
     if (!reason && parts.path_size) reason = shf_url_check_path(parts.path, parts.path_size);
     if (reason)
-        return shf_error_set(error, SHF_E_MANIFEST, "the manifest names the URL %s, which %s: refused", shown,
-                             reason);
+        return shf_error_set(error, SHF_E_MANIFEST, "the manifest names the URL %s, which %s: refused", shown, reason);
     return shf_error_set(
         error, SHF_E_MANIFEST,
         "the manifest names the URL %s, which is neither below the opened prefix nor below one that was "
@@ -79,10 +73,9 @@ static shf_status refuse(const char *url, size_t size, const char *reason, struc
         shown);
 }
 
-shf_status shf_location_resolve_data(const struct shf_location *location, const char *s3_prefix,
-                                     const char *url, const struct shf_location *allowed,
-                                     size_t allowed_count, char **key, int *location_index,
-                                     struct shf_error **error) {
+shf_status shf_location_resolve_data(const struct shf_location *location, const char *s3_prefix, const char *url,
+                                     const struct shf_location *allowed, size_t allowed_count, char **key,
+                                     int *location_index, struct shf_error **error) {
     size_t size = 0, tail_size = 0;
     const char *reason = shf_url_check_text(url, &size);
     if (reason) return refuse(url, 0, reason, error);
@@ -157,18 +150,16 @@ shf_status shf_location_resolve_pin(const struct shf_location *location, const c
     if (!reason) {
         tail = manifest_tail(ref);
         if (!tail) tail = strncmp(ref, MANIFESTS "/", sizeof MANIFESTS) == 0 ? ref + sizeof MANIFESTS : ref;
-        reason =
-            strstr(tail, "://") ? "has no /" MANIFESTS "/ in it" : shf_url_check_path(tail, strlen(tail));
+        reason = strstr(tail, "://") ? "has no /" MANIFESTS "/ in it" : shf_url_check_path(tail, strlen(tail));
     }
     if (reason) {
-        return shf_error_set(error, SHF_E_INVALID,
-                             "the ref %s %s; give the ref of a manifest as the history prints it",
+        return shf_error_set(error, SHF_E_INVALID, "the ref %s %s; give the ref of a manifest as the history prints it",
                              shf_url_printable(ref, shown), reason);
     }
     struct shf_text full = {0};
     shf_text_format(&full, "%s%s", tail, strchr(tail, '/') ? "" : "/manifest");
-    shf_status status = full.failed ? give(NULL, key, error)
-                                    : give(join(location, MANIFESTS "/", full.data, full.size), key, error);
+    shf_status status =
+        full.failed ? give(NULL, key, error) : give(join(location, MANIFESTS "/", full.data, full.size), key, error);
     shf_text_free(&full);
     return status;
 }

@@ -28,8 +28,7 @@ static void finish(struct shf_task *task) {
     listing->done(listing); /* may free the listing */
 }
 
-static shf_status make_item(const struct shf_location *location, const char *name,
-                            struct shf_manifest_item *item) {
+static shf_status make_item(const struct shf_location *location, const char *name, struct shf_manifest_item *item) {
     const char *run_id;
     size_t run_id_size;
     char *key = shf_manifest_names_key(location, name);
@@ -80,8 +79,8 @@ static void begin(struct shf_task *task) {
     struct shf_manifest_listing *listing = SHF_CONTAINER(task, struct shf_manifest_listing, task);
     listing->key = shf_location_key(listing->location, SHF_MANIFESTS_DIRECTORY);
     if (!listing->key) {
-        listing->status = shf_error_set(&listing->error, SHF_E_NO_MEMORY,
-                                        "no memory to list the manifests of %s", listing->location->url);
+        listing->status = shf_error_set(&listing->error, SHF_E_NO_MEMORY, "no memory to list the manifests of %s",
+                                        listing->location->url);
         finish(task);
         return;
     }

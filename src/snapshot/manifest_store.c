@@ -35,22 +35,20 @@ static void finish(struct shf_manifest_load *load, shf_status status) {
 }
 
 static void fail_no_memory(struct shf_manifest_load *load) {
-    finish(load, shf_error_set(&load->error, SHF_E_NO_MEMORY, "no memory to load a manifest of %s",
-                               load->location->url));
+    finish(load, shf_error_set(&load->error, SHF_E_NO_MEMORY, "no memory to load a manifest of %s", load->location->url));
 }
 
 /* Ends a load whose caller wants no more of it. The store watches its own requests; this is for the steps
  * between. */
 static bool gave_up(struct shf_manifest_load *load) {
     if (shf_cancel_requested(load->cancel)) {
-        finish(load, shf_error_set(&load->error, SHF_E_CANCELLED,
-                                   "cancelled while loading the manifest of %s", load->location->url));
+        finish(load, shf_error_set(&load->error, SHF_E_CANCELLED, "cancelled while loading the manifest of %s",
+                                   load->location->url));
         return true;
     }
     if (shf_deadline_over(load->deadline_ns)) {
         finish(load, shf_error_set(&load->error, SHF_E_DEADLINE,
-                                   "the time for loading the manifest of %s is over; allow more",
-                                   load->location->url));
+                                   "the time for loading the manifest of %s is over; allow more", load->location->url));
         return true;
     }
     return false;
@@ -179,8 +177,7 @@ static void parse(struct shf_task *task) {
     struct shf_manifest_load *load = load_of_task(task);
     struct shf_buf *body = load->own.request.body;
     load->own.request.body = NULL;
-    load->own.work_status =
-        shf_manifest_parse(body->data, body->size, &load->manifest, &load->own.work_error);
+    load->own.work_status = shf_manifest_parse(body->data, body->size, &load->manifest, &load->own.work_error);
     shf_buf_release(body);
     task->run = parsed;
     shf_rt_post_loop(load->store->runtime, task);
@@ -244,8 +241,7 @@ static bool is_candidate(const struct shf_manifest_load *load, const char *name)
     size_t run_id_size;
     int64_t published_at_us;
     int order = strcmp(name, failed);
-    bool dated =
-        shf_manifest_directory_parse(failed, strlen(failed), &published_at_us, &run_id, &run_id_size);
+    bool dated = shf_manifest_directory_parse(failed, strlen(failed), &published_at_us, &run_id, &run_id_size);
     return dated ? order < 0 : order != 0;
 }
 
@@ -256,11 +252,10 @@ static void try_next(struct shf_manifest_load *load) {
     }
     if (load->own.next_name >= names->count || load->fallback_attempts >= load->max_fallback_attempts) {
         finish(load,
-               shf_error_set(
-                   &load->error, SHF_E_STATE,
-                   "no valid manifest found under %s: %u older ones were tried after the first failure: %s",
-                   load->location->url, (unsigned)load->fallback_attempts,
-                   shf_error_message(load->own.first_error)));
+               shf_error_set(&load->error, SHF_E_STATE,
+                             "no valid manifest found under %s: %u older ones were tried after the first failure: %s",
+                             load->location->url, (unsigned)load->fallback_attempts,
+                             shf_error_message(load->own.first_error)));
         return;
     }
     load->fallback_attempts++;
@@ -271,10 +266,9 @@ static void try_next(struct shf_manifest_load *load) {
 static void take_offset(struct shf_manifest_load *load) {
     const struct shf_manifest_names *names = &load->own.names;
     if ((uint64_t)load->pinned_offset >= names->count) {
-        finish(load, shf_error_set(
-                         &load->error, SHF_E_STATE,
-                         "offset %lld is not in the history of %s, which has %zu manifests (0 is the newest)",
-                         (long long)load->pinned_offset, load->location->url, names->count));
+        finish(load, shf_error_set(&load->error, SHF_E_STATE,
+                                   "offset %lld is not in the history of %s, which has %zu manifests (0 is the newest)",
+                                   (long long)load->pinned_offset, load->location->url, names->count));
         return;
     }
     set_key(load, shf_manifest_names_key(load->location, names->names[load->pinned_offset]));
@@ -323,9 +317,9 @@ static void pointer_missing(struct shf_manifest_load *load) {
     struct shf_error *cause = load->own.request.error;
     char *url = shf_location_key_url(load->location, load->own.key);
     /* The store's words tell a missing bucket from a missing object. */
-    shf_status status = shf_error_set(&load->error, SHF_E_STATE,
-                                      "CURRENT pointer not found at %s: nothing was published there (%s)",
-                                      url ? url : load->location->url, shf_error_message(cause));
+    shf_status status =
+        shf_error_set(&load->error, SHF_E_STATE, "CURRENT pointer not found at %s: nothing was published there (%s)",
+                      url ? url : load->location->url, shf_error_message(cause));
     shf_error_set_http_status(load->error, shf_error_http_status(cause));
     if (url) shf_error_set_object(load->error, url);
     shf_free(url);

@@ -30,7 +30,7 @@ struct shf_manifest_load {
     shf_status status;
     struct shf_error *error; /* the caller's; set exactly when status is not SHF_OK */
     bool unchanged;
-    bool manifest_malformed; /* with SHF_E_MANIFEST: the manifest itself, not _CURRENT or what that names */
+    bool manifest_malformed;       /* with SHF_E_MANIFEST: the manifest itself, not _CURRENT or what that names */
     struct shf_manifest *manifest; /* the caller's */
     char *manifest_ref;            /* resolved URL under the opened prefix, the caller's */
     int64_t published_at_us;       /* from the directory name, else created_at */

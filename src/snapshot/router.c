@@ -39,8 +39,8 @@ static shf_status check_key(const shf_key *key, struct shf_error **error) {
     return SHF_OK;
 }
 
-shf_status shf_route(const struct shf_manifest *manifest, const shf_key *key,
-                     const shf_routing_context *context, uint32_t *shard, struct shf_error **error) {
+shf_status shf_route(const struct shf_manifest *manifest, const shf_key *key, const shf_routing_context *context,
+                     uint32_t *shard, struct shf_error **error) {
     assert(manifest->num_dbs > 0);
     (void)context; /* HASH looks at the key alone */
     if (manifest->sharding == SHF_SHARD_BY_CEL) {
@@ -72,18 +72,16 @@ shf_status shf_route(const struct shf_manifest *manifest, const shf_key *key,
 }
 
 /* u64be and u32be: an integer of that width, or its bytes ready-made. */
-static shf_status encode_integer(const char *name, unsigned width, const shf_key *key,
-                                 struct shf_stored_key *out, struct shf_error **error) {
+static shf_status encode_integer(const char *name, unsigned width, const shf_key *key, struct shf_stored_key *out,
+                                 struct shf_error **error) {
     if (key->kind == SHF_KEY_TEXT) {
-        return shf_error_set(error, SHF_E_INVALID,
-                             "%s key encoding takes integer keys (or exactly %u bytes), not text", name,
-                             width);
+        return shf_error_set(error, SHF_E_INVALID, "%s key encoding takes integer keys (or exactly %u bytes), not text",
+                             name, width);
     }
     if (key->kind == SHF_KEY_BYTES) {
         if (key->as.bytes.size != width) {
-            return shf_error_set(error, SHF_E_INVALID,
-                                 "%s key encoding takes bytes keys of exactly %u bytes, not %zu", name, width,
-                                 key->as.bytes.size);
+            return shf_error_set(error, SHF_E_INVALID, "%s key encoding takes bytes keys of exactly %u bytes, not %zu",
+                                 name, width, key->as.bytes.size);
         }
         out->bytes = key->as.bytes;
         return SHF_OK;
@@ -91,9 +89,8 @@ static shf_status encode_integer(const char *name, unsigned width, const shf_key
     uint64_t value = key->kind == SHF_KEY_INT ? (uint64_t)key->as.int_value : key->as.uint_value;
     bool negative = key->kind == SHF_KEY_INT && key->as.int_value < 0;
     if (negative || (width == 4 && value > UINT32_MAX)) {
-        return shf_error_set(error, SHF_E_INVALID,
-                             "%s key encoding takes integers in [0, 2^%u-1], not %s%" PRIu64, name, width * 8,
-                             negative ? "-" : "", negative ? 0 - value : value);
+        return shf_error_set(error, SHF_E_INVALID, "%s key encoding takes integers in [0, 2^%u-1], not %s%" PRIu64,
+                             name, width * 8, negative ? "-" : "", negative ? 0 - value : value);
     }
     for (unsigned i = 0; i < width; i++) out->scratch[i] = (uint8_t)(value >> (8 * (width - 1 - i)));
     out->bytes = (shf_slice){out->scratch, width};

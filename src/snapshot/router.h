@@ -9,8 +9,8 @@
  * HASH: XXH3-64 of the canonical bytes mod num_dbs. CEL: SHF_E_UNSUPPORTED for now. SHF_E_INVALID: integer
  * above 2^63-1, text not UTF-8, unknown kind.
  */
-shf_status shf_route(const struct shf_manifest *manifest, const shf_key *key,
-                     const shf_routing_context *context, uint32_t *shard, struct shf_error **error);
+shf_status shf_route(const struct shf_manifest *manifest, const shf_key *key, const shf_routing_context *context,
+                     uint32_t *shard, struct shf_error **error);
 
 /* The bytes under which a key is stored. */
 struct shf_stored_key {

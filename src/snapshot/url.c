@@ -72,8 +72,8 @@ static int unescape(char *text, size_t *size) {
             text[to++] = text[from];
             continue;
         }
-        bool hostile = byte < 0x20 || byte == 0x7f || byte == '/' || byte == '\\' || byte == '.' ||
-                       byte == 0xc0 || byte == 0xc1;
+        bool hostile =
+            byte < 0x20 || byte == 0x7f || byte == '/' || byte == '\\' || byte == '.' || byte == 0xc0 || byte == 0xc1;
         if (hostile) return -1;
         text[to++] = (char)byte;
         from += 2;
@@ -105,8 +105,7 @@ static const char *check_segment(const char *segment, size_t size) {
         if (segment[i] == '?') return "has a query (?) in it";
         if (segment[i] == '#') return "has a fragment (#) in it";
     }
-    return has_hostile_escape(segment, size) ? "has an encoded separator, dot or control character in it"
-                                             : NULL;
+    return has_hostile_escape(segment, size) ? "has an encoded separator, dot or control character in it" : NULL;
 }
 
 const char *shf_url_check_path(const char *path, size_t size) {

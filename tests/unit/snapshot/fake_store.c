@@ -16,8 +16,7 @@ static struct fake_object *find(struct fake_store *fake, const char *key) {
 }
 
 static void fail(struct shf_store_request *request, shf_status status) {
-    request->status =
-        shf_error_set(&request->error, status, "fake store, key %s: status %d", request->key, status);
+    request->status = shf_error_set(&request->error, status, "fake store, key %s: status %d", request->key, status);
 }
 
 static int by_bytes(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }

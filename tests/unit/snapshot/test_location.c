@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -42,12 +43,10 @@ static void test_user_locations(void **state) {
         {"s3://_bucket", SHF_SCHEME_S3, "_bucket", "", "_CURRENT", "s3://_bucket"},
         {"s3://bucket/_X", SHF_SCHEME_S3, "bucket", "", "_X", "s3://bucket"},
         {"S3://bucket/p", SHF_SCHEME_S3, "bucket", "p", "_CURRENT", "s3://bucket/p"},
-        {"s3://My.Old_Bucket-1/p", SHF_SCHEME_S3, "My.Old_Bucket-1", "p", "_CURRENT",
-         "s3://My.Old_Bucket-1/p"},
+        {"s3://My.Old_Bucket-1/p", SHF_SCHEME_S3, "My.Old_Bucket-1", "p", "_CURRENT", "s3://My.Old_Bucket-1/p"},
         {"s3://b/run_id=1/a:b+c@d,e f/Größe", SHF_SCHEME_S3, "b", "run_id=1/a:b+c@d,e f/Größe", "_CURRENT",
          "s3://b/run_id=1/a:b+c@d,e f/Größe"},
-        {"s3://b/100%/50%25/%41%20", SHF_SCHEME_S3, "b", "100%/50%25/%41%20", "_CURRENT",
-         "s3://b/100%/50%25/%41%20"},
+        {"s3://b/100%/50%25/%41%20", SHF_SCHEME_S3, "b", "100%/50%25/%41%20", "_CURRENT", "s3://b/100%/50%25/%41%20"},
         {"s3://b/v1..2/..a/a../.hidden", SHF_SCHEME_S3, "b", "v1..2/..a/a../.hidden", "_CURRENT",
          "s3://b/v1..2/..a/a../.hidden"},
         {"mem://bucket/p/_Y", SHF_SCHEME_MEM, "bucket", "p", "_Y", "mem://bucket/p"},
@@ -59,8 +58,7 @@ static void test_user_locations(void **state) {
          "file:///a%20b/%2f/c?d#e\\f"},
         {"/data/snap", SHF_SCHEME_FILE, NULL, "data/snap", "_CURRENT", "file:///data/snap"},
         {"//data//./snap///", SHF_SCHEME_FILE, NULL, "data/snap", "_CURRENT", "file:///data/snap"},
-        {"/data/link/../snap", SHF_SCHEME_FILE, NULL, "data/link/../snap", "_CURRENT",
-         "file:///data/link/../snap"},
+        {"/no such/link/../snap", SHF_SCHEME_FILE, NULL, "no such/snap", "_CURRENT", "file:///no such/snap"},
         {"/../data", SHF_SCHEME_FILE, NULL, "data", "_CURRENT", "file:///data"},
         {"/", SHF_SCHEME_FILE, NULL, "", "_CURRENT", "file:///"},
         {"/_P", SHF_SCHEME_FILE, NULL, "", "_P", "file:///"},
@@ -84,8 +82,7 @@ static void test_user_locations(void **state) {
         /* The canonical URL means the same place; the slash because its last segment may begin with "_". */
         char slashed[512];
         (void)snprintf(slashed, sizeof slashed, "%s/", location.url);
-        struct shf_location again =
-            parse(location.url[strlen(location.url) - 1] == '/' ? location.url : slashed);
+        struct shf_location again = parse(location.url[strlen(location.url) - 1] == '/' ? location.url : slashed);
         assert_string_equal(again.url, location.url);
         shf_location_free(&again);
         shf_location_free(&location);
@@ -102,8 +99,7 @@ static void test_relative_paths(void **state) {
     assert_non_null(realpath(directory, real));
     assert_int_equal(chdir(directory), 0);
     static const struct {
-        const char *text,
-            *below; /* the expected prefix behind the directory, NULL = the directory's parent */
+        const char *text, *below; /* the expected prefix behind the directory, NULL = the directory's parent */
         const char *pointer;
     } rows[] = {
         {"snap", "/snap", "_CURRENT"},
@@ -120,8 +116,15 @@ static void test_relative_paths(void **state) {
         {"..", NULL, "_CURRENT"},
         {"../_Q", NULL, "_Q"},
         {"./.././.", NULL, "_CURRENT"},
-        {"a/../b", "/a/../b", "_CURRENT"},
+        {"a/../b", "/b", "_CURRENT"},
+        {"real/sub/../x", "/real/x", "_CURRENT"},
+        {"link/../x", "/real/x", "_CURRENT"}, /* link -> real/sub */
+        {"link/x", "/link/x", "_CURRENT"},
+        {"link/../../_P", "", "_P"},
+        {"link/../..", "", "_CURRENT"},
+        {"./real//./../link/.././_Q", "/real", "_Q"},
     };
+    assert_int_equal(mkdir("real", 0700) | mkdir("real/sub", 0700) | symlink("real/sub", "link"), 0);
     char *parent = strdup(real);
     *strrchr(parent, '/') = '\0';
     for (size_t i = 0; i < COUNT(rows); i++) {
@@ -143,7 +146,7 @@ static void test_relative_paths(void **state) {
     free(parent);
 
     /* A working directory that is gone: an absolute path works still. */
-    assert_int_equal(rmdir(directory), 0);
+    assert_int_equal(unlink("link") | rmdir("real/sub") | rmdir("real") | rmdir(directory), 0);
     struct shf_error *error = NULL;
     struct shf_location untouched = {.prefix = old};
     assert_int_equal(shf_location_parse("snap", &untouched, &error), SHF_E_INVALID);
@@ -320,9 +323,10 @@ static void test_data_urls(void **state) {
         {"s3://b/p", "file:///data/local", "file:///data/local/shards/x", "p/shards/x", -1},
         {"/data/wei?rd#p%2fath\\x", "s3://b/p", "s3://b/p/shards/x", "data/wei?rd#p%2fath\\x/shards/x", -1},
         /* the opened prefix may be any path that the user gave; only what is below it is news */
-        {"/data/wei?rd#p%2fath\\x", NULL, "file:///data/wei?rd#p%2fath\\x/shards/x",
-         "data/wei?rd#p%2fath\\x/shards/x", -1},
-        {"/data/link/../y", NULL, "file:///data/link/../y/shards/x", "data/link/../y/shards/x", -1},
+        {"/data/wei?rd#p%2fath\\x", NULL, "file:///data/wei?rd#p%2fath\\x/shards/x", "data/wei?rd#p%2fath\\x/shards/x",
+         -1},
+        {"/no such/link/../y", NULL, "file:///no such/y/shards/x", "no such/y/shards/x", -1},
+        {"/no such/link/../y", NULL, "file:///no such/link/../y/shards/x", NULL, 0},
         {"/", NULL, "file:///shards/x", "shards/x", -1},
         /* one prefix inside the other: rebased all the same */
         {"s3://b/p/copy", "s3://b/p", "s3://b/p/shards/x", "p/copy/shards/x", -1},
@@ -354,8 +358,7 @@ static void test_data_urls(void **state) {
         struct shf_error *error = NULL;
         char *key = NULL;
         int index = 77;
-        shf_status status =
-            shf_location_resolve_data(&opened, row->s3_prefix, row->url, NULL, 0, &key, &index, &error);
+        shf_status status = shf_location_resolve_data(&opened, row->s3_prefix, row->url, NULL, 0, &key, &index, &error);
         if (row->key) {
             if (status) fail_msg("%s: %s", row->url, shf_error_message(error));
             assert_string_equal(key, row->key);
@@ -393,8 +396,8 @@ static void test_allowed_prefixes(void **state) {
     for (size_t i = 0; i < COUNT(rows); i++) {
         char *key = NULL;
         int index = 77;
-        shf_status status = shf_location_resolve_data(&opened, rows[i].s3_prefix, rows[i].url, allowed,
-                                                      COUNT(allowed), &key, &index, NULL);
+        shf_status status = shf_location_resolve_data(&opened, rows[i].s3_prefix, rows[i].url, allowed, COUNT(allowed),
+                                                      &key, &index, NULL);
         assert_int_equal(status, rows[i].key ? SHF_OK : SHF_E_MANIFEST);
         if (rows[i].key) {
             assert_string_equal(key, rows[i].key);
@@ -409,8 +412,7 @@ static void test_allowed_prefixes(void **state) {
 /* URLs that no manifest of an honest writer has. Refused as db_url and as manifest_ref, whatever is opened.
  */
 static const struct {
-    const char *url,
-        *says; /* says: in the message for a db_url of a snapshot that lies at s3://fixtures/peer */
+    const char *url, *says; /* says: in the message for a db_url of a snapshot that lies at s3://fixtures/peer */
 } hostile[] = {
     /* other buckets, hosts and directories */
     {"s3://other/peer/manifests/x/manifest", "neither below"},
@@ -533,8 +535,8 @@ static void test_hostile_data_urls(void **state) {
             struct shf_error *error = NULL;
             char *key = NULL;
             int index = 77;
-            shf_status status = shf_location_resolve_data(places[place], "s3://fixtures/peer", hostile[i].url,
-                                                          &allowed, 1, &key, &index, &error);
+            shf_status status = shf_location_resolve_data(places[place], "s3://fixtures/peer", hostile[i].url, &allowed,
+                                                          1, &key, &index, &error);
             if (status != SHF_E_MANIFEST) fail_msg("%s: status %d, key %s", hostile[i].url, status, key);
             const char *message = shf_error_message(error);
             if (!strstr(message, hostile[i].says)) fail_msg("%s: %s", hostile[i].url, message);
@@ -580,8 +582,7 @@ static void test_manifest_refs(void **state) {
         {"s3://b/p", "s3://b/manifests/p/manifests/T/manifest", "p/manifests/T/manifest"},
         {"s3://b/p", "s3://b/p/manifests/2026-11-22T07:32:31.028107Z_run_id=a b+ü/manifest",
          "p/manifests/2026-11-22T07:32:31.028107Z_run_id=a b+ü/manifest"},
-        {"/wei?rd#%2f\\x", "file:///wei?rd#%2f\\x/manifests/T/manifest",
-         "wei?rd#%2f\\x/manifests/T/manifest"},
+        {"/wei?rd#%2f\\x", "file:///wei?rd#%2f\\x/manifests/T/manifest", "wei?rd#%2f\\x/manifests/T/manifest"},
         {"s3://b/p", "s3://b/p/manifests/a/b/c", "p/manifests/a/b/c"},
         {"s3://b/p", "s3://b/p/manifest/T/manifest", NULL},
         {"s3://b/p", "s3://b/p/manifests/", NULL},
@@ -650,8 +651,7 @@ static void test_pins(void **state) {
         {"T/manifest", "peer/manifests/T/manifest"},
         {"T", "peer/manifests/T/manifest"},
         {"manifests/T", "peer/manifests/T/manifest"},
-        {"2026-11-22T07:32:31.028107Z_run_id=1",
-         "peer/manifests/2026-11-22T07:32:31.028107Z_run_id=1/manifest"},
+        {"2026-11-22T07:32:31.028107Z_run_id=1", "peer/manifests/2026-11-22T07:32:31.028107Z_run_id=1/manifest"},
         {"", NULL},
         {"manifests/", NULL},
         {"..", NULL},
@@ -711,11 +711,9 @@ static void test_every_allocation_may_fail(void **state) {
             shf_alloc_set_seam(&failing);
             shf_status status = shf_location_parse(texts[i], &location, &error);
             if (!status) {
-                status = shf_location_resolve_data(&location, "s3://b/p", "s3://b/p/x", NULL, 0, &key, &index,
-                                                   &error);
+                status = shf_location_resolve_data(&location, "s3://b/p", "s3://b/p/x", NULL, 0, &key, &index, &error);
             }
-            if (!status)
-                status = shf_location_resolve_ref(&location, "s3://b/p/manifests/x", &ref_key, &error);
+            if (!status) status = shf_location_resolve_ref(&location, "s3://b/p/manifests/x", &ref_key, &error);
             if (!status) status = shf_location_resolve_pin(&location, "x", &pin_key, &error);
             shf_alloc_set_seam(NULL);
             shf_free(key);

@@ -27,8 +27,7 @@ static const char *const names[] = {
     "2026-11-22T07:32:31.028107Z_run_id=run-04-71",
 };
 static const char *const run_ids[] = {"run-01-71", "run-02-71", "run-03-71", "run-04-71"};
-static const int64_t published_us[] = {1795332750824590, 1795332750892590, 1795332750958385,
-                                       1795332751028107};
+static const int64_t published_us[] = {1795332750824590, 1795332750892590, 1795332750958385, 1795332751028107};
 
 static shf_runtime *runtime;
 static struct fake_store *fake;
@@ -57,11 +56,10 @@ static const char *ref_of(unsigned run) {
 
 static void point_at_ref(const char *pointer, const char *ref) {
     char text[1024];
-    (void)snprintf(
-        text, sizeof text,
-        "{\"format_version\":1,\"manifest_content_type\":\"application/x-sqlite3\",\"manifest_ref\":\"%s\","
-        "\"run_id\":\"x\",\"updated_at\":\"2026-11-22T07:32:31.030340Z\"}",
-        ref);
+    (void)snprintf(text, sizeof text,
+                   "{\"format_version\":1,\"manifest_content_type\":\"application/x-sqlite3\",\"manifest_ref\":\"%s\","
+                   "\"run_id\":\"x\",\"updated_at\":\"2026-11-22T07:32:31.030340Z\"}",
+                   ref);
     fake_store_put_text(fake, pointer, text);
 }
 
@@ -190,8 +188,7 @@ static const char *asked(unsigned count, ...) {
     for (unsigned i = 0; i < count; i++) {
         const char *key = va_arg(keys, const char *);
         size_t used = strlen(text);
-        (void)snprintf(text + used, sizeof text - used, "%s %s\n",
-                       key[strlen(key) - 1] == '/' ? "LIST" : "GET", key);
+        (void)snprintf(text + used, sizeof text - used, "%s %s\n", key[strlen(key) - 1] == '/' ? "LIST" : "GET", key);
     }
     va_end(keys);
     return text;
@@ -462,8 +459,7 @@ static void test_fallback_passes_over_removed_manifests(void **state) {
 static void test_fallback_ends_at_other_failures(void **state) {
     (void)state;
     put_run(4, 1);
-    static const shf_status failures[] = {SHF_E_STORE_RETRY, SHF_E_ACCESS, SHF_E_STORE, SHF_E_DEADLINE,
-                                          SHF_E_LIMIT};
+    static const shf_status failures[] = {SHF_E_STORE_RETRY, SHF_E_ACCESS, SHF_E_STORE, SHF_E_DEADLINE, SHF_E_LIMIT};
     for (size_t i = 0; i < COUNT(failures); i++) {
         for (unsigned at = 3; at <= 4; at++) { /* the listing; the next manifest */
             fake_store_rewind(fake);
@@ -532,8 +528,7 @@ static void test_refs(void **state) {
     char tail[128], directory[128], original[160];
     (void)snprintf(tail, sizeof tail, "manifests/%s/manifest", names[1]);
     (void)snprintf(directory, sizeof directory, "%s", names[1]);
-    (void)snprintf(original, sizeof original, "s3://fixtures/peer/history-good/manifests/%s/manifest",
-                   names[1]);
+    (void)snprintf(original, sizeof original, "s3://fixtures/peer/history-good/manifests/%s/manifest", names[1]);
     const char *const refs[] = {ref_of(2), tail, directory, original};
     for (size_t i = 0; i < COUNT(refs); i++) {
         fake_store_rewind(fake);
@@ -592,8 +587,7 @@ static void test_pins_do_not_fall_back(void **state) {
 static void test_refresh(void **state) {
     (void)state;
     char original[160];
-    (void)snprintf(original, sizeof original, "s3://fixtures/peer/history-good/manifests/%s/manifest",
-                   names[3]);
+    (void)snprintf(original, sizeof original, "s3://fixtures/peer/history-good/manifests/%s/manifest", names[3]);
     const char *const known[] = {ref_of(4), original};
     for (size_t i = 0; i < COUNT(known); i++) {
         fake_store_rewind(fake);

@@ -79,8 +79,7 @@ static void test_known_digests(void **state) {
         assert_int_equal(route(counts[i], shf_key_from_text("", 0)), empty % counts[i]);
     }
     /* An integer routes by 8 little-endian bytes, not by the big-endian ones under which it is stored. */
-    static const uint8_t little[] = {1, 2, 0, 0, 0, 0, 0, 0},
-                         minus_two[] = {0xfe, 255, 255, 255, 255, 255, 255, 255};
+    static const uint8_t little[] = {1, 2, 0, 0, 0, 0, 0, 0}, minus_two[] = {0xfe, 255, 255, 255, 255, 255, 255, 255};
     assert_int_equal(route(65536, shf_key_from_int(0x201)), route(65536, shf_key_from_bytes(little, 8)));
     assert_int_equal(route(65536, shf_key_from_int(-2)), route(65536, shf_key_from_bytes(minus_two, 8)));
 }
@@ -128,25 +127,25 @@ struct encoding_row {
     const char *expected;
 };
 
-#define INT(v)                                                                                               \
-    {                                                                                                        \
-        SHF_KEY_INT, 0, { .int_value = (v) }                                                                 \
+#define INT(v)                                                                                                         \
+    {                                                                                                                  \
+        SHF_KEY_INT, 0, { .int_value = (v) }                                                                           \
     }
-#define UINT(v)                                                                                              \
-    {                                                                                                        \
-        SHF_KEY_UINT, 0, { .uint_value = (v) }                                                               \
+#define UINT(v)                                                                                                        \
+    {                                                                                                                  \
+        SHF_KEY_UINT, 0, { .uint_value = (v) }                                                                         \
     }
-#define TEXT(v)                                                                                              \
-    {                                                                                                        \
-        SHF_KEY_TEXT, 0, {                                                                                   \
-            .bytes = {(v), sizeof(v) - 1 }                                                                   \
-        }                                                                                                    \
+#define TEXT(v)                                                                                                        \
+    {                                                                                                                  \
+        SHF_KEY_TEXT, 0, {                                                                                             \
+            .bytes = {(v), sizeof(v) - 1 }                                                                             \
+        }                                                                                                              \
     }
-#define BYTES(v)                                                                                             \
-    {                                                                                                        \
-        SHF_KEY_BYTES, 0, {                                                                                  \
-            .bytes = {(v), sizeof(v) - 1 }                                                                   \
-        }                                                                                                    \
+#define BYTES(v)                                                                                                       \
+    {                                                                                                                  \
+        SHF_KEY_BYTES, 0, {                                                                                            \
+            .bytes = {(v), sizeof(v) - 1 }                                                                             \
+        }                                                                                                              \
     }
 
 static const struct encoding_row encodings[] = {
@@ -167,8 +166,7 @@ static const struct encoding_row encodings[] = {
     {SHF_ENCODING_U32BE, INT(UINT32_MAX), "ffffffff"},
     {SHF_ENCODING_U32BE, UINT(UINT32_MAX), "ffffffff"},
     {SHF_ENCODING_U32BE, BYTES("\1\2\3\4"), "01020304"},
-    {SHF_ENCODING_U32BE, INT(4294967296),
-     "[u32be key encoding takes integers in [0, 2^32-1], not 4294967296"},
+    {SHF_ENCODING_U32BE, INT(4294967296), "[u32be key encoding takes integers in [0, 2^32-1], not 4294967296"},
     {SHF_ENCODING_U32BE, UINT(UINT64_MAX), "[[0, 2^32-1], not 18446744073709551615"},
     {SHF_ENCODING_U32BE, INT(-5), "[[0, 2^32-1], not -5"},
     {SHF_ENCODING_U32BE, BYTES("12345678"), "[u32be key encoding takes bytes keys of exactly 4 bytes, not 8"},
@@ -209,11 +207,9 @@ static void test_stored_keys(void **state) {
         assert_non_null(stored.bytes.data);
         assert_memory_equal(stored.bytes.data, expected, size);
         /* Text and bytes are not copied. */
-        if (row->key.kind >= SHF_KEY_TEXT && size)
-            assert_ptr_equal(stored.bytes.data, row->key.as.bytes.data);
+        if (row->key.kind >= SHF_KEY_TEXT && size) assert_ptr_equal(stored.bytes.data, row->key.as.bytes.data);
     }
-    assert_int_equal(shf_key_encode(SHF_ENCODING_RAW, NULL, &(struct shf_stored_key){0}, NULL),
-                     SHF_E_INVALID);
+    assert_int_equal(shf_key_encode(SHF_ENCODING_RAW, NULL, &(struct shf_stored_key){0}, NULL), SHF_E_INVALID);
 }
 
 /* ---- every key of the peer's snapshots, through their own manifests ---- */
@@ -267,8 +263,7 @@ static void route_case(const char *name, void *context) {
         uint32_t shard = UINT32_MAX;
         struct shf_error *error = NULL;
         if (shf_route(manifest, &key, NULL, &shard, &error)) fail_msg("%s: %s", line, message_of(&error));
-        if (shard != json_integer_value(json_object_get(row, "shard")))
-            fail_msg("%s: %s: shard %u", name, line, shard);
+        if (shard != json_integer_value(json_object_get(row, "shard"))) fail_msg("%s: %s: shard %u", name, line, shard);
         free(bytes);
         json_decref(row);
         ++*(size_t *)context;

@@ -20,8 +20,7 @@ static void test_corpus(void **state) {
         size_t size;
         (void)snprintf(path, sizeof path, "fuzz/corpus/url/%s", entries[i]->d_name);
         uint8_t *data = entries[i]->d_name[0] == '.' ? NULL : peer_read(path, &size);
-        for (size_t cut = 0; data && cut <= size; cut++)
-            assert_int_equal(LLVMFuzzerTestOneInput(data, cut), 0);
+        for (size_t cut = 0; data && cut <= size; cut++) assert_int_equal(LLVMFuzzerTestOneInput(data, cut), 0);
         free(data);
         free(entries[i]);
     }
