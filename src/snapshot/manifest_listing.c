@@ -57,6 +57,7 @@ static void make_items(struct shf_task *task) {
         listing->status =
             shf_error_set(&listing->error, status, "no memory for a history of %zu manifests", names->count);
     }
+    shf_manifest_names_free(names); /* here: it may be long */
     task->run = finish;
     shf_rt_post_loop(listing->store->runtime, task);
 }

@@ -234,23 +234,36 @@ static void manifest_found(struct shf_manifest_load *load) {
 
 /* ---- listings: history and the walk back ---- */
 
-/* A manifest that may stand in for the one that failed: an older one, so that a rolled back one is never
- * taken. */
-static bool is_candidate(const struct shf_manifest_load *load, const char *name) {
+/*
+ * Keeps the names that this load may need, so that the loop thread has no long list to free: the one at the offset, or
+ * those that may stand in for the manifest that failed: the newest of the older ones, so that one that somebody rolled
+ * back from is never taken.
+ */
+static void choose(struct shf_manifest_load *load) {
+    struct shf_manifest_names *names = &load->own.names;
+    bool by_offset = load->pinned_offset >= 0, dated = false;
     const char *failed = load->own.failed_name, *run_id;
-    size_t run_id_size;
+    size_t run_id_size, kept = 0;
     int64_t published_at_us;
-    int order = strcmp(name, failed);
-    bool dated = shf_manifest_directory_parse(failed, strlen(failed), &published_at_us, &run_id, &run_id_size);
-    return dated ? order < 0 : order != 0;
+    if (failed) dated = shf_manifest_directory_parse(failed, strlen(failed), &published_at_us, &run_id, &run_id_size);
+    for (size_t i = 0; i < names->count; i++) {
+        char *name = names->names[i];
+        int order = by_offset ? 0 : strcmp(name, failed);
+        bool keep = by_offset ? i == (uint64_t)load->pinned_offset
+                              : kept < load->max_fallback_attempts && (dated ? order < 0 : order != 0);
+        if (keep) {
+            names->names[kept++] = name;
+        } else {
+            shf_free(name);
+        }
+    }
+    load->own.history_count = names->count;
+    names->count = kept;
 }
 
 static void try_next(struct shf_manifest_load *load) {
     const struct shf_manifest_names *names = &load->own.names;
-    while (load->own.next_name < names->count && !is_candidate(load, names->names[load->own.next_name])) {
-        load->own.next_name++;
-    }
-    if (load->own.next_name >= names->count || load->fallback_attempts >= load->max_fallback_attempts) {
+    if (load->fallback_attempts == names->count) {
         finish(load,
                shf_error_set(&load->error, SHF_E_STATE,
                              "no valid manifest found under %s: %u older ones were tried after the first failure: %s",
@@ -258,20 +271,18 @@ static void try_next(struct shf_manifest_load *load) {
                              shf_error_message(load->own.first_error)));
         return;
     }
-    load->fallback_attempts++;
-    set_key(load, shf_manifest_names_key(load->location, names->names[load->own.next_name++]));
+    set_key(load, shf_manifest_names_key(load->location, names->names[load->fallback_attempts++]));
     read_manifest(load);
 }
 
 static void take_offset(struct shf_manifest_load *load) {
-    const struct shf_manifest_names *names = &load->own.names;
-    if ((uint64_t)load->pinned_offset >= names->count) {
+    if (load->own.names.count == 0) {
         finish(load, shf_error_set(&load->error, SHF_E_STATE,
                                    "offset %lld is not in the history of %s, which has %zu manifests (0 is the newest)",
-                                   (long long)load->pinned_offset, load->location->url, names->count));
+                                   (long long)load->pinned_offset, load->location->url, load->own.history_count));
         return;
     }
-    set_key(load, shf_manifest_names_key(load->location, names->names[load->pinned_offset]));
+    set_key(load, shf_manifest_names_key(load->location, load->own.names.names[0]));
     manifest_found(load);
 }
 
@@ -290,6 +301,7 @@ static void names_ready(struct shf_task *task) {
 static void tidy(struct shf_task *task) {
     struct shf_manifest_load *load = load_of_task(task);
     shf_manifest_names_tidy(&load->own.names);
+    choose(load);
     task->run = names_ready;
     shf_rt_post_loop(load->store->runtime, task);
 }

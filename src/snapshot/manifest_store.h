@@ -44,8 +44,8 @@ struct shf_manifest_load {
         int64_t began_ns;
         char *key;                       /* of the object or listing that is read */
         char *failed_name;               /* directory of the manifest that _CURRENT names, once it failed */
-        struct shf_manifest_names names; /* newest first, once listed */
-        size_t next_name;
+        struct shf_manifest_names names; /* what of the history may be read, newest first, once listed */
+        size_t history_count;
         bool listed;
         struct shf_error *first_error; /* why the walk began */
         shf_status work_status;        /* of the worker */
