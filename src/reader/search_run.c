@@ -11,6 +11,7 @@
 
 #define LEAST_ROWS_A_UNIT 8192u
 #define UNITS_A_WORKER 4u
+#define ROWS_BETWEEN_LOOKS 32768u /* at the clock, for the deadline: some milliseconds of scanning */
 
 struct shf_search_unit {
     struct shf_task task;
@@ -118,14 +119,24 @@ static void merge(struct shf_search_op *search) {
     shf_reader_finish(&search->base, status, error);
 }
 
+static bool scan(const struct shf_search_unit *unit) {
+    const struct shf_op *op = &unit->search->base.op;
+    uint64_t end = unit->first + unit->count;
+    for (uint64_t first = unit->first; first < end; first += ROWS_BETWEEN_LOOKS) {
+        uint64_t count = end - first < ROWS_BETWEEN_LOOKS ? end - first : ROWS_BETWEEN_LOOKS;
+        if (shf_op_check(op, NULL)) return false;
+        if (!shf_search_scan(&unit->shard->rows, unit->shard->id, first, count, unit->queries, unit->query_count,
+                             unit->topks, op->cancel)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void scan_unit(struct shf_task *task) {
     struct shf_search_unit *unit = SHF_CONTAINER(task, struct shf_search_unit, task);
     struct shf_search_op *search = unit->search;
-    const struct shf_op *op = &search->base.op;
-    if (!shf_search_scan(&unit->shard->rows, unit->shard->id, unit->first, unit->count, unit->queries, unit->query_count,
-                         unit->topks, op->cancel, op->deadline_ns)) {
-        atomic_store(&search->stopped, true);
-    }
+    if (!scan(unit)) atomic_store(&search->stopped, true);
     shf_limiter_done(&search->base.reader->limiter);
     if (atomic_fetch_sub_explicit(&search->units_left, 1, memory_order_acq_rel) == 1) merge(search);
 }

@@ -79,6 +79,6 @@ void shf_topk_sort(struct shf_topk *topk);
 struct shf_cancel;
 bool shf_search_scan(const struct shf_vector_rows *rows, uint32_t shard, uint64_t first, uint64_t count,
                      const struct shf_search_query *queries, size_t query_count, struct shf_topk *topks,
-                     const struct shf_cancel *cancel, int64_t deadline_ns);
+                     const struct shf_cancel *cancel);
 
 #endif

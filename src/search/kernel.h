@@ -1,0 +1,41 @@
+/*
+ * Distance kernels. Each computes, for `count` consecutive rows and 1 to SHF_KERNEL_QUERIES queries, one sum in
+ * float64; out[q * count + r] belongs to query q and row r.
+ *
+ * The order of additions is fixed (see search.h), so every kernel gives the same bits: element i goes to lane i mod 32,
+ * lanes are added as a halving tree. dot adds x*q (exact in float64, so a fused multiply-add changes nothing);
+ * squared adds t*t with t = x - q, both rounded (so it must not be fused).
+ */
+#ifndef SHF_SEARCH_KERNEL_H
+#define SHF_SEARCH_KERNEL_H
+
+#include "search/search.h"
+
+#define SHF_KERNEL_QUERIES 4u
+
+typedef void shf_kernel_function(const float *rows, size_t count, uint32_t dimension, const double *const *queries,
+                                 uint32_t query_count, double *out);
+
+struct shf_kernel {
+    const char *name;
+    shf_kernel_function *dot, *squared;
+};
+
+extern const struct shf_kernel shf_kernel_scalar;
+#if defined(__x86_64__)
+extern const struct shf_kernel shf_kernel_avx2;
+extern const struct shf_kernel shf_kernel_avx512;
+#endif
+
+/* The one in use. */
+const struct shf_kernel *shf_kernel_current(void);
+
+/* The halving tree over the lanes. */
+static inline double shf_lanes_sum(double lanes[SHF_SEARCH_LANES]) {
+    for (uint32_t half = SHF_SEARCH_LANES / 2; half > 0; half /= 2) {
+        for (uint32_t j = 0; j < half; j++) lanes[j] += lanes[j + half];
+    }
+    return lanes[0];
+}
+
+#endif

@@ -1,0 +1,94 @@
+/* Queries made ready, and the flat scan. */
+#include "base/cancel.h"
+#include "base/limits.h"
+#include "search/kernel.h"
+
+#include <math.h>
+
+#define BLOCK_ROWS 64u           /* sums of a block are kept on the stack; a block of 384 dimensions fits the L2 cache */
+#define BLOCKS_BETWEEN_LOOKS 64u /* how often the token is looked at: every 4,096 rows */
+
+static const double zeros[SHF_LIMIT_DIMENSION];
+
+/* |x|^2 = sum (x - 0)^2, in the order of the kernels. */
+static double squared_norm(const float *row, uint32_t dimension) {
+    const double *query = zeros;
+    double sum;
+    shf_kernel_current()->squared(row, 1, dimension, &query, 1, &sum);
+    return sum;
+}
+
+void shf_search_norms(const float *vectors, uint64_t rows, uint32_t dimension, double *norms) {
+    for (uint64_t r = 0; r < rows; r++) norms[r] = sqrt(squared_norm(vectors + r * dimension, dimension));
+}
+
+shf_status shf_search_query_init(struct shf_search_query *query, enum shf_search_metric metric, const float *vector,
+                                 uint32_t dimension, double *values, struct shf_error **error) {
+    if (dimension == 0 || dimension > SHF_LIMIT_DIMENSION) {
+        return shf_error_set(error, SHF_E_INVALID, "a query of %u dimensions; 1 to %u are possible", dimension,
+                             SHF_LIMIT_DIMENSION);
+    }
+    for (uint32_t i = 0; i < dimension; i++) {
+        if (!isfinite(vector[i])) {
+            return shf_error_set(error, SHF_E_INVALID, "value %u of the query vector is %s; every value must be finite", i,
+                                 isnan(vector[i]) ? "NaN" : "infinite");
+        }
+        values[i] = (double)vector[i];
+    }
+    double norm = sqrt(squared_norm(vector, dimension));
+    if (metric == SHF_SEARCH_COSINE && norm == 0) {
+        return shf_error_set(error, SHF_E_INVALID, "the query vector is zero, and a zero vector has no cosine distance");
+    }
+    *query = (struct shf_search_query){metric, dimension, norm, values};
+    return SHF_OK;
+}
+
+/* The reported distance, from a kernel's sum. */
+static inline double score_of(const struct shf_search_query *query, const struct shf_vector_rows *rows, uint64_t row,
+                              double sum) {
+    if (query->metric == SHF_SEARCH_L2) return sqrt(sum);
+    if (query->metric == SHF_SEARCH_DOT) return 1.0 - sum;
+    double score = 1.0 - sum / (rows->norms[row] * query->norm);
+    return score < 0 ? 0 : score; /* rounding can put equal directions a hair below 0; NaN stays NaN */
+}
+
+static void take_block(const struct shf_vector_rows *rows, uint32_t shard, uint64_t first, size_t count,
+                       const struct shf_search_query *query, const double *sums, struct shf_topk *topk) {
+    for (size_t r = 0; r < count; r++) {
+        const struct shf_candidate candidate = {score_of(query, rows, first + r, sums[r]), shard, 0, first + r};
+        /* Most rows end here. With an infinite or undefined one at the root, push decides. */
+        double worst = topk->count ? topk->entries[0].score : INFINITY;
+        if (topk->count == topk->capacity && candidate.score > worst && worst > -INFINITY) continue;
+        shf_topk_push(topk, &candidate);
+    }
+}
+
+static void scan_block(const struct shf_vector_rows *rows, uint32_t shard, uint64_t first, size_t count,
+                       const struct shf_search_query *queries, size_t query_count, struct shf_topk *topks) {
+    const struct shf_kernel *kernel = shf_kernel_current();
+    const float *vectors = rows->vectors + first * rows->dimension;
+    double sums[SHF_KERNEL_QUERIES * BLOCK_ROWS];
+    for (size_t q = 0; q < query_count; q += SHF_KERNEL_QUERIES) {
+        uint32_t together = query_count - q < SHF_KERNEL_QUERIES ? (uint32_t)(query_count - q) : SHF_KERNEL_QUERIES;
+        const double *values[SHF_KERNEL_QUERIES];
+        for (uint32_t i = 0; i < together; i++) values[i] = queries[q + i].values;
+        shf_kernel_function *function = queries[q].metric == SHF_SEARCH_L2 ? kernel->squared : kernel->dot;
+        function(vectors, count, rows->dimension, values, together, sums);
+        for (uint32_t i = 0; i < together; i++) {
+            take_block(rows, shard, first, count, &queries[q + i], sums + i * count, &topks[q + i]);
+        }
+    }
+}
+
+bool shf_search_scan(const struct shf_vector_rows *rows, uint32_t shard, uint64_t first, uint64_t count,
+                     const struct shf_search_query *queries, size_t query_count, struct shf_topk *topks,
+                     const struct shf_cancel *cancel) {
+    uint64_t end = first + count;
+    for (uint64_t block = 0; first < end; block++) {
+        if (block % BLOCKS_BETWEEN_LOOKS == 0 && shf_cancel_requested(cancel)) return false;
+        size_t size = end - first < BLOCK_ROWS ? (size_t)(end - first) : BLOCK_ROWS;
+        scan_block(rows, shard, first, size, queries, query_count, topks);
+        first += size;
+    }
+    return true;
+}

@@ -1,0 +1,110 @@
+/* Every kernel against sums written out by hand: the same bits for every dimension, alignment and special value. */
+#include "search/kernel.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ROWS 5
+
+static uint64_t seed = 7;
+static uint32_t next_random(void) {
+    seed = seed * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(seed >> 32);
+}
+
+static float random_float(void) { return ((float)next_random() / 4294967296.0f - 0.5f) * 8; }
+
+static float special(void) {
+    static const float values[] = {0.0f, -0.0f, FLT_MIN / 8, -FLT_TRUE_MIN, FLT_MAX, -FLT_MAX, 1e-30f, 1e30f, NAN, INFINITY, -INFINITY};
+    return values[next_random() % (sizeof values / sizeof values[0])];
+}
+
+/* Independent of the kernels: lane sums, then the tree of the header. */
+static double expected(const float *row, const double *query, uint32_t dimension, bool squared) {
+    double lanes[32], next[32];
+    for (int j = 0; j < 32; j++) lanes[j] = 0;
+    for (uint32_t i = 0; i < dimension; i++) {
+        volatile double x = (double)row[i], t = x - query[i]; /* volatile: nothing is fused */
+        volatile double term = squared ? t * t : x * query[i];
+        lanes[i % 32] = lanes[i % 32] + term;
+    }
+    for (int width = 32; width > 1; width /= 2) {
+        for (int j = 0; j < width / 2; j++) next[j] = lanes[j] + lanes[j + width / 2];
+        memcpy(lanes, next, sizeof lanes);
+    }
+    return lanes[0];
+}
+
+static bool same_bits(double a, double b) { return (isnan(a) && isnan(b)) || memcmp(&a, &b, sizeof a) == 0; }
+
+static void check(const struct shf_kernel *kernel, uint32_t dimension, bool with_specials, uint32_t shift) {
+    float *memory = malloc(((size_t)ROWS * dimension + shift) * sizeof(float)), *rows = memory + shift;
+    double *values = malloc(SHF_KERNEL_QUERIES * (size_t)dimension * sizeof(double)), out[SHF_KERNEL_QUERIES * ROWS];
+    const double *queries[SHF_KERNEL_QUERIES];
+    for (size_t i = 0; i < (size_t)ROWS * dimension; i++) rows[i] = with_specials && next_random() % 9 == 0 ? special() : random_float();
+    for (size_t i = 0; i < SHF_KERNEL_QUERIES * (size_t)dimension; i++) values[i] = (double)random_float();
+    for (uint32_t q = 0; q < SHF_KERNEL_QUERIES; q++) queries[q] = values + (size_t)q * dimension;
+    for (uint32_t together = 1; together <= SHF_KERNEL_QUERIES; together++) {
+        for (int squared = 0; squared < 2; squared++) {
+            (squared ? kernel->squared : kernel->dot)(rows, ROWS, dimension, queries, together, out);
+            for (uint32_t q = 0; q < together; q++) {
+                for (size_t r = 0; r < ROWS; r++) {
+                    double wanted = expected(rows + r * dimension, queries[q], dimension, squared);
+                    if (same_bits(out[q * ROWS + r], wanted)) continue;
+                    print_message("%s, dimension %u, %s, query %u, row %zu: %a, %a wanted\n", kernel->name, dimension,
+                                  squared ? "squared" : "dot", q, r, out[q * ROWS + r], wanted);
+                    fail();
+                }
+            }
+        }
+    }
+    free(memory);
+    free(values);
+}
+
+static void check_kernel(const char *name) {
+    if (!shf_search_kernel_force(name)) {
+        print_message("SKIP: this machine has no %s\n", name);
+        skip();
+    }
+    const struct shf_kernel *kernel = shf_kernel_current();
+    assert_string_equal(kernel->name, name);
+    static const uint32_t more[] = {96, 127, 128, 129, 384, 385, 1000, 1536, 8192};
+    for (uint32_t dimension = 1; dimension <= 70; dimension++) {
+        check(kernel, dimension, false, dimension % 4);
+        check(kernel, dimension, true, dimension % 3);
+    }
+    for (size_t i = 0; i < sizeof more / sizeof more[0]; i++) {
+        check(kernel, more[i], false, 1);
+        check(kernel, more[i], true, 0);
+    }
+    (void)shf_search_kernel_force(NULL);
+}
+
+static void test_scalar(void **state) { (void)state, check_kernel("scalar"); }
+static void test_avx2(void **state) { (void)state, check_kernel("avx2"); }
+static void test_avx512(void **state) { (void)state, check_kernel("avx512"); }
+
+static void test_an_unknown_kernel_changes_nothing(void **state) {
+    (void)state;
+    const char *before = shf_search_kernel_name();
+    assert_false(shf_search_kernel_force("abacus"));
+    assert_string_equal(shf_search_kernel_name(), before);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_scalar),
+        cmocka_unit_test(test_avx2),
+        cmocka_unit_test(test_avx512),
+        cmocka_unit_test(test_an_unknown_kernel_changes_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

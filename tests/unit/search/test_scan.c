@@ -1,0 +1,218 @@
+/* Queries, the order of candidates, the heap, and the scan against a sort of everything. */
+#include "base/cancel.h"
+#include "search/search.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uint64_t seed = 11;
+static uint32_t next_random(void) {
+    seed = seed * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(seed >> 32);
+}
+
+/* ---- queries ---- */
+
+static void assert_refused(enum shf_search_metric metric, const float *vector, uint32_t dimension, const char *says) {
+    struct shf_search_query query;
+    struct shf_error *error = NULL;
+    double values[8];
+    assert_int_equal(shf_search_query_init(&query, metric, vector, dimension, values, &error), SHF_E_INVALID);
+    assert_non_null(strstr(shf_error_message(error), says));
+    shf_error_free(error);
+}
+
+static void test_queries_that_have_no_answer(void **state) {
+    (void)state;
+    const float undefined[3] = {1, NAN, 1}, infinite[3] = {1, 1, -INFINITY}, zero[3] = {0, -0.0f, 0};
+    assert_refused(SHF_SEARCH_L2, undefined, 3, "value 1 of the query vector is NaN");
+    assert_refused(SHF_SEARCH_DOT, infinite, 3, "value 2 of the query vector is infinite");
+    assert_refused(SHF_SEARCH_COSINE, zero, 3, "zero");
+    assert_refused(SHF_SEARCH_L2, zero, 0, "0 dimensions");
+    assert_refused(SHF_SEARCH_L2, zero, 8193, "8193 dimensions");
+    struct shf_search_query query;
+    double values[3];
+    assert_int_equal(shf_search_query_init(&query, SHF_SEARCH_L2, zero, 3, values, NULL), SHF_OK);
+    const float right[3] = {2, -3, 6};
+    assert_int_equal(shf_search_query_init(&query, SHF_SEARCH_COSINE, right, 3, values, NULL), SHF_OK);
+    assert_true(query.norm == 7 && query.values[1] == -3);
+}
+
+/* ---- distances in the units of the contract ---- */
+
+static void test_distances(void **state) {
+    (void)state;
+    const float rows[5][2] = {{3, 4}, {0, 0}, {NAN, 1}, {INFINITY, 0}, {-3, -4}}, vector[2] = {3, 4};
+    const struct {
+        enum shf_search_metric metric;
+        double wanted[5]; /* by position; NaN = undefined */
+    } cases[] = {{SHF_SEARCH_COSINE, {0, NAN, NAN, NAN, 2}},
+                 {SHF_SEARCH_L2, {0, 5, NAN, INFINITY, 10}},
+                 {SHF_SEARCH_DOT, {-24, 1, NAN, -INFINITY, 26}}};
+    double norms[5], values[2];
+    shf_search_norms(&rows[0][0], 5, 2, norms);
+    assert_true(norms[0] == 5 && norms[1] == 0 && isnan(norms[2]) && isinf(norms[3]));
+    for (size_t i = 0; i < 3; i++) {
+        const struct shf_vector_rows set = {&rows[0][0], norms, 5, 2};
+        struct shf_search_query query;
+        struct shf_candidate storage[5];
+        struct shf_topk topk;
+        shf_topk_init(&topk, storage, 5);
+        assert_int_equal(shf_search_query_init(&query, cases[i].metric, vector, 2, values, NULL), SHF_OK);
+        assert_true(shf_search_scan(&set, 9, 0, 5, &query, 1, &topk, NULL));
+        assert_int_equal(topk.count, 5);
+        for (size_t j = 0; j < 5; j++) {
+            double wanted = cases[i].wanted[storage[j].position];
+            assert_int_equal(storage[j].shard, 9);
+            assert_true(isnan(wanted) ? isnan(storage[j].score) : storage[j].score == wanted);
+        }
+    }
+}
+
+/* ---- order ---- */
+
+static int compare(const void *a, const void *b) { return shf_candidate_compare(a, b); }
+
+static struct shf_candidate random_candidate(void) {
+    static const double scores[] = {0, 0.5, 0.5, 1, 2, 1e300, INFINITY, -INFINITY, NAN, -NAN, -1};
+    return (struct shf_candidate){scores[next_random() % 11], next_random() % 3, 0, next_random() % 50};
+}
+
+static void test_the_order_is_total(void **state) {
+    (void)state;
+    for (int i = 0; i < 200000; i++) {
+        struct shf_candidate a = random_candidate(), b = random_candidate(), c = random_candidate();
+        int ab = shf_candidate_compare(&a, &b), ba = shf_candidate_compare(&b, &a);
+        assert_true((ab < 0 && ba > 0) || (ab > 0 && ba < 0) || (ab == 0 && ba == 0));
+        if (ab <= 0 && shf_candidate_compare(&b, &c) <= 0) assert_true(shf_candidate_compare(&a, &c) <= 0);
+    }
+    const struct shf_candidate ranks[] = {{1, 5, 0, 5}, {1, 5, 0, 6}, {1, 6, 0, 0}, {2, 0, 0, 0}, {-INFINITY, 0, 0, 0}, {INFINITY, 0, 0, 0}, {NAN, 0, 0, 0}, {-NAN, 0, 0, 1}};
+    for (size_t i = 1; i < sizeof ranks / sizeof ranks[0]; i++) assert_true(shf_candidate_compare(&ranks[i - 1], &ranks[i]) < 0);
+}
+
+static void test_the_heap_keeps_what_a_sort_keeps(void **state) {
+    (void)state;
+    enum { MANY = 500 };
+    struct shf_candidate all[MANY], storage[MANY];
+    for (int round = 0; round < 300; round++) {
+        uint32_t count = next_random() % MANY + 1, capacity = next_random() % (count + 1);
+        struct shf_topk topk;
+        shf_topk_init(&topk, storage, capacity);
+        for (uint32_t i = 0; i < count; i++) {
+            all[i] = random_candidate();
+            shf_topk_push(&topk, &all[i]);
+        }
+        qsort(all, count, sizeof all[0], compare);
+        shf_topk_sort(&topk);
+        assert_int_equal(topk.count, capacity);
+        for (uint32_t i = 0; i < capacity; i++) assert_int_equal(shf_candidate_compare(&all[i], &storage[i]), 0);
+    }
+}
+
+/* ---- the scan ---- */
+
+enum { DIMENSION = 24, ROWS = 3000, QUERIES = 7, KEEP = 40 };
+
+struct data {
+    float vectors[ROWS * DIMENSION];
+    double norms[ROWS];
+    struct shf_vector_rows rows;
+    float query_vectors[QUERIES][DIMENSION];
+    double values[QUERIES][DIMENSION];
+    struct shf_search_query queries[QUERIES];
+};
+
+/* Coarse values, so that there are many ties; zero rows too. */
+static struct data *make_data(enum shf_search_metric metric) {
+    struct data *data = malloc(sizeof *data);
+    for (size_t i = 0; i < ROWS * DIMENSION; i++) data->vectors[i] = (float)(next_random() % 3) - 1;
+    memset(data->vectors + 100 * DIMENSION, 0, 3 * DIMENSION * sizeof(float));
+    shf_search_norms(data->vectors, ROWS, DIMENSION, data->norms);
+    data->rows = (struct shf_vector_rows){data->vectors, data->norms, ROWS, DIMENSION};
+    for (size_t q = 0; q < QUERIES; q++) {
+        for (size_t i = 0; i < DIMENSION; i++) data->query_vectors[q][i] = (float)(next_random() % 5) - 1.5f;
+        assert_int_equal(shf_search_query_init(&data->queries[q], metric, data->query_vectors[q], DIMENSION, data->values[q], NULL), SHF_OK);
+    }
+    return data;
+}
+
+static void check_scan(enum shf_search_metric metric) {
+    struct data *data = make_data(metric);
+    struct shf_candidate together[QUERIES][KEEP], pieces[QUERIES][KEEP], all[ROWS];
+    struct shf_topk topks[QUERIES], parts[QUERIES], whole;
+    for (size_t q = 0; q < QUERIES; q++) {
+        shf_topk_init(&topks[q], together[q], KEEP);
+        shf_topk_init(&parts[q], pieces[q], KEEP);
+    }
+    assert_true(shf_search_scan(&data->rows, 4, 0, ROWS, data->queries, QUERIES, topks, NULL));
+    for (uint64_t first = 0, step = 1; first < ROWS; first += step, step = step * 3 % 257 + 1) {
+        uint64_t count = ROWS - first < step ? ROWS - first : step;
+        assert_true(shf_search_scan(&data->rows, 4, first, count, data->queries, QUERIES, parts, NULL));
+    }
+    for (size_t q = 0; q < QUERIES; q++) {
+        shf_topk_init(&whole, all, ROWS);
+        assert_true(shf_search_scan(&data->rows, 4, 0, ROWS, &data->queries[q], 1, &whole, NULL));
+        shf_topk_sort(&whole);
+        shf_topk_sort(&topks[q]);
+        shf_topk_sort(&parts[q]);
+        assert_int_equal(whole.count, ROWS);
+        for (size_t i = 0; i < KEEP; i++) {
+            assert_int_equal(shf_candidate_compare(&all[i], &together[q][i]), 0);
+            assert_int_equal(shf_candidate_compare(&all[i], &pieces[q][i]), 0);
+            if (i) assert_true(shf_candidate_compare(&all[i - 1], &all[i]) < 0);
+        }
+        /* The best one, computed plainly. */
+        double best = INFINITY;
+        for (size_t r = 0; r < ROWS; r++) {
+            double dot = 0, squared = 0, norm = 0;
+            for (size_t i = 0; i < DIMENSION; i++) {
+                double x = (double)data->vectors[r * DIMENSION + i], y = (double)data->query_vectors[q][i];
+                dot += x * y, squared += (x - y) * (x - y), norm += x * x;
+            }
+            double score = metric == SHF_SEARCH_L2 ? sqrt(squared)
+                           : metric == SHF_SEARCH_DOT ? 1 - dot
+                                                      : 1 - dot / (sqrt(norm) * data->queries[q].norm);
+            if (score < best) best = score;
+        }
+        assert_true(fabs(all[0].score - best) < 1e-12);
+    }
+    free(data);
+}
+
+static void test_scan_cosine(void **state) { (void)state, check_scan(SHF_SEARCH_COSINE); }
+static void test_scan_l2(void **state) { (void)state, check_scan(SHF_SEARCH_L2); }
+static void test_scan_dot(void **state) { (void)state, check_scan(SHF_SEARCH_DOT); }
+
+static void test_cancelled_scans_stop(void **state) {
+    (void)state;
+    struct data *data = make_data(SHF_SEARCH_L2);
+    struct shf_candidate storage[1];
+    struct shf_topk topk;
+    struct shf_cancel cancel;
+    shf_cancel_init(&cancel);
+    shf_topk_init(&topk, storage, 1);
+    assert_true(shf_search_scan(&data->rows, 0, 0, ROWS, data->queries, 1, &topk, &cancel));
+    shf_cancel_request(&cancel);
+    assert_false(shf_search_scan(&data->rows, 0, 0, ROWS, data->queries, 1, &topk, &cancel));
+    free(data);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_queries_that_have_no_answer),
+        cmocka_unit_test(test_distances),
+        cmocka_unit_test(test_the_order_is_total),
+        cmocka_unit_test(test_the_heap_keeps_what_a_sort_keeps),
+        cmocka_unit_test(test_scan_cosine),
+        cmocka_unit_test(test_scan_l2),
+        cmocka_unit_test(test_scan_dot),
+        cmocka_unit_test(test_cancelled_scans_stop),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
