@@ -36,7 +36,7 @@ static enum cli_input next_key(void *context, void *item, char **error) {
         *error = cli_format("line %llu is longer than %u bytes", f->lines.number, CLI_LINE_BYTES);
         return CLI_INPUT_READY;
     } else if (input == CLI_INPUT_FAILED) {
-        char *message = cli_format("reading standard input: %s", strerror(f->lines.error_number));
+        char *message = cli_format("reading standard input: %s", cli_errno_text(f->lines.error_number));
         cli_session_error(f->session, NULL, message);
         free(message);
     }
@@ -60,14 +60,18 @@ static void print_line(struct flat *f, const struct cli_key *key, const shf_valu
         cli_json_member_string(&json, "error", error);
     }
     cli_json_name(&json, "key");
-    if (key->typed) cli_key_json(&json, key);
-    else cli_json_null(&json);
+    if (key->typed)
+        cli_key_json(&json, key);
+    else
+        cli_json_null(&json);
     if (!error) {
         bool found = value->status == SHF_OK;
         cli_json_member_bool(&json, "found", found);
         cli_json_name(&json, "value");
-        if (found) cli_value_json(&json, s, value->data);
-        else cli_json_null(&json);
+        if (found)
+            cli_value_json(&json, s, value->data);
+        else
+            cli_json_null(&json);
     }
     cli_json_end(&json, '}');
 }
@@ -96,8 +100,10 @@ static void print_key(void *context, const void *item, const shf_op *op, size_t 
         if (value.status == SHF_OK && !cli_value_showable(f->session->settings, value.data)) error = CLI_VALUE_NOT_UTF8;
     }
     if (error) f->session->exit_code = CLI_EXIT_FAILED;
-    if (cli_wants_json(f->session)) print_line(f, item, &value, error);
-    else print_text(f, item, &value, error);
+    if (cli_wants_json(f->session))
+        print_line(f, item, &value, error);
+    else
+        print_text(f, item, &value, error);
     cli_out_char(&f->session->out, '\n');
 }
 
@@ -109,10 +115,17 @@ void cli_command_flat(struct cli_session *session) {
     char *error = cli_context_parse(&o->contexts, &f.context);
     f.from_stdin = o->arguments.count == 1 && !strcmp(o->arguments.items[0], "-");
     cli_lines_init(&f.lines, STDIN_FILENO);
-    struct cli_pipeline_type type = {sizeof(struct cli_key), CLI_PIPELINE_GROUP_SIZE,
-                                     f.from_stdin ? STDIN_FILENO : -1, next_key, submit_keys, print_key, free_key};
-    if (error) cli_session_error(session, NULL, error);
-    else if (cli_session_open(session, SHF_OPEN_LAZY)) cli_pipeline_run(session, &type, &f);
+    struct cli_pipeline_type type = {sizeof(struct cli_key),
+                                     CLI_PIPELINE_GROUP_SIZE,
+                                     f.from_stdin ? STDIN_FILENO : -1,
+                                     next_key,
+                                     submit_keys,
+                                     print_key,
+                                     free_key};
+    if (error)
+        cli_session_error(session, NULL, error);
+    else if (cli_session_open(session, SHF_OPEN_LAZY))
+        cli_pipeline_run(session, &type, &f);
     free(error);
     cli_lines_free(&f.lines);
     cli_context_free(&f.context);

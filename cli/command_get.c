@@ -17,8 +17,10 @@ static void print_json(struct cli_session *session, const struct cli_key *key, c
     cli_key_json(&json, key);
     cli_json_member_bool(&json, "found", found);
     cli_json_name(&json, "value");
-    if (found) cli_value_json(&json, session->settings, value->data);
-    else cli_json_string(&json, session->settings->null_repr);
+    if (found)
+        cli_value_json(&json, session->settings, value->data);
+    else
+        cli_json_string(&json, session->settings->null_repr);
     cli_json_end(&json, '}');
     cli_out_char(&session->out, '\n');
 }
@@ -27,8 +29,10 @@ static void print_table(struct cli_session *session, const struct cli_key *key, 
     struct cli_table table;
     struct cli_out text;
     cli_out_init(&text, -1);
-    if (value->status == SHF_OK) cli_value_print(&text, session->settings, value->data);
-    else cli_out_string(&text, session->settings->null_repr);
+    if (value->status == SHF_OK)
+        cli_value_print(&text, session->settings, value->data);
+    else
+        cli_out_string(&text, session->settings->null_repr);
     cli_table_init(&table);
     cli_table_column(&table, "KEY", false);
     cli_table_column(&table, "VALUE", false);
@@ -55,8 +59,10 @@ static void print(struct cli_session *session, const struct cli_key *key, const 
     } else {
         cli_out_printable(out, key->typed, key->typed_size);
         cli_out_char(out, '=');
-        if (found) cli_value_print(out, s, value->data);
-        else cli_out_string(out, s->null_repr);
+        if (found)
+            cli_value_print(out, s, value->data);
+        else
+            cli_out_string(out, s->null_repr);
         cli_out_char(out, '\n');
     }
 }

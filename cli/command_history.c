@@ -70,7 +70,9 @@ void cli_command_history(struct cli_session *session) {
     shf_status submitted = shf_history(session->runtime, &s->reader, limit, &call, &id);
     shf_op *op = cli_session_finish(session, submitted, id, NULL);
     if (!op) return;
-    if (cli_wants_json(session)) print_json(session, op);
-    else print_plain(session, op);
+    if (cli_wants_json(session))
+        print_json(session, op);
+    else
+        print_plain(session, op);
     shf_op_release(op);
 }

@@ -62,8 +62,10 @@ void cli_command_info(struct cli_session *session) {
 
 /* A key of the manifest: JSON text there. */
 static void stored_key(struct cli_out *out, const char *text) {
-    if (text) cli_stored_json(out, text, strlen(text), "a key of the manifest");
-    else cli_out_string(out, "null");
+    if (text)
+        cli_stored_json(out, text, strlen(text), "a key of the manifest");
+    else
+        cli_out_string(out, "null");
 }
 
 static void shard_json(struct cli_json *json, const shf_shard_info *shard) {
@@ -90,8 +92,10 @@ static void shard_json(struct cli_json *json, const shf_shard_info *shard) {
 static void plain_key(struct cli_session *session, const char *text, struct cli_out *out) {
     json_error_t why;
     json_t *value = text ? json_loads(text, JSON_DECODE_ANY | JSON_ALLOW_NUL, &why) : NULL;
-    if (json_is_string(value)) cli_out_bytes(out, json_string_value(value), json_string_length(value));
-    else cli_out_string(out, text ? text : session->settings->null_repr);
+    if (json_is_string(value))
+        cli_out_bytes(out, json_string_value(value), json_string_length(value));
+    else
+        cli_out_string(out, text ? text : session->settings->null_repr);
     json_decref(value);
 }
 
@@ -141,8 +145,10 @@ void cli_command_shards(struct cli_session *session) {
         shf_shard_info shard;
         SHF_INIT(&shard);
         if (shf_snapshot_shard(session->snapshot, i, &shard) != SHF_OK) continue;
-        if (cli_wants_json(session)) shard_json(&json, &shard);
-        else shard_plain(session, &table, &shard);
+        if (cli_wants_json(session))
+            shard_json(&json, &shard);
+        else
+            shard_plain(session, &table, &shard);
     }
     if (cli_wants_json(session)) {
         cli_json_end(&json, ']');
@@ -196,8 +202,10 @@ void cli_command_route(struct cli_session *session) {
         shf_status status = shf_snapshot_route_key(session->snapshot, &key.key, columns, &shard, &why);
         if (status != SHF_OK) error = cli_strdup(why ? shf_error_message(why) : shf_status_text(status));
     }
-    if (error) cli_session_error(session, typed, error);
-    else print_route(session, &key, shard);
+    if (error)
+        cli_session_error(session, typed, error);
+    else
+        print_route(session, &key, shard);
 done:
     shf_error_free(why);
     free(error);

@@ -27,8 +27,7 @@ static char *add_key(struct cli_session *session, struct key_list *list, const c
         list->keys = cli_realloc_array(list->keys, list->capacity, sizeof *list->keys);
     }
     struct cli_key *key = &list->keys[list->count++];
-    char *error =
-        cli_key_parse(text, size, session->settings->options->key_format, session->info.key_encoding, key);
+    char *error = cli_key_parse(text, size, session->settings->options->key_format, session->info.key_encoding, key);
     if (error) list->wrong = key->typed;
     return error;
 }
@@ -45,7 +44,9 @@ static char *read_keys(struct cli_session *session, struct key_list *list) {
         case CLI_INPUT_READY: error = add_key(session, list, line, size); break;
         case CLI_INPUT_WAIT: cli_session_wait(session, STDIN_FILENO); break;
         case CLI_INPUT_END: more = false; break;
-        case CLI_INPUT_FAILED: error = cli_format("reading standard input: %s", strerror(lines.error_number)); break;
+        case CLI_INPUT_FAILED:
+            error = cli_format("reading standard input: %s", cli_errno_text(lines.error_number));
+            break;
         case CLI_INPUT_TOO_LONG: error = cli_format("line %llu is longer than %u bytes", lines.number, CLI_LINE_BYTES);
         }
     }
@@ -141,14 +142,15 @@ static void ask(struct cli_session *session, const struct key_list *list, const 
     shf_op *op = NULL;
     for (size_t i = 0; i < list->count; i++) keys[i] = list->keys[i].key;
     if (list->count) { /* nothing asked is nothing found */
-        shf_status status =
-            shf_multi_get(session->reader, keys, list->count, cli_context_get(context), &call, &id);
+        shf_status status = shf_multi_get(session->reader, keys, list->count, cli_context_get(context), &call, &id);
         op = cli_session_finish(session, status, id, NULL);
     }
     free(keys);
     if (list->count && !op) return;
-    if (cli_wants_json(session)) print_json(session, list, op);
-    else print_plain(session, list, op);
+    if (cli_wants_json(session))
+        print_json(session, list, op);
+    else
+        print_plain(session, list, op);
     shf_op_release(op);
 }
 
@@ -158,8 +160,10 @@ void cli_command_multiget(struct cli_session *session) {
     char *error = cli_context_parse(&session->settings->options->contexts, &context);
     if (!error && !cli_session_open(session, SHF_OPEN_LAZY)) goto done;
     if (!error) error = collect(session, &list);
-    if (error) cli_session_error(session, list.wrong, error);
-    else if (!cli_session_stopping(session)) ask(session, &list, &context);
+    if (error)
+        cli_session_error(session, list.wrong, error);
+    else if (!cli_session_stopping(session))
+        ask(session, &list, &context);
 done:
     free(error);
     for (size_t i = 0; i < list.count; i++) cli_key_free(&list.keys[i]);

@@ -29,8 +29,7 @@ static enum cli_input next_query(void *context, void *item, char **error) {
     return input;
 }
 
-static shf_status submit_queries(void *context, void *const *items, size_t count, const shf_call *call,
-                                 shf_op_id *id) {
+static shf_status submit_queries(void *context, void *const *items, size_t count, const shf_call *call, shf_op_id *id) {
     struct queries *q = context;
     shf_query built[QUERY_GROUP];
     for (size_t i = 0; i < count; i++) built[i] = cli_query_build(items[i], &q->defaults, NULL);
@@ -60,10 +59,14 @@ static void print_query(void *context, const void *item, const shf_op *op, size_
     enum cli_format format = q->session->settings->format;
     uint32_t top_k = query->top_k ? query->top_k : o->top_k ? o->top_k : CLI_DEFAULT_TOP_K;
     struct cli_answer answer = {op, index, top_k, q->printed};
-    if (error) print_error(q, error);
-    else if (cli_wants_json(q->session)) cli_answer_json(q->session, &q->json, &answer);
-    else if (format == CLI_TABLE) cli_answer_table(q->session, &answer);
-    else cli_answer_text(q->session, &answer);
+    if (error)
+        print_error(q, error);
+    else if (cli_wants_json(q->session))
+        cli_answer_json(q->session, &q->json, &answer);
+    else if (format == CLI_TABLE)
+        cli_answer_table(q->session, &answer);
+    else
+        cli_answer_text(q->session, &answer);
     if (!error && !cli_wants_json(q->session) && o->explain) cli_explain_text(q->session, &answer);
     if (format == CLI_JSONL) cli_out_char(&q->session->out, '\n');
     q->printed++;
@@ -73,8 +76,13 @@ static void free_query(void *item) { cli_query_free(item); }
 
 static void run(struct cli_session *session, struct queries *q) {
     bool array = session->settings->format == CLI_JSON;
-    struct cli_pipeline_type type = {sizeof(struct cli_query), QUERY_GROUP, q->file.is_npy ? -1 : q->file.fd,
-                                     next_query, submit_queries, print_query, free_query};
+    struct cli_pipeline_type type = {sizeof(struct cli_query),
+                                     QUERY_GROUP,
+                                     q->file.is_npy ? -1 : q->file.fd,
+                                     next_query,
+                                     submit_queries,
+                                     print_query,
+                                     free_query};
     cli_json_init(&q->json, &session->out, array);
     if (array) cli_json_begin(&q->json, '[');
     cli_pipeline_run(session, &type, q);
@@ -89,8 +97,10 @@ void cli_command_queries(struct cli_session *session) {
     struct queries q = {.session = session, .defaults = {.options = o}, .file = {.fd = -1}};
     char *error = cli_context_parse(&o->contexts, &q.defaults.context);
     if (!error) error = cli_query_file_open(&q.file, o->queries);
-    if (error) cli_session_error(session, NULL, error);
-    else if (cli_session_open(session, o->has_shard_ids ? SHF_OPEN_LAZY : 0)) run(session, &q);
+    if (error)
+        cli_session_error(session, NULL, error);
+    else if (cli_session_open(session, o->has_shard_ids ? SHF_OPEN_LAZY : 0))
+        run(session, &q);
     free(error);
     cli_query_file_close(&q.file);
     cli_context_free(&q.defaults.context);

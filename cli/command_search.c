@@ -18,8 +18,10 @@ static void print(struct cli_session *session, const struct cli_answer *answer) 
         cli_out_char(&session->out, '\n');
         return;
     }
-    if (session->settings->format == CLI_TABLE) cli_answer_table(session, answer);
-    else cli_answer_text(session, answer);
+    if (session->settings->format == CLI_TABLE)
+        cli_answer_table(session, answer);
+    else
+        cli_answer_text(session, answer);
     if (!explain) return;
     if (session->settings->format == CLI_TABLE) cli_out_char(&session->out, '\n');
     cli_explain_text(session, answer);

@@ -12,17 +12,21 @@
 #define MAX_ATTEMPTS 100
 #define FILE_ATTEMPTS 3u /* when a credentials file is used; the library's own default is higher */
 
-#define RESULT_OR(call)                                                                                      \
-    do {                                                                                                     \
-        char *error_ = (call);                                                                               \
-        if (error_) return error_;                                                                           \
+#define RESULT_OR(call)                                                                                                \
+    do {                                                                                                               \
+        char *error_ = (call);                                                                                         \
+        if (error_) return error_;                                                                                     \
     } while (0)
 
 static bool addressing_of(const char *word, uint32_t *out) {
-    if (!strcmp(word, "auto")) *out = SHF_ADDRESSING_AUTO;
-    else if (!strcmp(word, "path")) *out = SHF_ADDRESSING_PATH;
-    else if (!strcmp(word, "virtual")) *out = SHF_ADDRESSING_VIRTUAL;
-    else return false;
+    if (!strcmp(word, "auto"))
+        *out = SHF_ADDRESSING_AUTO;
+    else if (!strcmp(word, "path"))
+        *out = SHF_ADDRESSING_PATH;
+    else if (!strcmp(word, "virtual"))
+        *out = SHF_ADDRESSING_VIRTUAL;
+    else
+        return false;
     return true;
 }
 
@@ -31,9 +35,12 @@ static bool known_signature(const char *word) { return !strcmp(word, "s3v4") || 
 static char *verify_ssl(struct cli_config_file *file, const char *profile, shf_s3_options *s3) {
     struct cli_toml_entry *entry = cli_toml_find(&file->toml, profile, "verify_ssl");
     if (!entry) return NULL;
-    if (entry->kind == CLI_TOML_BOOLEAN) s3->insecure_skip_verify = !entry->boolean;
-    else if (entry->kind == CLI_TOML_STRING && *entry->text) s3->ca_bundle = entry->text;
-    else return cli_config_wrong(file, entry, "true, false or the path of a CA bundle");
+    if (entry->kind == CLI_TOML_BOOLEAN)
+        s3->insecure_skip_verify = !entry->boolean;
+    else if (entry->kind == CLI_TOML_STRING && *entry->text)
+        s3->ca_bundle = entry->text;
+    else
+        return cli_config_wrong(file, entry, "true, false or the path of a CA bundle");
     return NULL;
 }
 
@@ -105,9 +112,10 @@ static char *truth_option(const char *key, const char *value, bool *out) {
 static char *unknown_option(const char *key) {
     static const char *const secrets[] = {"access_key_id", "secret_access_key", "session_token"};
     for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++) {
-        if (strcmp(key, secrets[i])) continue;
+        if (strcmp(key, secrets[i]) != 0) continue;
         return cli_format("--s3-option %s: other users can see the command line: put it into credentials.toml or the "
-                          "environment", key);
+                          "environment",
+                          key);
     }
     return cli_format("--s3-option %s: unknown; there are addressing_style, signature_version, verify_ssl, "
                       "connect_timeout, read_timeout, max_attempts, endpoint_url, region_name, region and anonymous",
@@ -136,8 +144,10 @@ char *cli_s3_option_apply(const char *key, const char *value, shf_s3_options *s3
     } else if (!strcmp(key, "verify_ssl")) {
         s3->ca_bundle = NULL;
         s3->insecure_skip_verify = 0;
-        if (!word_of_truth(value, &truth)) s3->ca_bundle = value;
-        else s3->insecure_skip_verify = !truth;
+        if (!word_of_truth(value, &truth))
+            s3->ca_bundle = value;
+        else
+            s3->insecure_skip_verify = !truth;
     } else {
         return unknown_option(key);
     }

@@ -11,12 +11,12 @@
 #include <unistd.h>
 
 static char *find(const char *flag, const char *variable, const char *name) {
-    const char *named = getenv(variable);
-    const char *home = getenv("HOME");
+    const char *named = cli_environment(variable);
+    const char *home = cli_environment("HOME");
     if (flag) return cli_strdup(flag);
-    if (named && *named) return cli_strdup(named);
+    if (named) return cli_strdup(named);
     if (!access(name, F_OK)) return cli_strdup(name);
-    if (!home || !*home) return NULL;
+    if (!home) return NULL;
     char *path = cli_format("%s/.config/shardy/%s", home, name);
     if (!access(path, F_OK)) return path;
     free(path);
@@ -29,7 +29,7 @@ static char *read_all(int fd, char *text, size_t *size) {
     while (*size < CLI_TOML_FILE_BYTES + 1) {
         ssize_t n = read(fd, text + *size, CLI_TOML_FILE_BYTES + 1 - *size);
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return cli_strdup(strerror(errno));
+        if (n < 0) return cli_strdup(cli_errno_text(errno));
         if (!n) break;
         *size += (size_t)n;
     }
@@ -42,7 +42,7 @@ static char *load(const char *path, struct cli_config_file *file) {
     size_t size = 0;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0 || fstat(fd, &about)) {
-        error = cli_strdup(strerror(errno));
+        error = cli_strdup(cli_errno_text(errno));
         goto done;
     }
     file->mode = about.st_mode & 07777u;
@@ -108,7 +108,7 @@ char *cli_config_integer(struct cli_config_file *file, const char *section, cons
 void cli_config_warn_unknown(const struct cli_config_file *file, const char *section) {
     for (size_t i = 0; i < file->toml.entry_count; i++) {
         const struct cli_toml_entry *entry = &file->toml.entries[i];
-        if (entry->used || (section && strcmp(entry->section, section))) continue;
+        if (entry->used || (section && strcmp(entry->section, section) != 0)) continue;
         cli_warning("%s: line %u: unknown key '%s' in [%s], ignored", file->path, entry->line, entry->name,
                     entry->section);
     }

@@ -6,10 +6,10 @@
 
 #include <string.h>
 
-#define RESULT_OR(call)                                                                                      \
-    do {                                                                                                     \
-        char *error_ = (call);                                                                               \
-        if (error_) return error_;                                                                           \
+#define RESULT_OR(call)                                                                                                \
+    do {                                                                                                               \
+        char *error_ = (call);                                                                                         \
+        if (error_) return error_;                                                                                     \
     } while (0)
 
 static char *access_settings(struct cli_config_file *file, struct cli_reader_config *out) {
@@ -23,8 +23,7 @@ static char *access_settings(struct cli_config_file *file, struct cli_reader_con
                                  &out->has_per_shard, &bytes));
     out->per_shard_bytes = (uint64_t)bytes;
     bytes = 0;
-    RESULT_OR(cli_config_integer(file, "reader", "sqlite_auto_total_budget_bytes", 0, INT64_MAX, &out->has_total,
-                                 &bytes));
+    RESULT_OR(cli_config_integer(file, "reader", "sqlite_auto_total_budget_bytes", 0, INT64_MAX, &out->has_total, &bytes));
     out->total_bytes = (uint64_t)bytes;
     return NULL;
 }
@@ -85,7 +84,8 @@ static char *store_section(struct cli_config_file *file) {
     if (!backend || (backend->kind == CLI_TOML_STRING && !strcmp(backend->text, "s3"))) return NULL;
     if (backend->kind == CLI_TOML_STRING && !strcmp(backend->text, "postgres")) {
         return cli_format("%s: line %u: [manifest_store] backend \"postgres\" is not supported: this version reads "
-                          "manifests from the snapshot's own store (\"s3\")", file->path, backend->line);
+                          "manifests from the snapshot's own store (\"s3\")",
+                          file->path, backend->line);
     }
     return cli_config_wrong(file, backend, "\"s3\"");
 }

@@ -48,27 +48,35 @@ static void plain(struct cli_fields *f, const char *name, const char *text) {
 }
 
 void cli_fields_string(struct cli_fields *fields, const char *name, const char *text) {
-    if (as_json(fields)) cli_json_member_string(&fields->json, name, text);
-    else plain(fields, name, text ? text : fields->session->settings->null_repr);
+    if (as_json(fields))
+        cli_json_member_string(&fields->json, name, text);
+    else
+        plain(fields, name, text ? text : fields->session->settings->null_repr);
 }
 
 void cli_fields_u64(struct cli_fields *fields, const char *name, uint64_t value) {
     char text[32];
     snprintf(text, sizeof text, "%" PRIu64, value);
-    if (as_json(fields)) cli_json_member_u64(&fields->json, name, value);
-    else plain(fields, name, text);
+    if (as_json(fields))
+        cli_json_member_u64(&fields->json, name, value);
+    else
+        plain(fields, name, text);
 }
 
 void cli_fields_double(struct cli_fields *fields, const char *name, double value) {
     char text[CLI_DOUBLE_TEXT_BYTES];
     cli_double_text(value, text);
-    if (as_json(fields)) cli_json_member_double(&fields->json, name, value);
-    else plain(fields, name, text);
+    if (as_json(fields))
+        cli_json_member_double(&fields->json, name, value);
+    else
+        plain(fields, name, text);
 }
 
 void cli_fields_bool(struct cli_fields *fields, const char *name, bool value) {
-    if (as_json(fields)) cli_json_member_bool(&fields->json, name, value);
-    else plain(fields, name, value ? "true" : "false");
+    if (as_json(fields))
+        cli_json_member_bool(&fields->json, name, value);
+    else
+        plain(fields, name, value ? "true" : "false");
 }
 
 void cli_fields_json(struct cli_fields *fields, const char *name, const char *text) {

@@ -43,18 +43,18 @@ static void append(struct cli_list *list, const char *value) {
 }
 
 #define APPLY(name) static char *name(struct cli_options *o, const char *flag, const char *value)
-#define SET_TEXT(name, member)                                                                               \
-    APPLY(name) {                                                                                            \
-        if (!*value) return cli_format("--%s needs a value", flag);                                          \
-        o->member = value;                                                                                   \
-        return NULL;                                                                                         \
+#define SET_TEXT(name, member)                                                                                         \
+    APPLY(name) {                                                                                                      \
+        if (!*value) return cli_format("--%s needs a value", flag);                                                    \
+        o->member = value;                                                                                             \
+        return NULL;                                                                                                   \
     }
-#define SET_TRUE(name, member)                                                                               \
-    APPLY(name) {                                                                                            \
-        (void)flag;                                                                                          \
-        (void)value;                                                                                         \
-        o->member = true;                                                                                    \
-        return NULL;                                                                                         \
+#define SET_TRUE(name, member)                                                                                         \
+    APPLY(name) {                                                                                                      \
+        (void)flag;                                                                                                    \
+        (void)value;                                                                                                   \
+        o->member = true;                                                                                              \
+        return NULL;                                                                                                   \
     }
 
 SET_TEXT(set_url, current_url)
@@ -118,7 +118,7 @@ APPLY(set_encoding) {
 APPLY(set_key_format) {
     static const char *const words[] = {"auto", "text", "hex", "base64", "json"};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        if (strcmp(value, words[i])) continue;
+        if (strcmp(value, words[i]) != 0) continue;
         o->key_format = (enum cli_key_format)i;
         return NULL;
     }
@@ -128,7 +128,7 @@ APPLY(set_key_format) {
 APPLY(set_color) {
     static const char *const words[] = {"auto", "always", "never"};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        if (strcmp(value, words[i])) continue;
+        if (strcmp(value, words[i]) != 0) continue;
         o->color = (enum cli_color)i;
         return NULL;
     }
@@ -210,7 +210,7 @@ char *cli_parse_shard_ids(const char *text, uint32_t **ids, size_t *count) {
 }
 
 APPLY(set_shard_ids) {
-    uint32_t *ids;
+    uint32_t *ids = NULL;
     char *wanted = cli_parse_shard_ids(value, &ids, &o->shard_id_count);
     if (wanted) {
         char *message = wrong(flag, value, wanted);

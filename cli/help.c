@@ -3,28 +3,27 @@
 #include <shardyfusion/shardyfusion.h>
 #include <string.h>
 
-static const char overview[] =
-    "shardy - look things up in sharded key-value and vector snapshots on S3 or in files\n"
-    "\n"
-    "Examples:\n"
-    "  shardy -u s3://bucket/prefix get nginx --value-encoding utf8\n"
-    "  shardy -u ./snapshot search --like nginx --top-k 5\n"
-    "  shardy -u ./snapshot multiget nginx curl git --output-format table\n"
-    "  cat keys.txt | shardy -u ./snapshot multiget - --flat > answers.jsonl\n"
-    "  export SHARDY_CURRENT=s3://bucket/prefix/_CURRENT; shardy info\n"
-    "\n"
-    "Usage: shardy [FLAGS] COMMAND [ARGUMENTS] [FLAGS]\n"
-    "\n"
-    "Commands:\n"
-    "  get KEY            the value of one key\n"
-    "  multiget KEY...    the values of many keys, or of those on standard input (-)\n"
-    "  search [QUERY]     the nearest neighbours of a vector\n"
-    "  info               what the snapshot is\n"
-    "  shards             its shards\n"
-    "  route KEY          the shard of a key\n"
-    "  health             whether the snapshot can be served, and how old it is\n"
-    "  history            the newest manifests\n"
-    "\n";
+static const char overview[] = "shardy - look things up in sharded key-value and vector snapshots on S3 or in files\n"
+                               "\n"
+                               "Examples:\n"
+                               "  shardy -u s3://bucket/prefix get nginx --value-encoding utf8\n"
+                               "  shardy -u ./snapshot search --like nginx --top-k 5\n"
+                               "  shardy -u ./snapshot multiget nginx curl git --output-format table\n"
+                               "  cat keys.txt | shardy -u ./snapshot multiget - --flat > answers.jsonl\n"
+                               "  export SHARDY_CURRENT=s3://bucket/prefix/_CURRENT; shardy info\n"
+                               "\n"
+                               "Usage: shardy [FLAGS] COMMAND [ARGUMENTS] [FLAGS]\n"
+                               "\n"
+                               "Commands:\n"
+                               "  get KEY            the value of one key\n"
+                               "  multiget KEY...    the values of many keys, or of those on standard input (-)\n"
+                               "  search [QUERY]     the nearest neighbours of a vector\n"
+                               "  info               what the snapshot is\n"
+                               "  shards             its shards\n"
+                               "  route KEY          the shard of a key\n"
+                               "  health             whether the snapshot can be served, and how old it is\n"
+                               "  history            the newest manifests\n"
+                               "\n";
 
 static const char global_flags[] =
     "Flags of every command:\n"
@@ -54,19 +53,18 @@ static const struct {
     enum cli_command command;
     const char *text;
 } command_help[] = {
-    {CLI_GET,
-     "Examples:\n"
-     "  shardy -u ./snapshot get nginx --value-encoding utf8\n"
-     "  shardy -u ./snapshot get nginx --raw > value.bin\n"
-     "  shardy -u ./snapshot get --key-format hex 00000000000000ff --strict\n"
-     "\n"
-     "Usage: shardy get KEY [FLAGS]\n"
-     "\n"
-     "Prints the value of one key. An absent key is a result; it ends with 0.\n"
-     "\n"
-     "  --strict                    end with 1 when the key is absent\n"
-     "  --raw                       the bytes of the value alone (nothing for an absent key)\n"
-     "  --routing-context K=V       a column that the sharding needs (repeatable)\n"},
+    {CLI_GET, "Examples:\n"
+              "  shardy -u ./snapshot get nginx --value-encoding utf8\n"
+              "  shardy -u ./snapshot get nginx --raw > value.bin\n"
+              "  shardy -u ./snapshot get --key-format hex 00000000000000ff --strict\n"
+              "\n"
+              "Usage: shardy get KEY [FLAGS]\n"
+              "\n"
+              "Prints the value of one key. An absent key is a result; it ends with 0.\n"
+              "\n"
+              "  --strict                    end with 1 when the key is absent\n"
+              "  --raw                       the bytes of the value alone (nothing for an absent key)\n"
+              "  --routing-context K=V       a column that the sharding needs (repeatable)\n"},
     {CLI_MULTIGET,
      "Examples:\n"
      "  shardy -u ./snapshot multiget nginx curl git --value-encoding utf8\n"
@@ -106,9 +104,10 @@ static const struct {
                "Usage: shardy info [FLAGS]\n\nPrints what the snapshot is. Reads the manifest only.\n"},
     {CLI_SHARDS, "Example:\n  shardy -u ./snapshot shards --output-format table\n\n"
                  "Usage: shardy shards [FLAGS]\n\nPrints the shards, empty ones too. Reads the manifest only.\n"},
-    {CLI_ROUTE, "Example:\n  shardy -u ./snapshot route nginx\n\n"
-                "Usage: shardy route KEY [FLAGS]\n\nPrints the shard that a key belongs to, whether it is there or not.\n\n"
-                "  --routing-context K=V       a column that the sharding needs (repeatable)\n"},
+    {CLI_ROUTE,
+     "Example:\n  shardy -u ./snapshot route nginx\n\n"
+     "Usage: shardy route KEY [FLAGS]\n\nPrints the shard that a key belongs to, whether it is there or not.\n\n"
+     "  --routing-context K=V       a column that the sharding needs (repeatable)\n"},
     {CLI_HEALTH, "Example:\n  shardy -u s3://bucket/prefix health --staleness-threshold 86400\n\n"
                  "Usage: shardy health [FLAGS]\n\n"
                  "Opens the snapshot with all its shards. Ends with 0 (healthy), 1 (degraded: older than the\n"

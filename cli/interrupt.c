@@ -16,7 +16,7 @@ static void note(int signal_number) {
 }
 
 /* A signal that the program was started with ignored (a shell does that to a background job) stays ignored. */
-static void catch(int signal_number, const struct sigaction *action) {
+static void catch (int signal_number, const struct sigaction *action) {
     struct sigaction before;
     if (!sigaction(signal_number, NULL, &before) && before.sa_handler == SIG_IGN) return;
     sigaction(signal_number, action, NULL);
@@ -28,8 +28,8 @@ void cli_interrupt_setup(void) {
     sigemptyset(&action.sa_mask);
     action.sa_handler = note;
     action.sa_flags = (int)SA_RESETHAND; /* no SA_RESTART: a blocked read or write is to end */
-    catch(SIGINT, &action);
-    catch(SIGTERM, &action);
+    catch (SIGINT, &action);
+    catch (SIGTERM, &action);
     action.sa_handler = SIG_IGN;
     action.sa_flags = 0;
     sigaction(SIGPIPE, &action, NULL);

@@ -60,12 +60,18 @@ void cli_json_quote(struct cli_out *out, const void *data, size_t size) {
         if (!plain) {
             cli_out_bytes(out, p - clean, clean);
             clean = 0;
-            if (!length) cli_out_string(out, "\xef\xbf\xbd");
-            else if (point == '"' || point == '\\') cli_out_format(out, "\\%c", (int)point);
-            else if (point == '\n') cli_out_string(out, "\\n");
-            else if (point == '\t') cli_out_string(out, "\\t");
-            else if (point == '\r') cli_out_string(out, "\\r");
-            else cli_out_format(out, "\\u%04x", (unsigned)point);
+            if (!length)
+                cli_out_string(out, "\xef\xbf\xbd");
+            else if (point == '"' || point == '\\')
+                cli_out_format(out, "\\%c", (int)point);
+            else if (point == '\n')
+                cli_out_string(out, "\\n");
+            else if (point == '\t')
+                cli_out_string(out, "\\t");
+            else if (point == '\r')
+                cli_out_string(out, "\\r");
+            else
+                cli_out_format(out, "\\u%04x", (unsigned)point);
         } else {
             clean += length;
         }
@@ -82,8 +88,10 @@ void cli_json_text(struct cli_json *json, const void *data, size_t size) {
 }
 
 void cli_json_string(struct cli_json *json, const char *text) {
-    if (text) cli_json_text(json, text, strlen(text));
-    else cli_json_null(json);
+    if (text)
+        cli_json_text(json, text, strlen(text));
+    else
+        cli_json_null(json);
 }
 
 void cli_json_i64(struct cli_json *json, int64_t value) {

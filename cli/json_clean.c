@@ -62,8 +62,10 @@ static bool digits(const char **p, const char *end) {
 static bool take_number(struct scanner *s) {
     const char *p = s->at;
     if (p < s->end && *p == '-') p++;
-    if (p < s->end && *p == '0') p++;
-    else if (!digits(&p, s->end)) return false;
+    if (p < s->end && *p == '0')
+        p++;
+    else if (!digits(&p, s->end))
+        return false;
     if (p < s->end && *p == '.') {
         p++;
         if (!digits(&p, s->end)) return false;
@@ -81,11 +83,11 @@ static bool take_number(struct scanner *s) {
 static bool take_word(struct scanner *s) {
     static const struct {
         const char *word, *written;
-    } words[] = {{"true", "true"}, {"false", "false"}, {"null", "null"},
+    } words[] = {{"true", "true"}, {"false", "false"},   {"null", "null"},
                  {"NaN", "null"},  {"Infinity", "null"}, {"-Infinity", "null"}};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         size_t size = strlen(words[i].word);
-        if ((size_t)(s->end - s->at) < size || memcmp(s->at, words[i].word, size)) continue;
+        if ((size_t)(s->end - s->at) < size || memcmp(s->at, words[i].word, size) != 0) continue;
         cli_out_string(s->out, words[i].written);
         s->replaced += i >= 3;
         s->at += size;

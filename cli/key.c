@@ -15,9 +15,12 @@ static bool integer_encoding(const char *encoding) { return !strcmp(encoding, "u
 static bool integer_key(const char *text, size_t size, shf_key *out) {
     int64_t number;
     uint64_t large;
-    if (cli_parse_i64(text, size, &number)) *out = shf_key_from_int(number);
-    else if (cli_parse_u64(text, size, &large)) *out = shf_key_from_uint(large);
-    else return false;
+    if (cli_parse_i64(text, size, &number))
+        *out = shf_key_from_int(number);
+    else if (cli_parse_u64(text, size, &large))
+        *out = shf_key_from_uint(large);
+    else
+        return false;
     return true;
 }
 
@@ -71,13 +74,12 @@ static char *automatic_key(const char *encoding, struct cli_key *out) {
         if (integer_key(out->typed, out->typed_size, &out->key)) return NULL;
         return cli_format("not an integer that fits in 64 bits; keys of this snapshot are %s", encoding);
     }
-    if (strcmp(encoding, "raw")) return text_key(out);
+    if (strcmp(encoding, "raw") != 0) return text_key(out);
     out->key = shf_key_from_bytes(out->typed, out->typed_size);
     return NULL;
 }
 
-char *cli_key_parse(const char *text, size_t size, enum cli_key_format format, const char *encoding,
-                    struct cli_key *out) {
+char *cli_key_parse(const char *text, size_t size, enum cli_key_format format, const char *encoding, struct cli_key *out) {
     char *wrong = NULL;
     *out = (struct cli_key){.typed = cli_strndup(text, size), .typed_size = size, .format = format};
     switch (format) {

@@ -16,8 +16,7 @@ struct cli_key {
 };
 
 /* Reads one key; `encoding` is that of the snapshot. Returns NULL, or what is wrong; free the key either way. */
-char *cli_key_parse(const char *text, size_t size, enum cli_key_format format, const char *encoding,
-                    struct cli_key *out);
+char *cli_key_parse(const char *text, size_t size, enum cli_key_format format, const char *encoding, struct cli_key *out);
 void cli_key_free(struct cli_key *key);
 
 /* What was typed: a JSON key as the JSON that it is, any other as a string. */

@@ -7,8 +7,8 @@
 #define CLI_LINE_BYTES (16u << 20) /* longest line */
 
 enum cli_input {
-    CLI_INPUT_READY,    /* here is one */
-    CLI_INPUT_WAIT,     /* nothing now: wait until the descriptor is readable */
+    CLI_INPUT_READY, /* here is one */
+    CLI_INPUT_WAIT,  /* nothing now: wait until the descriptor is readable */
     CLI_INPUT_END,
     CLI_INPUT_FAILED,   /* reading failed; errno in error_number */
     CLI_INPUT_TOO_LONG, /* a line of more than CLI_LINE_BYTES was skipped */

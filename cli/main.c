@@ -52,8 +52,10 @@ static int settings_error(const struct cli_settings *settings, char *message) {
 static int show(const struct cli_options *options) {
     struct cli_out out;
     cli_out_init(&out, STDOUT_FILENO);
-    if (options->version) cli_version_print(&out);
-    else cli_help_print(&out, options->command);
+    if (options->version)
+        cli_version_print(&out);
+    else
+        cli_help_print(&out, options->command);
     int code = cli_out_flush(&out) ? CLI_EXIT_OK : CLI_EXIT_FAILED;
     cli_out_free(&out);
     return code;
@@ -80,11 +82,15 @@ static int run(const struct cli_options *options) {
 int main(int argc, char **argv) {
     struct cli_options options;
     int code;
-    setlocale(LC_CTYPE, "C.UTF-8"); /* for the width of characters; numbers keep their point */
+    /* For the width of characters; numbers keep their point. */
+    setlocale(LC_CTYPE, "C.UTF-8"); /* NOLINT(concurrency-mt-unsafe): no thread is there yet */
     char *error = cli_options_parse(argc, argv, &options);
-    if (error) code = usage_error(&options, error);
-    else if (options.help || options.version) code = show(&options);
-    else code = run(&options);
+    if (error)
+        code = usage_error(&options, error);
+    else if (options.help || options.version)
+        code = show(&options);
+    else
+        code = run(&options);
     cli_options_free(&options);
     return code;
 }

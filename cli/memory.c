@@ -31,6 +31,16 @@ char *cli_strndup(const char *data, size_t size) {
     return copy;
 }
 
+const char *cli_errno_text(int number) {
+    const char *text = strerrordesc_np(number);
+    return text ? text : "unknown error";
+}
+
+const char *cli_environment(const char *name) {
+    const char *value = getenv(name); /* NOLINT(concurrency-mt-unsafe): nothing here changes the environment */
+    return value && *value ? value : NULL;
+}
+
 char *cli_format(const char *format, ...) {
     va_list arguments;
     char *text = NULL;

@@ -33,16 +33,16 @@ static void say(const char *label, const char *color, const char *text) {
     cli_out_free(&line);
 }
 
-#define FORMATTED(label, color)                                                                              \
-    do {                                                                                                     \
-        char *text_ = NULL;                                                                                  \
-        va_list arguments_;                                                                                  \
-        va_start(arguments_, format);                                                                        \
-        int size_ = vasprintf(&text_, format, arguments_);                                                   \
-        va_end(arguments_);                                                                                  \
-        if (size_ < 0) return;                                                                               \
-        say(label, color, text_);                                                                            \
-        free(text_);                                                                                         \
+#define FORMATTED(label, color)                                                                                        \
+    do {                                                                                                               \
+        char *text_ = NULL;                                                                                            \
+        va_list arguments_;                                                                                            \
+        va_start(arguments_, format);                                                                                  \
+        int size_ = vasprintf(&text_, format, arguments_);                                                             \
+        va_end(arguments_);                                                                                            \
+        if (size_ < 0) return;                                                                                         \
+        say(label, color, text_);                                                                                      \
+        free(text_);                                                                                                   \
     } while (0)
 
 void cli_warning(const char *format, ...) {
@@ -62,7 +62,10 @@ unsigned cli_log_level(void) {
 
 void cli_log(void *context, int level, const char *message) {
     (void)context;
-    if (level == SHF_LOG_ERROR) say("error", "\033[31m", message);
-    else if (level == SHF_LOG_WARNING) say("warning", "\033[33m", message);
-    else say(level == SHF_LOG_INFO ? "note" : "debug", "\033[2m", message);
+    if (level == SHF_LOG_ERROR)
+        say("error", "\033[31m", message);
+    else if (level == SHF_LOG_WARNING)
+        say("warning", "\033[33m", message);
+    else
+        say(level == SHF_LOG_INFO ? "note" : "debug", "\033[2m", message);
 }

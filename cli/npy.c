@@ -33,7 +33,8 @@ static const char *member(const char *header, const char *name) {
     size_t size = strlen(name);
     quoted[0] = '\'';
     memcpy(quoted + 1, name, size);
-    memcpy(quoted + 1 + size, "'", 2);
+    quoted[1 + size] = '\'';
+    quoted[2 + size] = '\0';
     const char *at = strstr(header, quoted);
     if (!at) return NULL;
     at += size + 2;
@@ -85,7 +86,7 @@ static char *parse_shape(const char *shape, struct cli_npy *out, unsigned *dimen
 
 char *cli_npy_parse(const void *data, size_t size, struct cli_npy *out) {
     struct cli_npy npy = {0};
-    size_t header_size;
+    size_t header_size = 0;
     unsigned dimensions = 0;
     char *error = cli_npy_header_size(data, size, &header_size);
     if (error) return error;
@@ -95,7 +96,7 @@ char *cli_npy_parse(const void *data, size_t size, struct cli_npy *out) {
     const char *order = member(header, "fortran_order");
     error = parse_type(member(header, "descr"), &npy);
     if (!error) error = parse_shape(member(header, "shape"), &npy, &dimensions);
-    if (!error && (!order || (strncmp(order, "False", 5) && strncmp(order, "True", 4)))) {
+    if (!error && (!order || (strncmp(order, "False", 5) != 0 && strncmp(order, "True", 4) != 0))) {
         error = cli_strdup("its 'fortran_order' is missing");
     }
     if (!error && order[0] == 'T' && dimensions == 2) {

@@ -11,8 +11,8 @@
 #define CLI_NPY_MAX_DIMENSION 65536u
 
 struct cli_npy {
-    uint64_t rows;      /* 1 for an array of one dimension */
-    uint32_t dimension; /* floats a row */
+    uint64_t rows;       /* 1 for an array of one dimension */
+    uint32_t dimension;  /* floats a row */
     unsigned item_bytes; /* 2, 4 or 8 */
     bool big_endian;
     size_t data_offset; /* of the first row in the file */

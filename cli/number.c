@@ -79,7 +79,9 @@ void cli_double_text(double value, char out[CLI_DOUBLE_TEXT_BYTES]) {
         snprintf(out, CLI_DOUBLE_TEXT_BYTES - 2, "%.*g", digits, value);
         if (strtod(out, NULL) == value) break;
     }
-    if (!strpbrk(out, ".enaif")) strcat(out, ".0");
+    if (strpbrk(out, ".enaif")) return;
+    size_t size = strlen(out);
+    memcpy(out + size, ".0", 3);
 }
 
 void cli_time_text(int64_t microseconds, char out[CLI_TIME_TEXT_BYTES]) {

@@ -6,10 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-bool cli_parse_u64(const char *text, size_t size, uint64_t *out);               /* decimal digits */
-bool cli_parse_i64(const char *text, size_t size, int64_t *out);                /* '-' and decimal digits */
+bool cli_parse_u64(const char *text, size_t size, uint64_t *out); /* decimal digits */
+bool cli_parse_i64(const char *text, size_t size, int64_t *out);  /* '-' and decimal digits */
 bool cli_parse_u32(const char *text, uint32_t minimum, uint32_t maximum, uint32_t *out);
-bool cli_parse_double(const char *text, size_t size, double *out);              /* decimal; finite */
+bool cli_parse_double(const char *text, size_t size, double *out); /* decimal; finite */
 /* Seconds ("2.5") as milliseconds, rounded up; at most CLI_SECONDS_MAXIMUM. */
 #define CLI_SECONDS_MAXIMUM 31536000.0 /* a year */
 bool cli_parse_seconds(const char *text, int64_t *milliseconds);

@@ -16,8 +16,8 @@ static const struct {
 };
 
 /* Commands of the Python project, or planned ones, that this version does not have. */
-static const char *const absent_commands[] = {"build", "cleanup", "rollback",   "exec",   "verify",      "watch",
-                                              "recall", "index",  "completion", "interactive"};
+static const char *const absent_commands[] = {"build", "cleanup", "rollback", "exec",       "verify",
+                                              "watch", "recall",  "index",    "completion", "interactive"};
 
 static enum cli_command command_of(const char *word) {
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
@@ -28,11 +28,12 @@ static enum cli_command command_of(const char *word) {
 
 static char *unknown_command(const char *word) {
     for (size_t i = 0; i < sizeof absent_commands / sizeof absent_commands[0]; i++) {
-        if (strcmp(absent_commands[i], word)) continue;
+        if (strcmp(absent_commands[i], word) != 0) continue;
         return cli_format("the command '%s' is not in this version of shardy (%s)", word, shf_version());
     }
     return cli_format("there is no command '%s'; the commands are get, multiget, search, info, shards, route, "
-                      "health and history", word);
+                      "health and history",
+                      word);
 }
 
 static const struct cli_flag *long_flag(const char *name, size_t size) {
@@ -118,8 +119,7 @@ static char *check_arguments(const struct cli_options *o) {
     case CLI_ROUTE:
         if (count == 1) return NULL;
         return cli_format("%s takes one KEY%s", o->command_name, count ? "; for more, use multiget" : "");
-    case CLI_MULTIGET:
-        return count ? NULL : cli_strdup("multiget takes KEYs, or - to read them from standard input");
+    case CLI_MULTIGET: return count ? NULL : cli_strdup("multiget takes KEYs, or - to read them from standard input");
     case CLI_SEARCH: {
         int forms = (count > 0) + (o->vector_file != NULL) + (o->queries != NULL) + (o->like != NULL);
         if (count > 1) return cli_strdup("search takes one QUERY: floats separated by commas, without blanks");
@@ -150,10 +150,14 @@ char *cli_options_parse(int argc, char **argv, struct cli_options *options) {
     *options = (struct cli_options){.sqlite_mode = -1};
     while (!error && w.at < argc) {
         const char *word = argv[w.at++];
-        if (!flags_over && !strcmp(word, "--")) flags_over = true;
-        else if (flags_over || !is_flag(word)) error = positional(&w, word);
-        else if (word[1] == '-') error = long_word(&w, word + 2);
-        else error = short_word(&w, word + 1);
+        if (!flags_over && !strcmp(word, "--"))
+            flags_over = true;
+        else if (flags_over || !is_flag(word))
+            error = positional(&w, word);
+        else if (word[1] == '-')
+            error = long_word(&w, word + 2);
+        else
+            error = short_word(&w, word + 1);
     }
     return error ? error : check(&w);
 }

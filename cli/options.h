@@ -30,39 +30,32 @@ struct cli_list {
 };
 
 struct cli_options {
-    enum cli_command command;
     const char *command_name;
     struct cli_list arguments; /* what follows the command */
-    bool help, version;
-
+    struct cli_list s3_options, contexts;
     const char *current_url, *config, *credentials, *ref, *local_root;
-    struct cli_list s3_options;
+    const char *vector_file, *queries, *like;
+    uint32_t *shard_ids;
+    size_t shard_id_count;
+    uint64_t per_shard_bytes, total_bytes;
+    uint64_t memory_budget; /* 0 = not given */
+    int64_t timeout_ms;     /* 0 = none */
+    int64_t staleness_ms;   /* 0 = not judged */
+
+    enum cli_command command;
     enum cli_format format;
     enum cli_encoding encoding;
     enum cli_key_format key_format;
     enum cli_color color;
-    bool has_offset;
-    uint32_t offset;
     int sqlite_mode; /* SHF_ACCESS_*, or -1 */
-    bool has_per_shard, has_total;
-    uint64_t per_shard_bytes, total_bytes;
-    uint64_t memory_budget;   /* 0 = not given */
-    uint32_t max_concurrency; /* 0 = not given */
-    bool has_timeout;
-    int64_t timeout_ms; /* 0 = none */
+    uint32_t offset;
+    uint32_t max_concurrency; /* 0 = not given, as below */
+    uint32_t top_k, num_probes, limit;
     unsigned verbose;
-    bool quiet;
 
-    struct cli_list contexts; /* --routing-context */
+    bool help, version, quiet;
+    bool has_offset, has_per_shard, has_total, has_timeout, has_shard_ids;
     bool strict, raw, flat, explain, exact;
-    const char *vector_file, *queries, *like;
-    uint32_t top_k;  /* 0 = not given */
-    uint32_t num_probes;
-    bool has_shard_ids;
-    uint32_t *shard_ids;
-    size_t shard_id_count;
-    int64_t staleness_ms; /* 0 = not judged */
-    uint32_t limit;       /* 0 = not given */
 };
 
 /* Returns NULL, or what is wrong with the usage, the caller's to free. */
@@ -71,8 +64,8 @@ void cli_options_free(struct cli_options *options);
 
 /* One flag of the table in flags.c. */
 struct cli_flag {
-    const char *name;  /* without the dashes */
-    char letter;       /* 0 = none */
+    const char *name; /* without the dashes */
+    char letter;      /* 0 = none */
     bool takes_value;
     unsigned commands; /* bits of enum cli_command where it may stand */
     char *(*apply)(struct cli_options *options, const char *flag, const char *value); /* NULL, or what is wrong */

@@ -9,8 +9,8 @@ enum group_state { GROUP_FILLING, GROUP_UNSENT, GROUP_SENT, GROUP_DONE };
 
 struct group {
     enum group_state state;
-    size_t count;       /* items */
-    size_t asked;       /* of them sent: those without an error of their own */
+    size_t count; /* items */
+    size_t asked; /* of them sent: those without an error of their own */
     unsigned char *items;
     char *errors[CLI_PIPELINE_GROUP_SIZE];
     shf_op_id id;
@@ -25,13 +25,11 @@ struct pipeline {
     size_t first, used;
     size_t under_way; /* operations not yet polled */
     bool ended;
-    bool narrow;      /* memory ran out: from now on one question at a time */
-    shf_op *single;   /* the finished operation of a question that was asked alone */
+    bool narrow;    /* memory ran out: from now on one question at a time */
+    shf_op *single; /* the finished operation of a question that was asked alone */
 };
 
-static struct group *group_at(struct pipeline *p, size_t i) {
-    return &p->groups[(p->first + i) % CLI_PIPELINE_GROUPS];
-}
+static struct group *group_at(struct pipeline *p, size_t i) { return &p->groups[(p->first + i) % CLI_PIPELINE_GROUPS]; }
 
 static void *item_at(const struct pipeline *p, const struct group *group, size_t i) {
     return group->items + i * p->type->item_size;
@@ -105,8 +103,10 @@ static enum cli_input fill(struct pipeline *p) {
             continue;
         }
         p->ended = input != CLI_INPUT_WAIT;
-        if (group->count) send_group(p, group);
-        else p->used--;
+        if (group->count)
+            send_group(p, group);
+        else
+            p->used--;
         if (!p->ended) return input;
     }
     return CLI_INPUT_END;
@@ -166,15 +166,24 @@ static void ask_one_by_one(struct pipeline *p, struct group *group) {
     if (p->narrow) give_memory_back(p);
     for (size_t i = 0; i < group->count && !stopping(p); i++) {
         void *item = item_at(p, group, i);
-        if (group->errors[i]) p->type->print(p->context, item, NULL, 0, group->errors[i]);
-        else ask_single(p, item);
+        if (group->errors[i])
+            p->type->print(p->context, item, NULL, 0, group->errors[i]);
+        else
+            ask_single(p, item);
     }
 }
 
 /* A failure that would only repeat itself, or ends everything, is not asked again. */
-static bool worth_asking_again(const struct group *group) {
+static bool worth_asking_again(const struct pipeline *p, const struct group *group) {
     shf_status status = shf_op_status(group->op);
-    return group->asked > 1 && status != SHF_E_DEADLINE && status != SHF_E_CANCELLED && status != SHF_E_CLOSED;
+    return (group->asked > 1 || p->narrow) && status != SHF_E_DEADLINE && status != SHF_E_CANCELLED &&
+           status != SHF_E_CLOSED;
+}
+
+static void spread_error(struct group *group) {
+    for (size_t i = 0; i < group->count; i++) {
+        if (!group->errors[i]) group->errors[i] = cli_strdup(shf_error_message(shf_op_error(group->op)));
+    }
 }
 
 /* Prints the groups at the head that are answered. */
@@ -183,16 +192,11 @@ static bool print_answered(struct pipeline *p) {
     while (p->used && !stopping(p)) {
         struct group *group = group_at(p, 0);
         if (group->state == GROUP_FILLING || group->state == GROUP_SENT) break;
-        if (group->state == GROUP_UNSENT) {
-            ask_one_by_one(p, group);
-        } else if (!group->op || shf_op_status(group->op) == SHF_OK) {
-            print_group(p, group);
-        } else if (worth_asking_again(group) || p->narrow) {
+        bool failed = group->op && shf_op_status(group->op) != SHF_OK;
+        if (group->state == GROUP_UNSENT || (failed && worth_asking_again(p, group))) {
             ask_one_by_one(p, group);
         } else {
-            for (size_t i = 0; i < group->count; i++) {
-                if (!group->errors[i]) group->errors[i] = cli_strdup(shf_error_message(shf_op_error(group->op)));
-            }
+            if (failed) spread_error(group);
             print_group(p, group);
         }
         clear_group(p, group);

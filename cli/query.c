@@ -53,8 +53,7 @@ static char *vector_member(json_t *array, struct cli_query *out) {
 static char *base64_member(json_t *text, struct cli_query *out) {
     char *bytes;
     size_t size;
-    if (!json_is_string(text) ||
-        !cli_base64_decode(json_string_value(text), json_string_length(text), &bytes, &size)) {
+    if (!json_is_string(text) || !cli_base64_decode(json_string_value(text), json_string_length(text), &bytes, &size)) {
         return cli_strdup("vector_base64 is not base64");
     }
     struct cli_npy row = {.rows = 1, .dimension = (uint32_t)(size / 4), .item_bytes = 4};
@@ -128,8 +127,10 @@ char *cli_query_from_json(const char *line, size_t size, struct cli_query *out) 
     json_t *value, *object = json_loadb(line, size, JSON_REJECT_DUPLICATES, &why);
     char *error = NULL;
     if (!object) return cli_format("not JSON: %s", why.text);
-    if (!json_is_object(object)) error = cli_strdup("not a JSON object");
-    else if (json_is_array(json_object_get(object, "vector")) && json_is_string(json_object_get(object, "vector_base64")))
+    if (!json_is_object(object))
+        error = cli_strdup("not a JSON object");
+    else if (json_is_array(json_object_get(object, "vector")) &&
+             json_is_string(json_object_get(object, "vector_base64")))
         error = cli_strdup("vector and vector_base64 exclude one another");
     json_object_foreach(object, name, value) {
         if (!error) error = take_member(name, value, out);

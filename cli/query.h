@@ -28,7 +28,7 @@ struct cli_query_defaults {
 };
 
 /* Each fills a zeroed query and returns NULL, or what is wrong; free the query either way. */
-char *cli_query_from_text(const char *text, struct cli_query *out);  /* "0.1,0.2" */
+char *cli_query_from_text(const char *text, struct cli_query *out); /* "0.1,0.2" */
 char *cli_query_from_json(const char *line, size_t size, struct cli_query *out);
 void cli_query_free(struct cli_query *query);
 

@@ -26,7 +26,7 @@ static ssize_t read_at(int fd, void *data, size_t size, uint64_t offset) {
 static char *check_size(const struct cli_query_file *file) {
     struct stat about;
     uint64_t row_bytes = (uint64_t)file->npy.dimension * file->npy.item_bytes, bytes;
-    if (fstat(file->fd, &about)) return cli_strdup(strerror(errno));
+    if (fstat(file->fd, &about)) return cli_strdup(cli_errno_text(errno));
     if (__builtin_mul_overflow(row_bytes, file->npy.rows, &bytes) ||
         __builtin_add_overflow(bytes, file->npy.data_offset, &bytes) || bytes > (uint64_t)about.st_size) {
         return cli_format("it is cut short: %llu rows do not fit into %llu bytes", (unsigned long long)file->npy.rows,
@@ -41,8 +41,10 @@ static char *open_npy(struct cli_query_file *file, const unsigned char *start, s
     if (error) return error;
     unsigned char *header = cli_alloc(header_size);
     ssize_t n = read_at(file->fd, header, header_size, 0);
-    if (n < 0) error = cli_strdup(strerror(errno));
-    else error = cli_npy_parse(header, (size_t)n, &file->npy);
+    if (n < 0)
+        error = cli_strdup(cli_errno_text(errno));
+    else
+        error = cli_npy_parse(header, (size_t)n, &file->npy);
     free(header);
     if (!error) error = check_size(file);
     if (error) return error;
@@ -55,13 +57,13 @@ static char *open_file(struct cli_query_file *file) {
     unsigned char start[CLI_NPY_PREFIX_BYTES];
     struct stat about;
     file->fd = open(file->name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (file->fd < 0) return cli_strdup(strerror(errno));
+    if (file->fd < 0) return cli_strdup(cli_errno_text(errno));
     file->own_fd = true;
-    if (fstat(file->fd, &about)) return cli_strdup(strerror(errno));
+    if (fstat(file->fd, &about)) return cli_strdup(cli_errno_text(errno));
     if (S_ISDIR(about.st_mode)) return cli_strdup("is a directory");
     if (!S_ISREG(about.st_mode)) return NULL; /* a pipe: JSON lines */
     ssize_t n = read_at(file->fd, start, sizeof start, 0);
-    if (n < 0) return cli_strdup(strerror(errno));
+    if (n < 0) return cli_strdup(cli_errno_text(errno));
     return cli_npy_is(start, (size_t)n) ? open_npy(file, start, (size_t)n) : NULL;
 }
 
@@ -91,15 +93,14 @@ static enum cli_input next_row(struct cli_query_file *file, struct cli_query *ou
     ssize_t n = read_at(file->fd, file->row, row_bytes, file->npy.data_offset + row * row_bytes);
     if (n != (ssize_t)row_bytes) {
         *error = cli_format("%s: row %llu: %s", file->name, (unsigned long long)row,
-                            n < 0 ? strerror(errno) : "the file ends here");
+                            n < 0 ? cli_errno_text(errno) : "the file ends here");
         return CLI_INPUT_FAILED;
     }
     file->next_row++;
     out->dimension = file->npy.dimension;
     out->vector = cli_alloc_array(out->dimension, sizeof *out->vector);
     if (!cli_npy_row(&file->npy, file->row, out->vector)) {
-        *error = cli_format("%s: row %llu has an element that is no finite float32", file->name,
-                            (unsigned long long)row);
+        *error = cli_format("%s: row %llu has an element that is no finite float32", file->name, (unsigned long long)row);
     }
     return CLI_INPUT_READY;
 }
@@ -119,7 +120,7 @@ enum cli_input cli_query_file_next(struct cli_query_file *file, struct cli_query
     case CLI_INPUT_TOO_LONG:
         *error = cli_format("%s: line %llu is longer than %u bytes", name, file->lines.number, CLI_LINE_BYTES);
         return CLI_INPUT_READY;
-    case CLI_INPUT_FAILED: *error = cli_format("%s: %s", name, strerror(file->lines.error_number)); return input;
+    case CLI_INPUT_FAILED: *error = cli_format("%s: %s", name, cli_errno_text(file->lines.error_number)); return input;
     default: return input;
     }
 }

@@ -9,9 +9,12 @@
 static double milliseconds(int64_t ns) { return round((double)ns / 1e3) / 1e3; }
 
 void cli_score_text(double score, char out[CLI_SCORE_TEXT_BYTES]) {
-    if (isnan(score)) snprintf(out, CLI_SCORE_TEXT_BYTES, "null");
-    else if (isinf(score)) snprintf(out, CLI_SCORE_TEXT_BYTES, "inf");
-    else snprintf(out, CLI_SCORE_TEXT_BYTES, "%.6f", score);
+    if (isnan(score))
+        snprintf(out, CLI_SCORE_TEXT_BYTES, "null");
+    else if (isinf(score))
+        snprintf(out, CLI_SCORE_TEXT_BYTES, "inf");
+    else
+        snprintf(out, CLI_SCORE_TEXT_BYTES, "%.6f", score);
 }
 
 bool cli_payload_line(const shf_hit *hit, struct cli_out *out) {
@@ -38,13 +41,17 @@ static void hit_json(struct cli_json *json, const shf_hit *hit) {
     struct cli_out payload;
     cli_json_begin(json, '{');
     cli_json_name(json, "id");
-    if (hit->id.kind == SHF_ID_TEXT) cli_json_text(json, hit->id.text.data, hit->id.text.size);
-    else cli_json_i64(json, hit->id.int_value);
+    if (hit->id.kind == SHF_ID_TEXT)
+        cli_json_text(json, hit->id.text.data, hit->id.text.size);
+    else
+        cli_json_i64(json, hit->id.int_value);
     cli_json_member_double(json, "score", hit->score);
     cli_json_name(json, "payload");
     cli_out_init(&payload, -1);
-    if (cli_payload_line(hit, &payload)) cli_json_raw(json, payload.data, payload.size);
-    else cli_json_null(json);
+    if (cli_payload_line(hit, &payload))
+        cli_json_raw(json, payload.data, payload.size);
+    else
+        cli_json_null(json);
     cli_out_free(&payload);
     cli_json_end(json, '}');
 }
@@ -102,12 +109,16 @@ void cli_answer_text(struct cli_session *session, const struct cli_answer *answe
         struct cli_out payload;
         cli_score_text(hit.score, score);
         cli_out_string(out, "id=");
-        if (hit.id.kind == SHF_ID_TEXT) cli_out_printable(out, hit.id.text.data, hit.id.text.size);
-        else cli_out_format(out, "%" PRId64, hit.id.int_value);
+        if (hit.id.kind == SHF_ID_TEXT)
+            cli_out_printable(out, hit.id.text.data, hit.id.text.size);
+        else
+            cli_out_format(out, "%" PRId64, hit.id.int_value);
         cli_out_format(out, " score=%s ", score);
         cli_out_init(&payload, -1);
-        if (cli_payload_line(&hit, &payload)) cli_out_printable(out, payload.data, payload.size);
-        else cli_out_string(out, session->settings->null_repr);
+        if (cli_payload_line(&hit, &payload))
+            cli_out_printable(out, payload.data, payload.size);
+        else
+            cli_out_string(out, session->settings->null_repr);
         cli_out_char(out, '\n');
         cli_out_free(&payload);
     }
@@ -124,8 +135,9 @@ void cli_explain_text(struct cli_session *session, const struct cli_answer *answ
     if (shf_snapshot_vectors(session->snapshot, &vectors) == SHF_OK) {
         cli_out_format(out, ", %u dimensions, %s", vectors.dimension, vectors.metric);
     }
-    cli_out_format(out, "\ntime: _CURRENT %.3f ms, manifest %.3f ms, shards %.3f ms (%u opened, %" PRIu64
-                        " bytes downloaded), search %.3f ms\n",
+    cli_out_format(out,
+                   "\ntime: _CURRENT %.3f ms, manifest %.3f ms, shards %.3f ms (%u opened, %" PRIu64
+                   " bytes downloaded), search %.3f ms\n",
                    milliseconds(open->current_ns), milliseconds(open->manifest_ns), milliseconds(open->shards_ns),
                    open->shards_opened, open->downloaded_bytes, milliseconds(info.latency_ns));
 }

@@ -43,8 +43,8 @@ static bool add_column(struct columns *columns, const char *name) {
     cli_out_printable(&header, name, strlen(name));
     bool fits = header.size < COLUMN_NAME_BYTES;
     if (fits) {
-        strcpy(columns->names[columns->count], name);
-        strcpy(columns->headers[columns->count], header.data);
+        memcpy(columns->names[columns->count], name, strlen(name) + 1);
+        memcpy(columns->headers[columns->count], header.data, header.size + 1);
         for (char *p = columns->headers[columns->count]; *p; p++) {
             if (*p >= 'a' && *p <= 'z') *p = (char)(*p - 'a' + 'A');
         }
@@ -118,8 +118,10 @@ void cli_answer_table(struct cli_session *session, const struct cli_answer *answ
         shf_op_hit(answer->op, answer->index, i, &hit);
         cli_score_text(hit.score, score);
         snprintf(number, sizeof number, "%" PRId64, hit.id.int_value);
-        if (hit.id.kind == SHF_ID_TEXT) cli_table_cell(&table, hit.id.text.data, hit.id.text.size);
-        else cli_table_string(&table, number);
+        if (hit.id.kind == SHF_ID_TEXT)
+            cli_table_cell(&table, hit.id.text.data, hit.id.text.size);
+        else
+            cli_table_string(&table, number);
         cli_table_string(&table, score);
         payload_cells(&table, answer, i, &hit, &columns);
     }

@@ -66,8 +66,10 @@ shf_call cli_session_call(const struct cli_session *session, void *tag) {
 void cli_session_wait(struct cli_session *session, int input_fd) {
     struct pollfd fds[3] = {{shf_cq_fd(session->cq), POLLIN, 0}, {cli_interrupt_fd(), POLLIN, 0}, {input_fd, POLLIN, 0}};
     cli_out_flush(&session->out);
-    if (!cli_session_stopping(session)) poll(fds, 3, -1);
-    else poll(fds, 1, -1); /* cancelled operations complete soon; the interrupt stays readable */
+    if (!cli_session_stopping(session))
+        poll(fds, 3, -1);
+    else
+        poll(fds, 1, -1); /* cancelled operations complete soon; the interrupt stays readable */
 }
 
 shf_op *cli_session_try(struct cli_session *session, shf_status submitted, shf_op_id id, shf_status *status,
@@ -97,7 +99,7 @@ shf_op *cli_session_finish(struct cli_session *session, shf_status submitted, sh
     shf_status status;
     char *error = NULL;
     shf_op *op = cli_session_try(session, submitted, id, &status, &error);
-    if (!op && !cli_interrupted()) cli_session_error(session, key, error);
+    if (!op && error && !cli_interrupted()) cli_session_error(session, key, error);
     free(error);
     return op;
 }
@@ -121,8 +123,7 @@ bool cli_session_open(struct cli_session *session, uint32_t flags) {
         return false;
     }
     if (session->open_info.fallback_attempts) {
-        cli_warning("the manifest that was asked for is malformed; serving an older one: %s",
-                    session->info.manifest_ref);
+        cli_warning("the manifest that was asked for is malformed; serving an older one: %s", session->info.manifest_ref);
     }
     return true;
 }
@@ -143,7 +144,7 @@ int cli_session_end(struct cli_session *session) {
     if (session->runtime && freed != SHF_OK) cli_note("ending with operations under way");
     cli_out_flush(&session->out);
     if (session->out.failed && session->out.failed != EPIPE && !cli_interrupted()) {
-        char *message = cli_format("writing standard output: %s", strerror(session->out.failed));
+        char *message = cli_format("writing standard output: %s", cli_errno_text(session->out.failed));
         cli_session_error(session, NULL, message);
         free(message);
     }

@@ -19,7 +19,7 @@ struct cli_session {
     shf_cq *cq;
     shf_reader *reader;
     shf_snapshot *snapshot;
-    shf_snapshot_info info;    /* after cli_session_open */
+    shf_snapshot_info info; /* after cli_session_open */
     shf_open_info open_info;
     int exit_code;
 };

@@ -8,20 +8,20 @@
 #include <unistd.h>
 
 bool cli_use_color(const struct cli_options *options, int fd) {
-    const char *no_color = getenv("NO_COLOR");
-    const char *terminal = getenv("TERM");
+    const char *no_color = cli_environment("NO_COLOR");
+    const char *terminal = cli_environment("TERM");
     if (options->color != CLI_COLOR_AUTO) return options->color == CLI_COLOR_ALWAYS;
-    if ((no_color && *no_color) || (terminal && !strcmp(terminal, "dumb"))) return false;
+    if (no_color || (terminal && !strcmp(terminal, "dumb"))) return false;
     return isatty(fd);
 }
 
 /* First that is set: the flag, SHARDY_CURRENT, current_url of reader.toml; s3_prefix is the last resort. */
 static char *choose_url(const struct cli_options *o, const struct cli_reader_config *config, const char **out) {
-    const char *variable = getenv("SHARDY_CURRENT");
-    *out = o->current_url             ? o->current_url
-           : variable && *variable    ? variable
-           : config->current_url      ? config->current_url
-                                      : config->s3_prefix;
+    const char *variable = cli_environment("SHARDY_CURRENT");
+    *out = o->current_url        ? o->current_url
+           : variable            ? variable
+           : config->current_url ? config->current_url
+                                 : config->s3_prefix;
     if (*out) return NULL;
     return cli_strdup("which snapshot? Give --current-url URL, set SHARDY_CURRENT, or current_url in reader.toml");
 }
@@ -40,8 +40,8 @@ static char *apply_s3_options(struct cli_settings *s) {
 }
 
 static char *load_credentials(struct cli_settings *s, const char *profile) {
-    char *error = cli_config_file_load(s->options->credentials, "SHARDY_CREDENTIALS", "credentials.toml",
-                                       &s->credentials_file);
+    char *error =
+        cli_config_file_load(s->options->credentials, "SHARDY_CREDENTIALS", "credentials.toml", &s->credentials_file);
     if (error) return error;
     if (s->credentials_file.path) {
         return cli_credentials_read(&s->credentials_file, profile ? profile : "default", &s->s3);

@@ -12,8 +12,8 @@ struct cli_settings {
     enum cli_format format;
     enum cli_encoding encoding;
     const char *null_repr;
-    bool color;         /* of standard output */
-    bool is_terminal;   /* standard output is one */
+    bool color;                /* of standard output */
+    bool is_terminal;          /* standard output is one */
     shf_reader_options reader; /* points at s3 below, and into the files */
     shf_s3_options s3;
     uint64_t memory_budget; /* 0 = the library's default */

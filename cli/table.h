@@ -10,14 +10,14 @@ struct cli_table {
     size_t columns;
     const char *headers[CLI_TABLE_COLUMNS];
     bool right[CLI_TABLE_COLUMNS]; /* numbers stand at the right */
-    struct cli_out *cells; /* row after row */
+    struct cli_out *cells;         /* row after row */
     size_t cell_count, cell_capacity;
 };
 
 void cli_table_init(struct cli_table *table);
 void cli_table_column(struct cli_table *table, const char *header, bool right); /* the header stays the caller's */
-void cli_table_cell(struct cli_table *table, const void *data, size_t size);   /* made printable */
-void cli_table_string(struct cli_table *table, const char *text);              /* NULL = empty */
+void cli_table_cell(struct cli_table *table, const void *data, size_t size);    /* made printable */
+void cli_table_string(struct cli_table *table, const char *text);               /* NULL = empty */
 void cli_table_u64(struct cli_table *table, uint64_t value);
 /* On a terminal the last column is cut to its width. */
 void cli_table_print(const struct cli_table *table, struct cli_session *session);

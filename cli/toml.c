@@ -36,8 +36,9 @@ static size_t bare_name(struct parser *p, const char *text, size_t size, const c
     size_t length = 0;
     while (length < size && is_bare(text[length])) length++;
     if (!length) {
-        p->error = cli_format("line %u: a %s is made of letters, digits, '_' and '-' (quoted and dotted ones are not read)",
-                              p->line, what);
+        p->error =
+            cli_format("line %u: a %s is made of letters, digits, '_' and '-' (quoted and dotted ones are not read)",
+                       p->line, what);
     } else if (length > CLI_TOML_NAME_BYTES) {
         p->error = cli_format("line %u: a %s of more than %u bytes", p->line, what, CLI_TOML_NAME_BYTES);
         length = 0;
@@ -156,7 +157,7 @@ static int take_value(void *user, const char *section, const char *name, const c
     (void)value; /* "@": the real one is in p->value */
     if (p->error) return 0;
     for (size_t i = 0; i < toml->entry_count; i++) {
-        if (strcmp(toml->entries[i].section, section) || strcmp(toml->entries[i].name, name)) continue;
+        if (strcmp(toml->entries[i].section, section) != 0 || strcmp(toml->entries[i].name, name) != 0) continue;
         p->error = cli_format("line %u: '%s' is there twice (first in line %u)", p->line, name, toml->entries[i].line);
         return 0;
     }
@@ -215,7 +216,7 @@ bool cli_toml_has_section(const struct cli_toml *toml, const char *section) {
 struct cli_toml_entry *cli_toml_find(struct cli_toml *toml, const char *section, const char *name) {
     for (size_t i = 0; i < toml->entry_count; i++) {
         struct cli_toml_entry *entry = &toml->entries[i];
-        if (strcmp(entry->section, section) || strcmp(entry->name, name)) continue;
+        if (strcmp(entry->section, section) != 0 || strcmp(entry->name, name) != 0) continue;
         entry->used = true;
         return entry;
     }

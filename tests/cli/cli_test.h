@@ -12,18 +12,18 @@
 #include <string.h>
 
 /* Takes an error text: it must be there and hold `part`. */
-#define assert_wrong(call, part)                                                                             \
-    do {                                                                                                     \
-        char *wrong_ = (call);                                                                               \
-        assert_non_null(wrong_);                                                                             \
-        if (!strstr(wrong_, part)) fail_msg("'%s' does not hold '%s'", wrong_, part);                        \
-        free(wrong_);                                                                                        \
+#define assert_wrong(call, part)                                                                                       \
+    do {                                                                                                               \
+        char *wrong_ = (call);                                                                                         \
+        assert_non_null(wrong_);                                                                                       \
+        if (!strstr(wrong_, part)) fail_msg("'%s' does not hold '%s'", wrong_, part);                                  \
+        free(wrong_);                                                                                                  \
     } while (0)
 
-#define assert_right(call)                                                                                   \
-    do {                                                                                                     \
-        char *wrong_ = (call);                                                                               \
-        if (wrong_) fail_msg("unexpected: %s", wrong_);                                                      \
+#define assert_right(call)                                                                                             \
+    do {                                                                                                               \
+        char *wrong_ = (call);                                                                                         \
+        if (wrong_) fail_msg("unexpected: %s", wrong_);                                                                \
     } while (0)
 
 #endif

@@ -185,7 +185,8 @@ static void settings(void **state) {
     bool usage;
     (void)state;
     options.s3_options = (struct cli_list){&pair, 1};
-    write_file(reader_path, "[reader]\ncurrent_url = \"/from/file\"\nmax_workers = 3\n[output]\nformat = \"json\"\n", 0644);
+    write_file(reader_path, "[reader]\ncurrent_url = \"/from/file\"\nmax_workers = 3\n[output]\nformat = \"json\"\n",
+               0644);
     write_file(credentials_path, "[default]\nregion = \"from-file\"\n", 0600);
     assert_right(cli_settings_load(&options, &s, &usage));
     assert_string_equal(s.reader.url, "/from/file");
@@ -202,7 +203,7 @@ static void settings(void **state) {
     options.format = CLI_TEXT;
     assert_right(cli_settings_load(&options, &s, &usage));
     assert_string_equal(s.reader.url, "/from/environment");
-    assert_int_equal(s.reader.timeout_ms, -1);   /* --timeout 0: none */
+    assert_int_equal(s.reader.timeout_ms, -1);    /* --timeout 0: none */
     assert_int_equal(s.reader.history_offset, 1); /* --offset 0: the newest */
     assert_int_equal(s.reader.auto_per_shard_bytes, 1);
     assert_int_equal(s.format, CLI_TEXT);

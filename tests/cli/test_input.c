@@ -131,7 +131,10 @@ static void wrong_headers(void **state) {
     make_npy(data, 4, "");
     assert_wrong(cli_npy_parse(data, 12, &npy), "version 4");
     assert_wrong(cli_npy_parse("\x93NUMPY\1\0\xff\xff", 10, &npy), "more than 10000 bytes");
-    assert_wrong(cli_npy_parse("PK\x03\x04" "000000", 10, &npy), "not a .npy file");
+    assert_wrong(cli_npy_parse("PK\x03\x04"
+                               "000000",
+                               10, &npy),
+                 "not a .npy file");
     assert_wrong(cli_npy_parse("\x93NUMP", 5, &npy), "not a .npy file");
 }
 

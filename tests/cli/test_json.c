@@ -99,7 +99,8 @@ static void cleaning_keeps_json(void **state) {
     } cases[] = {
         {"{}", "{}", 0},
         {" [ ] ", "[]", 0},
-        {"{ \"a\" : [ 1 , 2.50e+1, {\"b\":null} ] ,\n \"c\" : \" x \\u00e9 \" }", "{\"a\":[1,2.50e+1,{\"b\":null}],\"c\":\" x \\u00e9 \"}", 0},
+        {"{ \"a\" : [ 1 , 2.50e+1, {\"b\":null} ] ,\n \"c\" : \" x \\u00e9 \" }",
+         "{\"a\":[1,2.50e+1,{\"b\":null}],\"c\":\" x \\u00e9 \"}", 0},
         {"{\"a\": NaN, \"b\": [Infinity, -Infinity]}", "{\"a\":null,\"b\":[null,null]}", 3},
         {"-0.5", "-0.5", 0},
         {"\"NaN\"", "\"NaN\"", 0},
@@ -117,9 +118,10 @@ static void cleaning_keeps_json(void **state) {
 }
 
 static void cleaning_refuses_the_rest(void **state) {
-    static const char *const cases[] = {"", " ", "{", "}", "[1,]", "[,1]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}",
-                                        "{1:2}", "01", "1.", ".5", "+1", "1e", "-", "tru", "nan", "inf", "\"", "\"\\x\"",
-                                        "\"\\u12\"", "\"\n\"", "\"\xff\"", "1 2", "[1}", "{\"a\":1]", "[1 2]", "'a'"};
+    static const char *const cases[] = {
+        "",      " ",       "{",         "}",      "[1,]",     "[,1]", "{\"a\"}", "{\"a\":}",  "{\"a\":1,}", "{a:1}",
+        "{1:2}", "01",      "1.",        ".5",     "+1",       "1e",   "-",       "tru",       "nan",        "inf",
+        "\"",    "\"\\x\"", "\"\\u12\"", "\"\n\"", "\"\xff\"", "1 2",  "[1}",     "{\"a\":1]", "[1 2]",      "'a'"};
     unsigned replaced;
     char deep[CLI_JSON_CLEAN_DEPTH + 2];
     (void)state;
@@ -132,9 +134,10 @@ static void cleaning_refuses_the_rest(void **state) {
 }
 
 static void base64_and_hex(void **state) {
-    static const char *const plain[] = {"", "f", "fo", "foo", "foob", "fooba", "foobar"};
-    static const char *const coded[] = {"", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"};
-    static const char *const wrong[] = {"Z", "Zg", "Zg=", "Zg===", "====", "Zh==", "Zm9=", "Zm 9", "Zm9v\n", "Zg==Zg==", "Z-_="};
+    static const char *const plain[] = {"", "h", "hi", "hid", "hide", "hideo", "hideou"};
+    static const char *const coded[] = {"", "aA==", "aGk=", "aGlk", "aGlkZQ==", "aGlkZW8=", "aGlkZW91"};
+    static const char *const wrong[] = {
+        "Z", "Zg", "Zg=", "Zg===", "====", "Zh==", "Zm9=", "Zm 9", "Zm9v\n", "Zg==Zg==", "Z-_="};
     struct cli_out out;
     char *bytes;
     size_t size;

@@ -42,7 +42,8 @@ static void automatic_keys(void **state) {
     assert_int_equal(key.key.kind, SHF_KEY_UINT);
     assert_true(key.key.as.uint_value == UINT64_MAX);
     cli_key_free(&key);
-    expect_wrong("abc", CLI_KEY_AUTO, "u64be", "key 'abc' is not an integer that fits in 64 bits; keys of this snapshot are u64be");
+    expect_wrong("abc", CLI_KEY_AUTO, "u64be",
+                 "key 'abc' is not an integer that fits in 64 bits; keys of this snapshot are u64be");
     expect_wrong("", CLI_KEY_AUTO, "u32be", "not an integer");
     expect_wrong("18446744073709551616", CLI_KEY_AUTO, "u32be", "not an integer");
     expect_bytes("42", CLI_KEY_AUTO, "utf8", SHF_KEY_TEXT, "42", 2);
@@ -128,7 +129,8 @@ static void queries_of_json(void **state) {
     struct cli_query_defaults defaults = {.options = &options};
     (void)state;
     assert_right(query("{\"vector\":[1,-2.5,0],\"top_k\":5,\"shard_ids\":[2,0],\"num_probes\":4,\"exact\":true,"
-                       "\"routing_context\":{\"lang\":\"de\",\"year\":2026}}", &q));
+                       "\"routing_context\":{\"lang\":\"de\",\"year\":2026}}",
+                       &q));
     assert_int_equal(q.dimension, 3);
     assert_true(q.vector[0] == 1.0f && q.vector[1] == -2.5f && q.vector[2] == 0.0f);
     shf_query built = cli_query_build(&q, &defaults, NULL);
@@ -202,8 +204,8 @@ static void wrong_queries(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(automatic_keys),   cmocka_unit_test(formats_of_keys), cmocka_unit_test(keys_are_shown_as_typed),
-        cmocka_unit_test(contexts),         cmocka_unit_test(queries_of_json), cmocka_unit_test(wrong_queries),
+        cmocka_unit_test(automatic_keys), cmocka_unit_test(formats_of_keys), cmocka_unit_test(keys_are_shown_as_typed),
+        cmocka_unit_test(contexts),       cmocka_unit_test(queries_of_json), cmocka_unit_test(wrong_queries),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

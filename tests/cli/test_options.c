@@ -15,17 +15,17 @@ static char *parse(struct cli_options *options, ...) {
     return cli_options_parse(argc, argv, options);
 }
 #define PARSE(o, ...) parse(o, __VA_ARGS__, NULL)
-#define RIGHT(...)                                                                                           \
-    do {                                                                                                     \
-        struct cli_options right_;                                                                           \
-        assert_right(PARSE(&right_, __VA_ARGS__));                                                           \
-        cli_options_free(&right_);                                                                           \
+#define RIGHT(...)                                                                                                     \
+    do {                                                                                                               \
+        struct cli_options right_;                                                                                     \
+        assert_right(PARSE(&right_, __VA_ARGS__));                                                                     \
+        cli_options_free(&right_);                                                                                     \
     } while (0)
-#define WRONG(part, ...)                                                                                     \
-    do {                                                                                                     \
-        struct cli_options wrong_options_;                                                                   \
-        assert_wrong(PARSE(&wrong_options_, __VA_ARGS__), part);                                             \
-        cli_options_free(&wrong_options_);                                                                   \
+#define WRONG(part, ...)                                                                                               \
+    do {                                                                                                               \
+        struct cli_options wrong_options_;                                                                             \
+        assert_wrong(PARSE(&wrong_options_, __VA_ARGS__), part);                                                       \
+        cli_options_free(&wrong_options_);                                                                             \
     } while (0)
 
 static void flags_stand_anywhere(void **state) {

@@ -26,7 +26,8 @@ static void values_of_every_kind(void **state) {
                        "[empty]",
                        &toml));
     assert_int_equal(toml.entry_count, 12);
-    assert_string_equal(cli_toml_find(&toml, "reader", "text")->text, "a \"b\" # not a comment; nor this\n\xc3\xa9\xf0\x9f\x99\x82\t\\");
+    assert_string_equal(cli_toml_find(&toml, "reader", "text")->text,
+                        "a \"b\" # not a comment; nor this\n\xc3\xa9\xf0\x9f\x99\x82\t\\");
     assert_int_equal(cli_toml_find(&toml, "reader", "text")->line, 5);
     assert_string_equal(cli_toml_find(&toml, "reader", "literal")->text, "C:\\temp \"x\"");
     assert_string_equal(cli_toml_find(&toml, "reader", "empty")->text, "");
