@@ -5,7 +5,11 @@
  *
  * A file is put in place by rename after it was verified; its record (identity, inode, size, modification time) is
  * written beside it, and a file that no longer agrees with its record is thrown away, not used. A file in use holds a
- * shared flock; eviction (least recently used, above the cap) skips what it can not lock exclusively.
+ * shared flock; eviction (least recently used, above the cap) skips what it can not lock exclusively. That costs one
+ * file descriptor a file in use, so the limit of open files (ulimit -n) bounds how many shards can be open at once.
+ *
+ * In the directory: DIGEST.KIND, DIGEST.KIND.record, tmp-RANDOM (being written), lock. Anything else in it is left alone.
+ * The file system must know flock (every local one does).
  */
 #ifndef SHF_IO_DISK_CACHE_H
 #define SHF_IO_DISK_CACHE_H
@@ -21,8 +25,10 @@
 struct shf_disk_cache; /* reference-counted: every mapped file holds one */
 
 /*
- * path NULL = $XDG_CACHE_HOME/shardyfusion, else $HOME/.cache/shardyfusion. Made with mode 0700 if missing; SHF_E_LOCAL when it is
- * not a directory, belongs to another user, or others may write to it (say how to mend it). max_bytes 0 = 64 GiB.
+ * path NULL = $XDG_CACHE_HOME/shardyfusion, else $HOME/.cache/shardyfusion. Made with mode 0700 if missing (parents
+ * too); SHF_E_LOCAL when it is not a directory or a symbolic link, belongs to another user, or others may write to
+ * it; the message says how to mend it. max_bytes 0 = 64 GiB: files in use do not count as removable, so the cap is
+ * passed while more than that is in use.
  */
 shf_status shf_disk_cache_open(shf_runtime *runtime, const char *path, uint64_t max_bytes, struct shf_disk_cache **out,
                                struct shf_error **error);
@@ -54,14 +60,23 @@ struct shf_cache_writer {
 shf_status shf_disk_cache_begin(struct shf_disk_cache *cache, struct shf_cache_writer *writer, struct shf_error **error);
 /* Drops the temporary; for writers that began. */
 void shf_disk_cache_abort(struct shf_cache_writer *writer);
-/* Puts the file in place and maps it. If another process was first, that one's file is used. The writer is over in any case. */
+/*
+ * Puts the file in place and maps it. If another process was first, that one's file is used. The writer is over in any
+ * case. SHF_E_CORRUPT when nothing was written: an empty file is of no use.
+ */
 shf_status shf_disk_cache_commit(struct shf_cache_writer *writer, const struct shf_cache_key *key, const char *kind,
                                  struct shf_mapped_file *out, struct shf_error **error);
 
-/* Maps a file outside the cache read-only (a file:// shard served in place). SHF_E_NOT_FOUND, SHF_E_LOCAL. */
+/*
+ * Maps a file outside the cache read-only (a file:// shard served in place). SHF_E_NOT_FOUND, SHF_E_ACCESS,
+ * SHF_E_CORRUPT (empty), SHF_E_LOCAL.
+ */
 shf_status shf_map_file(shf_runtime *runtime, const char *path, struct shf_mapped_file *out, struct shf_error **error);
 
-/* Copies a file into fd, by reflink where the file system can. */
+/*
+ * Copies a file into fd (empty, at offset 0), by reflink where the file system can. SHF_E_NOT_FOUND, SHF_E_ACCESS,
+ * SHF_E_STORE_RETRY (it changed meanwhile), SHF_E_LOCAL.
+ */
 shf_status shf_copy_file(const char *path, int fd, struct shf_error **error);
 
 #endif

@@ -1,1 +1,0 @@
-typedef int shf_io_placeholder; /* replaced by the first source of the module */
