@@ -107,6 +107,7 @@ void cli_answer_table(struct cli_session *session, const struct cli_answer *answ
     }
     if (!find_columns(answer, &columns)) columns.count = 0;
     cli_table_init(&table);
+    table.fit = true;
     cli_table_column(&table, "ID", false);
     cli_table_column(&table, "SCORE", true);
     for (size_t c = 0; c < columns.count; c++) cli_table_column(&table, columns.headers[c], false);

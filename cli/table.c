@@ -87,10 +87,10 @@ static void print_row(const struct cli_table *table, struct cli_out *out, const 
 }
 
 void cli_table_print(const struct cli_table *table, struct cli_session *session) {
-    size_t widths[CLI_TABLE_COLUMNS], total = 0;
+    size_t widths[CLI_TABLE_COLUMNS], total = 0, terminal = terminal_width(session);
     struct cli_out *out = &session->out;
     bool color = session->settings->color;
-    measure(table, widths, terminal_width(session));
+    measure(table, widths, table->fit ? terminal : 0);
     if (color) cli_out_string(out, "\033[1m");
     for (size_t c = 0; c < table->columns; c++) {
         const char *header = table->headers[c];
@@ -99,7 +99,7 @@ void cli_table_print(const struct cli_table *table, struct cli_session *session)
         total += widths[c] + (c ? GAP : 0);
     }
     cli_out_string(out, color ? "\033[0m\n\033[2m" : "\n");
-    cli_out_repeat(out, '-', total);
+    cli_out_repeat(out, '-', terminal && total > terminal ? terminal : total);
     cli_out_string(out, color ? "\033[0m\n" : "\n");
     for (size_t i = 0; i < table->cell_count; i += table->columns) print_row(table, out, widths, i);
 }
