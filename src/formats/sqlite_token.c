@@ -37,12 +37,12 @@ static const char *quoted_end(const char *p) {
     return p;
 }
 
-struct shf_token shf_token_next(const char **sql) {
+static struct shf_token next(const char **sql, const char *quotes) {
     const char *start = skip_blank(*sql), *p = start;
     struct shf_token token = {SHF_TOKEN_SIGN, start, 0};
     if (*p == '\0') {
         token.kind = SHF_TOKEN_END;
-    } else if (strchr("\"'`[", *p)) {
+    } else if (strchr(quotes, *p)) {
         token.kind = SHF_TOKEN_QUOTED;
         p = quoted_end(p);
     } else if (is_word(*p)) {
@@ -55,6 +55,9 @@ struct shf_token shf_token_next(const char **sql) {
     *sql = p;
     return token;
 }
+
+struct shf_token shf_token_next(const char **sql) { return next(sql, "\"'`["); }
+struct shf_token shf_token_next_unbracketed(const char **sql) { return next(sql, "\"'`"); }
 
 bool shf_token_is(const struct shf_token *token, char sign) {
     return token->kind == SHF_TOKEN_SIGN && token->text[0] == sign;

@@ -15,6 +15,8 @@ struct shf_token {
 
 /* Takes the next token from *sql (NUL-terminated); white space and comments are passed over. */
 struct shf_token shf_token_next(const char **sql);
+/* The same where a bracket is a sign of its own: the arguments of vec0, "embedding float[8]". */
+struct shf_token shf_token_next_unbracketed(const char **sql);
 
 /* A sign (one character). */
 bool shf_token_is(const struct shf_token *token, char sign);

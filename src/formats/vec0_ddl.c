@@ -13,7 +13,7 @@ struct parser {
     bool has_vector;
 };
 
-static void advance(struct parser *parser) { parser->token = shf_token_next(&parser->sql); }
+static void advance(struct parser *parser) { parser->token = shf_token_next_unbracketed(&parser->sql); }
 
 static int shown(const struct shf_token *token) {
     return token->size < SHOWN_BYTES ? (int)token->size : SHOWN_BYTES;
