@@ -57,6 +57,7 @@ static shf_status begin_anew(struct shf_body_file *file) {
 static void written(struct shf_task *task) {
     struct shf_body_file *file = SHF_CONTAINER(task, struct shf_body_file, task);
     file->writing = false;
+    file->status = file->write_status;
     file->idle(file);
 }
 
@@ -73,7 +74,7 @@ static void write_buffer(struct shf_task *task) {
             file->offset += file->write_size;
         }
     }
-    file->status = status;
+    file->write_status = status;
     task->run = written;
     shf_rt_post_loop(file->runtime, task);
 }

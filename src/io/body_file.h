@@ -26,8 +26,9 @@ struct shf_body_file {
     uint64_t offset;
     EVP_MD_CTX *md5;
     struct shf_task task;
-    shf_status status; /* of the writes so far */
+    shf_status write_status; /* the worker's, while it writes; with error */
     struct shf_error *error;
+    shf_status status; /* of the writes so far; loop thread */
 };
 
 /* Charges the budget. Zeroed struct with runtime, fd, url and idle set. */
