@@ -10,7 +10,7 @@ static _Atomic(const struct shf_kernel *) current;
 /* Kernels that the CPU (and the operating system, for the wide registers) can run, best first. */
 static size_t available(const struct shf_kernel *out[3]) {
     size_t count = 0;
-#if defined(__x86_64__)
+#if SHF_KERNEL_X86
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq")) {
         out[count++] = &shf_kernel_avx512;

@@ -5,8 +5,9 @@
 
 #include <math.h>
 
-#define BLOCK_ROWS 64u           /* sums of a block are kept on the stack; a block of 384 dimensions fits the L2 cache */
-#define BLOCKS_BETWEEN_LOOKS 64u /* how often the token is looked at: every 4,096 rows */
+#define BLOCK_ROWS 64u /* most rows of a block: their sums are on the stack */
+#define BLOCK_BYTES (256u << 10)
+_Static_assert(BLOCK_BYTES / (SHF_LIMIT_DIMENSION * sizeof(float)) > 0, "a block holds a row of any dimension");
 
 static const double zeros[SHF_LIMIT_DIMENSION];
 
@@ -30,8 +31,8 @@ shf_status shf_search_query_init(struct shf_search_query *query, enum shf_search
     }
     for (uint32_t i = 0; i < dimension; i++) {
         if (!isfinite(vector[i])) {
-            return shf_error_set(error, SHF_E_INVALID, "value %u of the query vector is %s; every value must be finite", i,
-                                 isnan(vector[i]) ? "NaN" : "infinite");
+            return shf_error_set(error, SHF_E_INVALID, "value %u of the query vector is %s; every value must be finite",
+                                 i, isnan(vector[i]) ? "NaN" : "infinite");
         }
         values[i] = (double)vector[i];
     }
@@ -43,22 +44,28 @@ shf_status shf_search_query_init(struct shf_search_query *query, enum shf_search
     return SHF_OK;
 }
 
-/* The reported distance, from a kernel's sum. */
-static inline double score_of(const struct shf_search_query *query, const struct shf_vector_rows *rows, uint64_t row,
-                              double sum) {
-    if (query->metric == SHF_SEARCH_L2) return sqrt(sum);
-    if (query->metric == SHF_SEARCH_DOT) return 1.0 - sum;
-    double score = 1.0 - sum / (rows->norms[row] * query->norm);
-    return score < 0 ? 0 : score; /* rounding can put equal directions a hair below 0; NaN stays NaN */
+/* The reported distances of a block, in place of the kernel's sums. Plain loops, which compilers make vectors of. */
+static void finish_scores(const struct shf_search_query *query, const double *norms, size_t count, double *scores) {
+    if (query->metric == SHF_SEARCH_L2) {
+        for (size_t r = 0; r < count; r++) scores[r] = sqrt(scores[r]);
+        return;
+    }
+    if (query->metric == SHF_SEARCH_DOT) {
+        for (size_t r = 0; r < count; r++) scores[r] = 1.0 - scores[r];
+        return;
+    }
+    for (size_t r = 0; r < count; r++) {
+        double score = 1.0 - scores[r] / (norms[r] * query->norm);
+        scores[r] = score < 0 ? 0 : score; /* rounding can put equal directions a hair below 0; NaN stays NaN */
+    }
 }
 
-static void take_block(const struct shf_vector_rows *rows, uint32_t shard, uint64_t first, size_t count,
-                       const struct shf_search_query *query, const double *sums, struct shf_topk *topk) {
+static void take_block(uint32_t shard, uint64_t first, size_t count, const double *scores, struct shf_topk *topk) {
     for (size_t r = 0; r < count; r++) {
-        const struct shf_candidate candidate = {score_of(query, rows, first + r, sums[r]), shard, 0, first + r};
         /* Most rows end here. With an infinite or undefined one at the root, push decides. */
         double worst = topk->count ? topk->entries[0].score : INFINITY;
-        if (topk->count == topk->capacity && candidate.score > worst && worst > -INFINITY) continue;
+        if (topk->count == topk->capacity && scores[r] > worst && worst > -INFINITY) continue;
+        const struct shf_candidate candidate = {scores[r], shard, 0, first + r};
         shf_topk_push(topk, &candidate);
     }
 }
@@ -67,6 +74,7 @@ static void scan_block(const struct shf_vector_rows *rows, uint32_t shard, uint6
                        const struct shf_search_query *queries, size_t query_count, struct shf_topk *topks) {
     const struct shf_kernel *kernel = shf_kernel_current();
     const float *vectors = rows->vectors + first * rows->dimension;
+    const double *norms = rows->norms ? rows->norms + first : NULL;
     double sums[SHF_KERNEL_QUERIES * BLOCK_ROWS];
     for (size_t q = 0; q < query_count; q += SHF_KERNEL_QUERIES) {
         uint32_t together = query_count - q < SHF_KERNEL_QUERIES ? (uint32_t)(query_count - q) : SHF_KERNEL_QUERIES;
@@ -75,18 +83,25 @@ static void scan_block(const struct shf_vector_rows *rows, uint32_t shard, uint6
         shf_kernel_function *function = queries[q].metric == SHF_SEARCH_L2 ? kernel->squared : kernel->dot;
         function(vectors, count, rows->dimension, values, together, sums);
         for (uint32_t i = 0; i < together; i++) {
-            take_block(rows, shard, first, count, &queries[q + i], sums + i * count, &topks[q + i]);
+            finish_scores(&queries[q + i], norms, count, sums + i * count);
+            take_block(shard, first, count, sums + i * count, &topks[q + i]);
         }
     }
+}
+
+/* So many rows stay in the L2 cache while all queries pass over them. */
+static size_t block_rows(uint32_t dimension) {
+    size_t fit = BLOCK_BYTES / (dimension * sizeof(float));
+    return fit > BLOCK_ROWS ? BLOCK_ROWS : fit;
 }
 
 bool shf_search_scan(const struct shf_vector_rows *rows, uint32_t shard, uint64_t first, uint64_t count,
                      const struct shf_search_query *queries, size_t query_count, struct shf_topk *topks,
                      const struct shf_cancel *cancel) {
-    uint64_t end = first + count;
-    for (uint64_t block = 0; first < end; block++) {
-        if (block % BLOCKS_BETWEEN_LOOKS == 0 && shf_cancel_requested(cancel)) return false;
-        size_t size = end - first < BLOCK_ROWS ? (size_t)(end - first) : BLOCK_ROWS;
+    size_t most = block_rows(rows->dimension);
+    for (uint64_t end = first + count; first < end;) {
+        if (shf_cancel_requested(cancel)) return false;
+        size_t size = end - first < most ? (size_t)(end - first) : most;
         scan_block(rows, shard, first, size, queries, query_count, topks);
         first += size;
     }
