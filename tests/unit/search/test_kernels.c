@@ -10,6 +10,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #define ROWS 5
 
@@ -22,7 +24,8 @@ static uint32_t next_random(void) {
 static float random_float(void) { return ((float)next_random() / 4294967296.0f - 0.5f) * 8; }
 
 static float special(void) {
-    static const float values[] = {0.0f, -0.0f, FLT_MIN / 8, -FLT_TRUE_MIN, FLT_MAX, -FLT_MAX, 1e-30f, 1e30f, NAN, INFINITY, -INFINITY};
+    static const float values[] = {0.0f,   -0.0f, FLT_MIN / 8, -FLT_TRUE_MIN, FLT_MAX,  -FLT_MAX,
+                                   1e-30f, 1e30f, NAN,         INFINITY,      -INFINITY};
     return values[next_random() % (sizeof values / sizeof values[0])];
 }
 
@@ -48,7 +51,8 @@ static void check(const struct shf_kernel *kernel, uint32_t dimension, bool with
     float *memory = malloc(((size_t)ROWS * dimension + shift) * sizeof(float)), *rows = memory + shift;
     double *values = malloc(SHF_KERNEL_QUERIES * (size_t)dimension * sizeof(double)), out[SHF_KERNEL_QUERIES * ROWS];
     const double *queries[SHF_KERNEL_QUERIES];
-    for (size_t i = 0; i < (size_t)ROWS * dimension; i++) rows[i] = with_specials && next_random() % 9 == 0 ? special() : random_float();
+    for (size_t i = 0; i < (size_t)ROWS * dimension; i++)
+        rows[i] = with_specials && next_random() % 9 == 0 ? special() : random_float();
     for (size_t i = 0; i < SHF_KERNEL_QUERIES * (size_t)dimension; i++) values[i] = (double)random_float();
     for (uint32_t q = 0; q < SHF_KERNEL_QUERIES; q++) queries[q] = values + (size_t)q * dimension;
     for (uint32_t together = 1; together <= SHF_KERNEL_QUERIES; together++) {
@@ -76,7 +80,7 @@ static void check_kernel(const char *name) {
     }
     const struct shf_kernel *kernel = shf_kernel_current();
     assert_string_equal(kernel->name, name);
-    static const uint32_t more[] = {96, 127, 128, 129, 384, 385, 1000, 1536, 8192};
+    static const uint32_t more[] = {96, 127, 128, 129, 384, 385, 511, 513, 1000, 1536, 8191, 8192};
     for (uint32_t dimension = 1; dimension <= 70; dimension++) {
         check(kernel, dimension, false, dimension % 4);
         check(kernel, dimension, true, dimension % 3);
@@ -92,6 +96,47 @@ static void test_scalar(void **state) { (void)state, check_kernel("scalar"); }
 static void test_avx2(void **state) { (void)state, check_kernel("avx2"); }
 static void test_avx512(void **state) { (void)state, check_kernel("avx512"); }
 
+/* ---- rows of a mapping ---- */
+
+/* `size` bytes that end where a page without access begins. */
+static void *before_a_wall(size_t size, void **mapping, size_t *mapped) {
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), usable = (size + page - 1) / page * page;
+    *mapped = usable + page;
+    *mapping = mmap(NULL, *mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(*mapping != MAP_FAILED);
+    assert_int_equal(mprotect((char *)*mapping + usable, page, PROT_NONE), 0);
+    return (char *)*mapping + usable - size;
+}
+
+static void check_wall(const struct shf_kernel *kernel, uint32_t dimension) {
+    void *row_mapping, *query_mapping;
+    size_t rows_mapped, query_mapped;
+    float *rows = before_a_wall(2 * dimension * sizeof *rows, &row_mapping, &rows_mapped);
+    double *query = before_a_wall(dimension * sizeof *query, &query_mapping, &query_mapped), out[4];
+    const double *queries[2] = {query, query};
+    for (size_t i = 0; i < 2 * (size_t)dimension; i++) rows[i] = random_float();
+    for (size_t i = 0; i < dimension; i++) query[i] = (double)random_float();
+    for (uint32_t together = 1; together <= 2; together++) {
+        kernel->dot(rows, 2, dimension, queries, together, out);
+        assert_true(same_bits(out[1], expected(rows + dimension, query, dimension, false)));
+        kernel->squared(rows, 2, dimension, queries, together, out);
+        assert_true(same_bits(out[1], expected(rows + dimension, query, dimension, true)));
+    }
+    (void)munmap(row_mapping, rows_mapped);
+    (void)munmap(query_mapping, query_mapped);
+}
+
+/* The last row of a mapped file may end with its page. */
+static void test_nothing_behind_the_rows_is_read(void **state) {
+    (void)state;
+    static const char *const names[] = {"scalar", "avx2", "avx512"};
+    for (size_t i = 0; i < 3; i++) {
+        if (!shf_search_kernel_force(names[i])) continue;
+        for (uint32_t dimension = 1; dimension <= 70; dimension++) check_wall(shf_kernel_current(), dimension);
+    }
+    (void)shf_search_kernel_force(NULL);
+}
+
 static void test_an_unknown_kernel_changes_nothing(void **state) {
     (void)state;
     const char *before = shf_search_kernel_name();
@@ -104,6 +149,7 @@ int main(void) {
         cmocka_unit_test(test_scalar),
         cmocka_unit_test(test_avx2),
         cmocka_unit_test(test_avx512),
+        cmocka_unit_test(test_nothing_behind_the_rows_is_read),
         cmocka_unit_test(test_an_unknown_kernel_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

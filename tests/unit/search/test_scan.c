@@ -75,6 +75,61 @@ static void test_distances(void **state) {
     }
 }
 
+/* |x|*|q| rounds below <x, q> for these: without the clamp the distance were -2.2e-16. */
+static void test_cosine_is_never_negative(void **state) {
+    (void)state;
+    size_t clamped = 0;
+    for (int round = 0; round < 2000; round++) {
+        float row[3], vector[3];
+        double norm, values[3], dot = 0;
+        for (size_t i = 0; i < 3; i++) {
+            vector[i] = (float)(next_random() % 1000 + 1) / 7;
+            row[i] = vector[i] * 2;
+        }
+        shf_search_norms(row, 1, 3, &norm);
+        const struct shf_vector_rows set = {row, &norm, 1, 3};
+        struct shf_search_query query;
+        struct shf_candidate storage[1];
+        struct shf_topk topk;
+        shf_topk_init(&topk, storage, 1);
+        assert_int_equal(shf_search_query_init(&query, SHF_SEARCH_COSINE, vector, 3, values, NULL), SHF_OK);
+        assert_true(shf_search_scan(&set, 0, 0, 1, &query, 1, &topk, NULL));
+        for (size_t i = 0; i < 3; i++) dot += (double)row[i] * (double)vector[i];
+        clamped += 1 - dot / (norm * query.norm) < 0;
+        assert_true(storage[0].score >= 0 && storage[0].score < 1e-15 && !signbit(storage[0].score));
+    }
+    assert_true(clamped > 0);
+}
+
+/* float64 holds what float32 would lose or overflow. */
+static void test_huge_and_tiny_values(void **state) {
+    (void)state;
+    const float rows[3][2] = {{3e38f, 0}, {0, 1e-45f}, {-3e38f, 3e38f}}, vector[2] = {3e38f, 0};
+    double norms[3], values[2];
+    shf_search_norms(&rows[0][0], 3, 2, norms);
+    const struct shf_vector_rows set = {&rows[0][0], norms, 3, 2};
+    struct shf_search_query query;
+    struct shf_candidate storage[3];
+    struct shf_topk topk;
+    const double huge = (double)3e38f;
+    const struct {
+        enum shf_search_metric metric;
+        double wanted[3];
+    } cases[] = {{SHF_SEARCH_COSINE, {0, 1, 1 + 1 / sqrt(2)}},
+                 {SHF_SEARCH_L2, {0, huge, huge * sqrt(5)}},
+                 {SHF_SEARCH_DOT, {1 - huge * huge, 1, 1 + huge * huge}}};
+    for (size_t i = 0; i < 3; i++) {
+        shf_topk_init(&topk, storage, 3);
+        assert_int_equal(shf_search_query_init(&query, cases[i].metric, vector, 2, values, NULL), SHF_OK);
+        assert_true(shf_search_scan(&set, 0, 0, 3, &query, 1, &topk, NULL));
+        shf_topk_sort(&topk);
+        for (size_t j = 0; j < 3; j++) {
+            assert_int_equal(storage[j].position, j);
+            assert_true(fabs(storage[j].score - cases[i].wanted[j]) <= 1e-15 * fabs(cases[i].wanted[j]));
+        }
+    }
+}
+
 /* ---- order ---- */
 
 static int compare(const void *a, const void *b) { return shf_candidate_compare(a, b); }
@@ -92,8 +147,10 @@ static void test_the_order_is_total(void **state) {
         assert_true((ab < 0 && ba > 0) || (ab > 0 && ba < 0) || (ab == 0 && ba == 0));
         if (ab <= 0 && shf_candidate_compare(&b, &c) <= 0) assert_true(shf_candidate_compare(&a, &c) <= 0);
     }
-    const struct shf_candidate ranks[] = {{1, 5, 0, 5}, {1, 5, 0, 6}, {1, 6, 0, 0}, {2, 0, 0, 0}, {-INFINITY, 0, 0, 0}, {INFINITY, 0, 0, 0}, {NAN, 0, 0, 0}, {-NAN, 0, 0, 1}};
-    for (size_t i = 1; i < sizeof ranks / sizeof ranks[0]; i++) assert_true(shf_candidate_compare(&ranks[i - 1], &ranks[i]) < 0);
+    const struct shf_candidate ranks[] = {{1, 5, 0, 5},         {1, 5, 0, 6},        {1, 6, 0, 0},   {2, 0, 0, 0},
+                                          {-INFINITY, 0, 0, 0}, {INFINITY, 0, 0, 0}, {NAN, 0, 0, 0}, {-NAN, 0, 0, 1}};
+    for (size_t i = 1; i < sizeof ranks / sizeof ranks[0]; i++)
+        assert_true(shf_candidate_compare(&ranks[i - 1], &ranks[i]) < 0);
 }
 
 static void test_the_heap_keeps_what_a_sort_keeps(void **state) {
@@ -137,7 +194,9 @@ static struct data *make_data(enum shf_search_metric metric) {
     data->rows = (struct shf_vector_rows){data->vectors, data->norms, ROWS, DIMENSION};
     for (size_t q = 0; q < QUERIES; q++) {
         for (size_t i = 0; i < DIMENSION; i++) data->query_vectors[q][i] = (float)(next_random() % 5) - 1.5f;
-        assert_int_equal(shf_search_query_init(&data->queries[q], metric, data->query_vectors[q], DIMENSION, data->values[q], NULL), SHF_OK);
+        assert_int_equal(
+            shf_search_query_init(&data->queries[q], metric, data->query_vectors[q], DIMENSION, data->values[q], NULL),
+            SHF_OK);
     }
     return data;
 }
@@ -175,7 +234,7 @@ static void check_scan(enum shf_search_metric metric) {
                 double x = (double)data->vectors[r * DIMENSION + i], y = (double)data->query_vectors[q][i];
                 dot += x * y, squared += (x - y) * (x - y), norm += x * x;
             }
-            double score = metric == SHF_SEARCH_L2 ? sqrt(squared)
+            double score = metric == SHF_SEARCH_L2    ? sqrt(squared)
                            : metric == SHF_SEARCH_DOT ? 1 - dot
                                                       : 1 - dot / (sqrt(norm) * data->queries[q].norm);
             if (score < best) best = score;
@@ -188,6 +247,104 @@ static void check_scan(enum shf_search_metric metric) {
 static void test_scan_cosine(void **state) { (void)state, check_scan(SHF_SEARCH_COSINE); }
 static void test_scan_l2(void **state) { (void)state, check_scan(SHF_SEARCH_L2); }
 static void test_scan_dot(void **state) { (void)state, check_scan(SHF_SEARCH_DOT); }
+
+/* What shards give by themselves, pushed into one heap, is what a sort of all their rows gives. */
+static void test_merge_across_shards(void **state) {
+    (void)state;
+    enum { SHARDS = 5 };
+    struct data *data = make_data(SHF_SEARCH_COSINE);
+    static struct shf_candidate all[SHARDS * ROWS], one[ROWS];
+    struct shf_candidate best[KEEP], storage[KEEP];
+    struct shf_topk merged, part, whole;
+    size_t count = 0;
+    shf_topk_init(&merged, best, KEEP);
+    for (uint32_t shard = SHARDS; shard-- > 0;) { /* the same rows in each, so that every distance is a tie */
+        shf_topk_init(&part, storage, KEEP);
+        assert_true(shf_search_scan(&data->rows, shard, 0, ROWS, data->queries, 1, &part, NULL));
+        for (uint32_t i = 0; i < part.count; i++) shf_topk_push(&merged, &part.entries[i]);
+        shf_topk_init(&whole, one, ROWS);
+        assert_true(shf_search_scan(&data->rows, shard, 0, ROWS, data->queries, 1, &whole, NULL));
+        memcpy(all + count, one, sizeof one);
+        count += ROWS;
+    }
+    qsort(all, count, sizeof all[0], compare);
+    shf_topk_sort(&merged);
+    assert_int_equal(merged.count, KEEP);
+    for (size_t i = 0; i < KEEP; i++) {
+        assert_int_equal(all[i].shard, best[i].shard);
+        assert_int_equal(all[i].position, best[i].position);
+        assert_true(all[i].score == best[i].score);
+    }
+    assert_true(best[0].score == best[1].score && best[0].shard == 0 && best[1].shard != best[0].shard);
+    free(data);
+}
+
+/* All kernels, and every number of queries at once, give the same bits. */
+static void test_kernels_and_batches_agree(void **state) {
+    (void)state;
+    static const char *const names[] = {"scalar", "avx2", "avx512"};
+    struct data *data = make_data(SHF_SEARCH_L2);
+    struct shf_candidate first[QUERIES][KEEP], again[QUERIES][KEEP];
+    struct shf_topk topks[QUERIES];
+    assert_true(shf_search_kernel_force("scalar"));
+    for (size_t q = 0; q < QUERIES; q++) {
+        shf_topk_init(&topks[q], first[q], KEEP);
+        assert_true(shf_search_scan(&data->rows, 1, 0, ROWS, &data->queries[q], 1, &topks[q], NULL));
+        shf_topk_sort(&topks[q]);
+    }
+    for (size_t k = 0; k < 3; k++) {
+        if (!shf_search_kernel_force(names[k])) continue;
+        for (size_t together = 1; together <= QUERIES; together++) {
+            for (size_t q = 0; q < together; q++) shf_topk_init(&topks[q], again[q], KEEP);
+            assert_true(shf_search_scan(&data->rows, 1, 0, ROWS, data->queries, together, topks, NULL));
+            for (size_t q = 0; q < together; q++) {
+                shf_topk_sort(&topks[q]);
+                assert_memory_equal(again[q], first[q], sizeof first[q]);
+            }
+        }
+    }
+    (void)shf_search_kernel_force(NULL);
+    free(data);
+}
+
+/* Rows of 8,192 dimensions make the smallest blocks. */
+static void test_wide_rows(void **state) {
+    (void)state;
+    enum { WIDE = 8192, MANY = 21 };
+    float *vectors = calloc(MANY * WIDE, sizeof *vectors);
+    double *values = malloc(WIDE * sizeof *values);
+    assert_true(vectors && values);
+    for (size_t r = 0; r < MANY; r++) vectors[r * WIDE + WIDE - 1] = (float)((r * 8) % MANY);
+    const struct shf_vector_rows set = {vectors, NULL, MANY, WIDE};
+    struct shf_search_query query;
+    struct shf_candidate storage[MANY];
+    struct shf_topk topk;
+    shf_topk_init(&topk, storage, MANY);
+    assert_int_equal(shf_search_query_init(&query, SHF_SEARCH_L2, vectors, WIDE, values, NULL), SHF_OK);
+    assert_true(shf_search_scan(&set, 0, 0, MANY, &query, 1, &topk, NULL));
+    shf_topk_sort(&topk);
+    for (size_t i = 0; i < MANY; i++) {
+        assert_true(storage[i].score == (double)i);
+        assert_int_equal(storage[i].position * 8 % MANY, i);
+    }
+    free(vectors);
+    free(values);
+}
+
+static void test_nothing_to_scan_and_nothing_to_keep(void **state) {
+    (void)state;
+    struct data *data = make_data(SHF_SEARCH_DOT);
+    struct shf_candidate storage[1];
+    struct shf_topk topk;
+    shf_topk_init(&topk, storage, 1);
+    assert_true(shf_search_scan(&data->rows, 0, ROWS, 0, data->queries, 1, &topk, NULL));
+    assert_int_equal(topk.count, 0);
+    shf_topk_init(&topk, NULL, 0);
+    assert_true(shf_search_scan(&data->rows, 0, 0, ROWS, data->queries, 1, &topk, NULL));
+    shf_topk_sort(&topk);
+    assert_int_equal(topk.count, 0);
+    free(data);
+}
 
 static void test_cancelled_scans_stop(void **state) {
     (void)state;
@@ -207,11 +364,17 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_queries_that_have_no_answer),
         cmocka_unit_test(test_distances),
+        cmocka_unit_test(test_cosine_is_never_negative),
+        cmocka_unit_test(test_huge_and_tiny_values),
         cmocka_unit_test(test_the_order_is_total),
         cmocka_unit_test(test_the_heap_keeps_what_a_sort_keeps),
         cmocka_unit_test(test_scan_cosine),
         cmocka_unit_test(test_scan_l2),
         cmocka_unit_test(test_scan_dot),
+        cmocka_unit_test(test_merge_across_shards),
+        cmocka_unit_test(test_kernels_and_batches_agree),
+        cmocka_unit_test(test_wide_rows),
+        cmocka_unit_test(test_nothing_to_scan_and_nothing_to_keep),
         cmocka_unit_test(test_cancelled_scans_stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
