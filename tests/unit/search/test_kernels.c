@@ -21,7 +21,11 @@ static uint32_t next_random(void) {
     return (uint32_t)(seed >> 32);
 }
 
-static float random_float(void) { return ((float)next_random() / 4294967296.0f - 0.5f) * 8; }
+/* Of many magnitudes, so that differences fill the 53 bits of a float64 and their squares are rounded. */
+static float random_float(void) {
+    float value = (float)next_random() / 4294967296.0f - 0.5f;
+    return ldexpf(value, 3 - (int)(next_random() % 28));
+}
 
 static float special(void) {
     static const float values[] = {0.0f,   -0.0f, FLT_MIN / 8, -FLT_TRUE_MIN, FLT_MAX,  -FLT_MAX,

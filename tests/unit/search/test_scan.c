@@ -130,6 +130,25 @@ static void test_huge_and_tiny_values(void **state) {
     }
 }
 
+/* A worst one that is infinite or undefined gives way to every finite one, -infinity too. */
+static void test_finite_rows_displace_the_others(void **state) {
+    (void)state;
+    const float rows[5][1] = {{NAN}, {-INFINITY}, {INFINITY}, {7}, {NAN}}, vector[1] = {1};
+    const struct shf_vector_rows set = {&rows[0][0], NULL, 5, 1};
+    double values[1];
+    struct shf_search_query query;
+    struct shf_candidate storage[2];
+    struct shf_topk topk;
+    assert_int_equal(shf_search_query_init(&query, SHF_SEARCH_DOT, vector, 1, values, NULL), SHF_OK);
+    shf_topk_init(&topk, storage, 1);
+    assert_true(shf_search_scan(&set, 0, 2, 3, &query, 1, &topk, NULL)); /* -infinity is there first */
+    assert_true(storage[0].position == 3 && storage[0].score == -6);
+    shf_topk_init(&topk, storage, 2);
+    assert_true(shf_search_scan(&set, 0, 0, 5, &query, 1, &topk, NULL));
+    shf_topk_sort(&topk);
+    assert_true(storage[0].position == 3 && storage[1].position == 2 && storage[1].score == -INFINITY);
+}
+
 /* ---- order ---- */
 
 static int compare(const void *a, const void *b) { return shf_candidate_compare(a, b); }
@@ -210,9 +229,10 @@ static void check_scan(enum shf_search_metric metric) {
         shf_topk_init(&parts[q], pieces[q], KEEP);
     }
     assert_true(shf_search_scan(&data->rows, 4, 0, ROWS, data->queries, QUERIES, topks, NULL));
-    for (uint64_t first = 0, step = 1; first < ROWS; first += step, step = step * 3 % 257 + 1) {
-        uint64_t count = ROWS - first < step ? ROWS - first : step;
-        assert_true(shf_search_scan(&data->rows, 4, first, count, data->queries, QUERIES, parts, NULL));
+    for (uint64_t end = ROWS, step = 1; end > 0; step = step * 3 % 257 + 1) { /* backwards: later pieces win ties */
+        uint64_t count = end < step ? end : step;
+        end -= count;
+        assert_true(shf_search_scan(&data->rows, 4, end, count, data->queries, QUERIES, parts, NULL));
     }
     for (size_t q = 0; q < QUERIES; q++) {
         shf_topk_init(&whole, all, ROWS);
@@ -366,6 +386,7 @@ int main(void) {
         cmocka_unit_test(test_distances),
         cmocka_unit_test(test_cosine_is_never_negative),
         cmocka_unit_test(test_huge_and_tiny_values),
+        cmocka_unit_test(test_finite_rows_displace_the_others),
         cmocka_unit_test(test_the_order_is_total),
         cmocka_unit_test(test_the_heap_keeps_what_a_sort_keeps),
         cmocka_unit_test(test_scan_cosine),
