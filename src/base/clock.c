@@ -53,5 +53,5 @@ int64_t shf_deadline_after_ms(int64_t timeout_ms) {
 int64_t shf_deadline_left_ms(int64_t deadline_ns) {
     if (deadline_ns == SHF_DEADLINE_NONE) return INT64_MAX;
     int64_t left = deadline_ns - shf_clock_monotonic_ns();
-    return left <= 0 ? 0 : left / 1000000 + 1;
+    return left <= 0 ? 0 : (left - 1) / 1000000 + 1;
 }

@@ -21,6 +21,7 @@ static inline struct shf_cursor shf_cursor_of(const void *data, size_t size) {
 static inline bool shf_cursor_bytes(struct shf_cursor *c, size_t size, const uint8_t **out) {
     if (c->left < size) return false;
     *out = c->at;
+    if (size == 0) return true; /* at may be NULL, to which nothing can be added */
     c->at += size;
     c->left -= size;
     return true;

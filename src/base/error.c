@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/limits.h"
+#include "base/text.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -27,7 +28,8 @@ static bool code_is_retryable(shf_status code) {
 shf_status shf_error_set_v(struct shf_error **error, shf_status code, const char *format, va_list arguments) {
     if (!error) return code;
     char text[SHF_LIMIT_ERROR_MESSAGE];
-    (void)vsnprintf(text, sizeof text, format, arguments); /* a cut message is still a message */
+    if (vsnprintf(text, sizeof text, format, arguments) < 0) text[0] = '\0';
+    shf_utf8_trim_end(text); /* a cut message is still a message */
     struct shf_error *made = shf_alloc_zero(1, sizeof *made);
     char *message = made ? shf_strdup(text) : NULL;
     if (!message) {
@@ -61,6 +63,7 @@ void shf_error_prefix(struct shf_error **error, const char *format, ...) {
     if (prefix < 0) return;
     size_t used = strlen(text);
     (void)snprintf(text + used, sizeof text - used, ": %s", (*error)->message);
+    shf_utf8_trim_end(text);
     char *message = shf_strdup(text);
     if (!message) return;
     shf_free((*error)->message);

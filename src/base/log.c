@@ -1,6 +1,7 @@
 #include "base/log.h"
 
 #include "base/limits.h"
+#include "base/text.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,7 +11,8 @@ void shf_log_write(const struct shf_log *log, int level, const char *format, ...
     char text[SHF_LIMIT_LOG_MESSAGE];
     va_list arguments;
     va_start(arguments, format);
-    (void)vsnprintf(text, sizeof text, format, arguments);
+    if (vsnprintf(text, sizeof text, format, arguments) < 0) text[0] = '\0';
     va_end(arguments);
+    shf_utf8_trim_end(text);
     log->function(log->context, level, text);
 }

@@ -91,6 +91,15 @@ bool shf_utf8_valid(const void *data, size_t size) {
     return true;
 }
 
+void shf_utf8_trim_end(char *text) {
+    size_t size = strlen(text), tail = 0; /* tail: continuation bytes at the end */
+    while (tail < 3 && tail < size && ((uint8_t)text[size - 1 - tail] & 0xc0) == 0x80) tail++;
+    if (tail == size) return;
+    uint8_t lead = (uint8_t)text[size - 1 - tail];
+    size_t wanted = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1;
+    if (wanted > tail + 1) text[size - 1 - tail] = '\0';
+}
+
 void shf_hex_encode(const void *data, size_t size, char *out) {
     static const char digits[] = "0123456789abcdef";
     const uint8_t *p = data;

@@ -23,6 +23,9 @@ char *shf_text_take(struct shf_text *text);
 /* True for well-formed UTF-8 (no surrogates, no overlong forms, at most U+10FFFF). NUL bytes are allowed. */
 bool shf_utf8_valid(const void *data, size_t size);
 
+/* Drops the beginning of a UTF-8 sequence from the end of a text that was cut. */
+void shf_utf8_trim_end(char *text);
+
 /* out must hold 2*size+1 bytes; lower case. */
 void shf_hex_encode(const void *data, size_t size, char *out);
 
