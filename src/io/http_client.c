@@ -1,369 +1,241 @@
-#include "io/http_client.h"
-
+/* The client: which request is where, and when it ends. What a transfer is for libcurl is in http_transfer.c. */
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "io/http_priv.h"
 
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-#define LOOK_EVERY_MS 50u /* at deadlines and silences of running transfers */
-#define RECEIVE_BUFFER_BYTES (256L * 1024)
-
-struct shf_http_client {
-    struct shf_rt_service service; /* first */
-    shf_runtime *runtime;
-    CURLM *multi;
-    uv_timer_t curl_timer, look_timer;
-    struct shf_http_request *active, *waiting, *waiting_tail;
-    uint32_t active_count;
-    bool stopped;
-};
-
-struct http_socket {
-    uv_poll_t poll;
-    struct shf_http_client *client;
-    curl_socket_t fd;
-};
+/* Deadlines and silences are looked at this often at least: the base clock may be a test's, libuv's is not. */
+#define LONGEST_LOOK_MS 50
 
 static const char client_kind;
 static pthread_once_t global_once = PTHREAD_ONCE_INIT;
 static CURLcode global_status;
 static void global_init(void) { global_status = curl_global_init(CURL_GLOBAL_DEFAULT); }
 
-static void start_waiting(struct shf_http_client *client);
+/* ---- lists ---- */
 
-/* ---- the end of a transfer ---- */
+static void list_add(struct shf_http_list *list, struct shf_http_request *request) {
+    request->next = NULL;
+    request->previous = list->tail;
+    if (list->tail) {
+        list->tail->next = request;
+    } else {
+        list->head = request;
+    }
+    list->tail = request;
+    list->count++;
+}
 
-static void unlink_active(struct shf_http_client *client, struct shf_http_request *request) {
+static void list_remove(struct shf_http_list *list, struct shf_http_request *request) {
     if (request->previous) {
         request->previous->next = request->next;
     } else {
-        client->active = request->next;
+        list->head = request->next;
     }
-    if (request->next) request->next->previous = request->previous;
-    client->active_count--;
-    if (!client->active) (void)uv_timer_stop(&client->look_timer);
+    if (request->next) {
+        request->next->previous = request->previous;
+    } else {
+        list->tail = request->previous;
+    }
+    request->previous = request->next = NULL;
+    list->count--;
 }
 
-static void end_transfer(struct shf_http_request *request, shf_status status, const char *problem) {
+static void move(struct shf_http_request *request, enum shf_http_place place) {
     struct shf_http_client *client = request->client;
-    unlink_active(client, request);
-    (void)curl_multi_remove_handle(client->multi, request->easy);
-    curl_easy_cleanup(request->easy);
-    request->easy = NULL;
+    if (request->place != SHF_HTTP_NOWHERE) list_remove(&client->lists[request->place], request);
+    request->place = place;
+    if (place != SHF_HTTP_NOWHERE) list_add(&client->lists[place], request);
+}
+
+/* ---- the end of requests ---- */
+
+/* Takes it out of the client. Its done is called by finish_all, when no list is being walked. */
+void shf_http_end(struct shf_http_request *request, shf_status status, const char *problem, struct shf_http_list *ending) {
+    if (request->easy) shf_http_transfer_end(request);
+    move(request, SHF_HTTP_NOWHERE);
     request->status = status;
     (void)snprintf(request->problem, sizeof request->problem, "%s", problem);
-    request->done(request); /* may free the request and start others */
-    start_waiting(client);
+    list_add(ending, request);
 }
 
-static shf_status status_of(CURLcode code) {
-    return code == CURLE_OK ? SHF_OK : code == CURLE_OUT_OF_MEMORY ? SHF_E_NO_MEMORY : SHF_E_STORE_RETRY;
-}
-
-static void read_facts(struct shf_http_request *request) {
-    curl_off_t length = -1;
-    (void)curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &request->http_status);
-    (void)curl_easy_getinfo(request->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
-    request->content_length = length;
-}
-
-static void reap(struct shf_http_client *client) {
-    CURLMsg *message;
-    int left;
-    while ((message = curl_multi_info_read(client->multi, &left)) != NULL) {
-        if (message->msg != CURLMSG_DONE) continue;
-        CURLcode code = message->data.result;
-        struct shf_http_request *request = NULL;
-        (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&request);
-        read_facts(request);
-        if (request->stopped) {
-            end_transfer(request, SHF_OK, "");
-        } else {
-            const char *text = *request->error_text ? request->error_text : curl_easy_strerror(code);
-            end_transfer(request, status_of(code), code == CURLE_OK ? "" : text);
-        }
+static void finish_all(struct shf_http_list *ending) {
+    while (ending->head) {
+        struct shf_http_request *request = ending->head;
+        char *location = request->location;
+        list_remove(ending, request);
+        request->done(request); /* may free it, or start it again */
+        shf_free(location);
     }
 }
 
-/* Ends what was cancelled, is over time, or is silent. */
+/* ---- what is due ---- */
+
+/* Not SHF_OK: the request must end now. Else *due is when to look again at the latest. */
+static shf_status look_at(struct shf_http_request *r, int64_t now, int64_t *due, char *problem, size_t room) {
+    if (shf_cancel_requested(r->cancel)) {
+        (void)snprintf(problem, room, "cancelled");
+        return SHF_E_CANCELLED;
+    }
+    if (now >= r->deadline_ns) {
+        (void)snprintf(problem, room, "the time given to the operation is over");
+        return SHF_E_DEADLINE;
+    }
+    *due = r->deadline_ns;
+    if (r->place == SHF_HTTP_PARKED && r->not_before_ns < *due) *due = r->not_before_ns;
+    if (r->place != SHF_HTTP_ACTIVE || r->paused) return SHF_OK;
+    int64_t since = r->connected ? r->last_activity_ns : r->started_ns;
+    uint32_t most_ms = r->connected ? r->inactivity_ms : r->connect_timeout_ms;
+    int64_t end = since + (int64_t)most_ms * 1000000;
+    if (now >= end) {
+        (void)snprintf(problem, room, r->connected ? "no byte came for %u ms" : "no connection within %u ms", most_ms);
+        return SHF_E_STORE_RETRY;
+    }
+    if (end < *due) *due = end;
+    return SHF_OK;
+}
+
+static void look_fired(uv_timer_t *timer);
+
+static void arm(struct shf_http_client *client, int64_t due) {
+    int64_t left_ms = shf_deadline_left_ms(due);
+    if (left_ms > LONGEST_LOOK_MS) left_ms = LONGEST_LOOK_MS;
+    client->look_due = due;
+    (void)uv_timer_start(&client->look_timer, look_fired, (uint64_t)left_ms, 0);
+}
+
+/* A request came or changed its place: the timer must not fire later than is due for it. */
+static void note(struct shf_http_client *client, const struct shf_http_request *request) {
+    int64_t due = request->deadline_ns;
+    if (request->place == SHF_HTTP_PARKED && request->not_before_ns < due) due = request->not_before_ns;
+    if (!uv_is_active((uv_handle_t *)&client->look_timer) || due < client->look_due) arm(client, due);
+}
+
+/* Ends what must end, queues what was parked for long enough, starts what can start. */
 static void look(struct shf_http_client *client) {
-    int64_t now = shf_clock_monotonic_ns();
-    struct shf_http_request *request = client->active;
-    while (request) {
-        struct shf_http_request *next = request->next;
-        int64_t silence_ms = (now - request->last_activity_ns) / 1000000;
-        if (shf_cancel_requested(request->cancel)) {
-            end_transfer(request, SHF_E_CANCELLED, "cancelled");
-            next = client->active; /* ending one may have changed the list */
-        } else if (now >= request->deadline_ns) {
-            end_transfer(request, SHF_E_DEADLINE, "the time given to the operation is over");
-            next = client->active;
-        } else if (!request->paused && silence_ms > (int64_t)request->inactivity_ms) {
-            char text[96];
-            (void)snprintf(text, sizeof text, "no byte came for %u ms", request->inactivity_ms);
-            end_transfer(request, SHF_E_STORE_RETRY, text);
-            next = client->active;
+    struct shf_http_list ending = {0};
+    int64_t now = shf_clock_monotonic_ns(), nearest = SHF_DEADLINE_NONE;
+    for (int place = SHF_HTTP_PARKED; place <= SHF_HTTP_ACTIVE; place++) {
+        for (struct shf_http_request *r = client->lists[place].head, *next; r; r = next) {
+            char problem[64];
+            int64_t due = SHF_DEADLINE_NONE;
+            next = r->next;
+            shf_status status = look_at(r, now, &due, problem, sizeof problem);
+            if (status) {
+                shf_http_end(r, status, problem, &ending);
+            } else if (place == SHF_HTTP_PARKED && r->not_before_ns <= now) {
+                move(r, SHF_HTTP_QUEUED);
+            } else if (due < nearest) {
+                nearest = due;
+            }
         }
-        request = next;
+    }
+    finish_all(&ending);
+    shf_http_pump(client);
+    bool empty = true;
+    for (int place = SHF_HTTP_PARKED; place <= SHF_HTTP_ACTIVE; place++) empty = empty && !client->lists[place].head;
+    if (empty) {
+        (void)uv_timer_stop(&client->look_timer);
+    } else {
+        arm(client, nearest);
     }
 }
 
 static void look_fired(uv_timer_t *timer) { look(timer->data); }
 
-/* ---- libcurl's callbacks ---- */
-
-static void copy_value(char *out, size_t room, const char *value, size_t size) {
-    while (size && (*value == ' ' || *value == '\t')) value++, size--;
-    while (size && (value[size - 1] == '\r' || value[size - 1] == '\n' || value[size - 1] == ' ')) size--;
-    if (size >= room) size = 0; /* a value longer than any sensible one is as good as none */
-    memcpy(out, value, size);
-    out[size] = '\0';
-}
-
-static size_t header_came(char *data, size_t size, size_t count, void *context) {
-    struct shf_http_request *request = context;
-    size_t length = size * count;
-    const struct {
-        const char *name;
-        char *out;
-        size_t room;
-    } wanted[] = {{"etag:", request->etag, sizeof request->etag},
-                  {"content-range:", request->content_range, sizeof request->content_range},
-                  {"retry-after:", request->retry_after, sizeof request->retry_after},
-                  {"x-amz-bucket-region:", request->bucket_region, sizeof request->bucket_region}};
-    request->last_activity_ns = shf_clock_monotonic_ns();
-    if (length > 5 && strncasecmp(data, "HTTP/", 5) == 0) { /* a new answer (after 100 Continue) begins anew */
-        for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) wanted[i].out[0] = '\0';
-    }
-    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
-        size_t name = strlen(wanted[i].name);
-        if (length > name && strncasecmp(data, wanted[i].name, name) == 0) {
-            copy_value(wanted[i].out, wanted[i].room, data + name, length - name);
-        }
-    }
-    return length;
-}
-
-static bool begin_body(struct shf_http_request *request) {
-    request->begun = true;
-    read_facts(request);
-    return request->begin_body(request);
-}
-
-static size_t body_came(char *data, size_t size, size_t count, void *context) {
-    struct shf_http_request *request = context;
-    size_t length = size * count;
-    request->last_activity_ns = shf_clock_monotonic_ns();
-    if (!request->begun && !begin_body(request)) {
-        request->stopped = true;
-        return 0;
-    }
-    switch (request->take_body(request, (const uint8_t *)data, length)) {
-    case SHF_HTTP_PAUSE:
-        request->paused = true;
-        return CURL_WRITEFUNC_PAUSE;
-    case SHF_HTTP_STOP:
-        request->stopped = true;
-        return 0;
-    case SHF_HTTP_TOOK:
-        break;
-    }
-    request->body_bytes += length;
-    atomic_fetch_add_explicit(&shf_rt_counters(request->runtime)->downloaded_bytes, length, memory_order_relaxed);
-    return length;
-}
-
-static void drive(struct shf_http_client *client, curl_socket_t fd, int events) {
-    int running;
-    (void)curl_multi_socket_action(client->multi, fd, events, &running);
-    reap(client);
-}
-
-static void socket_ready(uv_poll_t *poll, int status, int events) {
-    struct http_socket *socket = SHF_CONTAINER(poll, struct http_socket, poll);
-    int bits = (events & UV_READABLE ? CURL_CSELECT_IN : 0) | (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0);
-    drive(socket->client, socket->fd, status < 0 ? CURL_CSELECT_ERR : bits);
-}
-
-static void socket_closed(uv_handle_t *handle) { shf_free(SHF_CONTAINER(handle, struct http_socket, poll)); }
-
-static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *socket_context) {
-    struct shf_http_client *client = context;
-    struct http_socket *socket = socket_context;
-    (void)easy;
-    if (what == CURL_POLL_REMOVE) {
-        if (!socket) return 0;
-        (void)uv_poll_stop(&socket->poll);
-        uv_close((uv_handle_t *)&socket->poll, socket_closed);
-        (void)curl_multi_assign(client->multi, fd, NULL);
-        return 0;
-    }
-    if (!socket) {
-        socket = shf_alloc_zero(1, sizeof *socket);
-        if (!socket) return -1;
-        socket->client = client;
-        socket->fd = fd;
-        if (uv_poll_init_socket(shf_rt_loop(client->runtime), &socket->poll, fd) != 0) {
-            shf_free(socket);
-            return -1;
-        }
-        (void)curl_multi_assign(client->multi, fd, socket);
-    }
-    int events = (what != CURL_POLL_OUT ? UV_READABLE : 0) | (what != CURL_POLL_IN ? UV_WRITABLE : 0);
-    return uv_poll_start(&socket->poll, events, socket_ready) == 0 ? 0 : -1;
-}
-
-static void curl_timer_fired(uv_timer_t *timer) { drive(timer->data, CURL_SOCKET_TIMEOUT, 0); }
-
-static int set_curl_timer(CURLM *multi, long timeout_ms, void *context) {
-    struct shf_http_client *client = context;
-    (void)multi;
-    if (timeout_ms < 0) {
-        (void)uv_timer_stop(&client->curl_timer);
-    } else { /* 0 stays 0: rounding it up would cost a millisecond a request */
-        (void)uv_timer_start(&client->curl_timer, curl_timer_fired, (uint64_t)timeout_ms, 0);
-    }
-    return 0;
-}
-
 /* ---- starting ---- */
 
-static CURLcode set_options(struct shf_http_request *r) {
-    CURL *easy = r->easy;
-    CURLcode code = CURLE_OK;
-#define SET(option, value)                                                                                   \
-    if (code == CURLE_OK) code = curl_easy_setopt(easy, option, value)
-    SET(CURLOPT_URL, r->url);
-    SET(CURLOPT_HTTPHEADER, r->headers);
-    SET(CURLOPT_PRIVATE, r);
-    SET(CURLOPT_NOBODY, strcmp(r->method, "HEAD") == 0 ? 1L : 0L);
-    SET(CURLOPT_PROTOCOLS_STR, "http,https");
-    SET(CURLOPT_FOLLOWLOCATION, 0L);
-    SET(CURLOPT_PATH_AS_IS, 1L);
-    SET(CURLOPT_NOSIGNAL, 1L);
-    SET(CURLOPT_QUICK_EXIT, 1L); /* else cancelling during a slow name look-up blocks the loop */
-    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    SET(CURLOPT_TCP_NODELAY, 1L);
-    SET(CURLOPT_TCP_KEEPALIVE, 1L);
-    SET(CURLOPT_BUFFERSIZE, RECEIVE_BUFFER_BYTES);
-    SET(CURLOPT_CONNECTTIMEOUT_MS, (long)r->connect_timeout_ms);
-    SET(CURLOPT_ERRORBUFFER, r->error_text);
-    SET(CURLOPT_HEADERFUNCTION, header_came);
-    SET(CURLOPT_HEADERDATA, r);
-    SET(CURLOPT_WRITEFUNCTION, body_came);
-    SET(CURLOPT_WRITEDATA, r);
-    SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-    if (r->ca_bundle) SET(CURLOPT_CAINFO, r->ca_bundle);
-    if (r->insecure_skip_verify) {
-        SET(CURLOPT_SSL_VERIFYPEER, 0L);
-        SET(CURLOPT_SSL_VERIFYHOST, 0L);
+static void start(struct shf_http_request *request, struct shf_http_list *ending) {
+    struct shf_http_client *client = request->client;
+    if (shf_cancel_requested(request->cancel)) {
+        shf_http_end(request, SHF_E_CANCELLED, "cancelled", ending);
+        return;
     }
-#undef SET
-    return code;
+    switch (request->prepare(request)) {
+    case SHF_HTTP_HOLD:
+        request->not_before_ns = SHF_DEADLINE_NONE;
+        move(request, SHF_HTTP_PARKED);
+        return;
+    case SHF_HTTP_REFUSE:
+        request->stopped = true;
+        shf_http_end(request, SHF_OK, "", ending);
+        return;
+    case SHF_HTTP_SEND: break;
+    }
+    move(request, SHF_HTTP_ACTIVE);
+    CURLcode code = shf_http_transfer_begin(request);
+    if (code != CURLE_OK) {
+        shf_http_end(request, shf_http_status_of(code), curl_easy_strerror(code), ending);
+        return;
+    }
+    atomic_fetch_add_explicit(&shf_rt_counters(client->runtime)->store_requests, 1, memory_order_relaxed);
 }
 
-static void start_transfer(struct shf_http_client *client, struct shf_http_request *request) {
-    request->previous = NULL;
-    request->next = client->active;
-    if (request->next) request->next->previous = request;
-    client->active = request;
-    if (client->active_count++ == 0) (void)uv_timer_start(&client->look_timer, look_fired, LOOK_EVERY_MS, LOOK_EVERY_MS);
-    request->last_activity_ns = shf_clock_monotonic_ns();
-    request->easy = curl_easy_init();
-    CURLcode code = request->easy ? set_options(request) : CURLE_OUT_OF_MEMORY;
-    if (code == CURLE_OK && curl_multi_add_handle(client->multi, request->easy) != CURLM_OK) code = CURLE_OUT_OF_MEMORY;
-    if (code == CURLE_OK) {
-        atomic_fetch_add_explicit(&shf_rt_counters(client->runtime)->store_requests, 1, memory_order_relaxed);
-    } else {
-        end_transfer(request, status_of(code), curl_easy_strerror(code));
+/* Not from within itself: done may start the next one, which then only waits in the queue. */
+void shf_http_pump(struct shf_http_client *client) {
+    struct shf_http_list ending = {0};
+    if (client->pumping) return;
+    client->pumping = true;
+    while (client->lists[SHF_HTTP_QUEUED].head && client->lists[SHF_HTTP_ACTIVE].count < SHF_HTTP_CONNECTIONS) {
+        start(client->lists[SHF_HTTP_QUEUED].head, &ending);
+        finish_all(&ending);
     }
+    client->pumping = false;
 }
 
-static void start_waiting(struct shf_http_client *client) {
-    while (client->waiting && client->active_count < SHF_HTTP_CONNECTIONS) {
-        struct shf_http_request *request = client->waiting;
-        client->waiting = request->next;
-        start_transfer(client, request);
-    }
-}
-
-static void refuse(struct shf_http_request *request, shf_status status, const char *problem) {
-    request->status = status;
-    (void)snprintf(request->problem, sizeof request->problem, "%s", problem);
-    request->done(request);
-}
-
-/* Requests that wait for a connection end too when they are cancelled or the client stops. */
-static void look_at_waiting(struct shf_http_client *client) {
-    struct shf_http_request **at = &client->waiting;
-    while (*at) {
-        struct shf_http_request *request = *at;
-        if (client->stopped || shf_cancel_requested(request->cancel)) {
-            *at = request->next;
-            refuse(request, SHF_E_CANCELLED, "cancelled");
-            at = &client->waiting; /* the list may have changed */
-        } else {
-            at = &request->next;
-        }
-    }
+void shf_http_reap(struct shf_http_client *client) {
+    struct shf_http_list ending = {0};
+    shf_http_transfers_collect(client, &ending);
+    finish_all(&ending);
+    shf_http_pump(client);
 }
 
 /* ---- the service ---- */
 
-static void sweep(struct shf_rt_service *service) {
-    struct shf_http_client *client = SHF_CONTAINER(service, struct shf_http_client, service);
-    look(client);
-    look_at_waiting(client);
-}
+static void sweep(struct shf_rt_service *service) { look(SHF_CONTAINER(service, struct shf_http_client, service)); }
 
 static void stop(struct shf_rt_service *service) {
     struct shf_http_client *client = SHF_CONTAINER(service, struct shf_http_client, service);
+    struct shf_http_list ending = {0};
     client->stopped = true;
-    look_at_waiting(client);
-    while (client->active) end_transfer(client->active, SHF_E_CANCELLED, "the runtime is being freed");
+    for (struct shf_http_stop_hook *hook = client->hooks, *next; hook; hook = next) {
+        next = hook->next;
+        hook->stop(hook);
+    }
+    for (int place = SHF_HTTP_PARKED; place <= SHF_HTTP_ACTIVE; place++) {
+        while (client->lists[place].head) {
+            shf_http_end(client->lists[place].head, SHF_E_CANCELLED, "the runtime is being freed", &ending);
+        }
+    }
+    finish_all(&ending);
 }
 
 static void close_handles(struct shf_rt_service *service) {
     struct shf_http_client *client = SHF_CONTAINER(service, struct shf_http_client, service);
-    (void)curl_multi_cleanup(client->multi); /* closes kept connections: watch_socket ends their handles */
-    client->multi = NULL;
+    shf_http_transfers_fini(client); /* closes kept connections, and so the handles of their sockets */
     uv_close((uv_handle_t *)&client->curl_timer, NULL);
     uv_close((uv_handle_t *)&client->look_timer, NULL);
 }
 
+/* A child of fork leaves libcurl's own memory alone: cleaning up would talk on the parent's connections. */
 static void destroy(struct shf_rt_service *service, bool forked) {
-    (void)forked; /* a child leaves libcurl's memory alone: cleaning up would talk on the parent's connections */
+    (void)forked;
     shf_free(SHF_CONTAINER(service, struct shf_http_client, service));
 }
 
-static bool set_up_multi(struct shf_http_client *client) {
+static struct shf_http_client *client_new(shf_runtime *runtime) {
     (void)pthread_once(&global_once, global_init);
-    if (global_status != CURLE_OK) return false;
-    client->multi = curl_multi_init();
-    if (!client->multi) return false;
-    return curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, watch_socket) == CURLM_OK &&
-           curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client) == CURLM_OK &&
-           curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, set_curl_timer) == CURLM_OK &&
-           curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client) == CURLM_OK &&
-           curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, (long)SHF_HTTP_CONNECTIONS) == CURLM_OK;
-}
-
-static struct shf_http_client *client_of(shf_runtime *runtime) {
-    struct shf_rt_service *found = shf_rt_service_find(runtime, &client_kind);
-    if (found) return SHF_CONTAINER(found, struct shf_http_client, service);
-    struct shf_http_client *client = shf_alloc_zero(1, sizeof *client);
+    struct shf_http_client *client = global_status == CURLE_OK ? shf_alloc_zero(1, sizeof *client) : NULL;
     if (!client) return NULL;
     client->runtime = runtime;
-    if (!set_up_multi(client)) {
-        if (client->multi) (void)curl_multi_cleanup(client->multi);
+    if (!shf_http_transfers_init(client)) {
         shf_free(client);
         return NULL;
     }
-    (void)uv_timer_init(shf_rt_loop(runtime), &client->curl_timer);
+    (void)uv_timer_init(shf_rt_loop(runtime), &client->curl_timer); /* cannot fail */
     (void)uv_timer_init(shf_rt_loop(runtime), &client->look_timer);
     client->curl_timer.data = client;
     client->look_timer.data = client;
@@ -373,39 +245,87 @@ static struct shf_http_client *client_of(shf_runtime *runtime) {
     return client;
 }
 
+static struct shf_http_client *client_of(shf_runtime *runtime) {
+    struct shf_rt_service *found = shf_rt_service_find(runtime, &client_kind);
+    return found ? SHF_CONTAINER(found, struct shf_http_client, service) : client_new(runtime);
+}
+
+/* ---- requests ---- */
+
+static void reset(struct shf_http_request *r, shf_runtime *runtime, struct shf_http_client *client) {
+    r->method = r->url = NULL;
+    r->headers = NULL;
+    r->status = SHF_OK;
+    r->stopped = r->connected = r->paused = r->begun = false;
+    r->problem[0] = r->error_text[0] = '\0';
+    r->http_status = 0;
+    r->content_length = -1;
+    r->etag[0] = r->content_range[0] = r->retry_after[0] = r->bucket_region[0] = '\0';
+    r->location = NULL;
+    r->body_bytes = 0;
+    r->runtime = runtime;
+    r->client = client;
+    r->place = SHF_HTTP_NOWHERE;
+    r->previous = r->next = NULL;
+    r->easy = NULL;
+}
+
+static void refuse(struct shf_http_request *request, shf_status status, const char *problem) {
+    request->status = status;
+    (void)snprintf(request->problem, sizeof request->problem, "%s", problem);
+    request->done(request);
+}
+
 void shf_http_start(shf_runtime *runtime, struct shf_http_request *request) {
     struct shf_http_client *client = client_of(runtime);
-    request->runtime = runtime;
-    request->client = client;
-    request->status = SHF_OK;
-    request->stopped = request->paused = request->begun = false;
-    request->http_status = 0;
-    request->content_length = -1;
-    request->body_bytes = 0;
-    request->etag[0] = request->content_range[0] = request->retry_after[0] = request->bucket_region[0] = '\0';
-    request->problem[0] = request->error_text[0] = '\0';
-    request->next = request->previous = NULL;
+    reset(request, runtime, client);
     if (!client) {
         refuse(request, SHF_E_NO_MEMORY, "no memory for the HTTP client");
-    } else if (client->stopped || shf_cancel_requested(request->cancel)) {
+    } else if (client->stopped) {
+        refuse(request, SHF_E_CANCELLED, "the runtime is being freed");
+    } else if (shf_cancel_requested(request->cancel)) {
         refuse(request, SHF_E_CANCELLED, "cancelled");
-    } else if (client->active_count < SHF_HTTP_CONNECTIONS) {
-        start_transfer(client, request);
+    } else if (shf_deadline_over(request->deadline_ns)) {
+        refuse(request, SHF_E_DEADLINE, "the time given to the operation is over");
     } else {
-        if (client->waiting) {
-            client->waiting_tail->next = request;
-        } else {
-            client->waiting = request;
-        }
-        client->waiting_tail = request;
+        move(request, request->not_before_ns > shf_clock_monotonic_ns() ? SHF_HTTP_PARKED : SHF_HTTP_QUEUED);
+        note(client, request);
+        shf_http_pump(client);
     }
 }
 
 void shf_http_resume(struct shf_http_request *request) {
-    if (!request->paused || !request->easy) return;
     struct shf_http_client *client = request->client;
-    request->paused = false;
-    request->last_activity_ns = shf_clock_monotonic_ns();
-    (void)curl_easy_pause(request->easy, CURLPAUSE_CONT);
-    reap(client);
+    struct shf_http_list ending = {0};
+    if (!request->paused || !request->easy) return;
+    shf_http_transfer_resume(request, &ending);
+    finish_all(&ending);
+    shf_http_pump(client);
+}
+
+void shf_http_wake(struct shf_http_request *request) {
+    if (request->place != SHF_HTTP_PARKED) return;
+    request->not_before_ns = 0;
+    move(request, SHF_HTTP_QUEUED);
+    shf_http_pump(request->client);
+}
+
+void shf_http_hook_add(shf_runtime *runtime, struct shf_http_stop_hook *hook) {
+    struct shf_http_client *client = client_of(runtime);
+    hook->previous = hook->next = NULL;
+    if (!client) return; /* then no request waits for the work either */
+    hook->next = client->hooks;
+    if (hook->next) hook->next->previous = hook;
+    client->hooks = hook;
+}
+
+void shf_http_hook_remove(shf_runtime *runtime, struct shf_http_stop_hook *hook) {
+    struct shf_http_client *client = client_of(runtime);
+    if (!client || (!hook->previous && client->hooks != hook)) return;
+    if (hook->previous) {
+        hook->previous->next = hook->next;
+    } else {
+        client->hooks = hook->next;
+    }
+    if (hook->next) hook->next->previous = hook->previous;
 }

@@ -1,113 +1,172 @@
 /* Where an answer's body goes, and whether the answer is the one that was asked for. */
+#include "base/alloc.h"
 #include "base/limits.h"
 #include "io/s3_priv.h"
 #include "io/store_body.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #define LARGEST_PROBLEM 65536u
 
 static bool refuse(struct shf_s3_call *call, shf_status status) {
     call->status = status;
+    shf_error_set_http_status(call->error, (int32_t)call->http.http_status);
     return false;
 }
 
-/* "bytes FIRST-LAST/TOTAL", exactly as asked for. */
+static bool read_digits(const char **text, uint64_t *out) {
+    uint64_t value = 0;
+    if (!shf_ascii_is_digit(**text)) return false;
+    for (; shf_ascii_is_digit(**text); (*text)++) {
+        if (__builtin_mul_overflow(value, UINT64_C(10), &value)) return false;
+        if (__builtin_add_overflow(value, (uint64_t)(**text - '0'), &value)) return false;
+    }
+    *out = value;
+    return true;
+}
+
+/* "bytes FIRST-LAST/TOTAL" (RFC 9110, 14.4). */
+static bool read_content_range(const char *text, uint64_t *first, uint64_t *last, uint64_t *total) {
+    if (strncmp(text, "bytes ", 6) != 0) return false;
+    text += 6;
+    if (!read_digits(&text, first) || *text++ != '-') return false;
+    if (!read_digits(&text, last) || *text++ != '/') return false;
+    return read_digits(&text, total) && !*text && *first <= *last && *last < *total;
+}
+
 static bool check_range(struct shf_s3_call *call) {
     const struct shf_store_request *request = call->request;
-    uint64_t first, last, total;
-    int used = 0;
+    const char *told = call->http.content_range;
+    uint64_t wanted_last = request->range_offset + (request->range_size - 1), first, last, total;
     if (call->http.http_status != 206) {
         return refuse(call, shf_error_set(&call->error, SHF_E_STORE,
-                                          "%s: the server ignored the range that was asked for (HTTP %ld)", call->object_url,
-                                          call->http.http_status));
+                                          "%s: the server does not know ranges: it answered HTTP %ld to a request for one",
+                                          call->object_url, call->http.http_status));
     }
-    if (sscanf(call->http.content_range, "bytes %" SCNu64 "-%" SCNu64 "/%" SCNu64 "%n", &first, &last, &total, &used) != 3 ||
-        call->http.content_range[used] || first != request->range_offset || last < first ||
-        last - first + 1 != request->range_size || last >= total) {
+    if (!read_content_range(told, &first, &last, &total) || first != request->range_offset || last > wanted_last) {
         return refuse(call, shf_error_set(&call->error, SHF_E_STORE,
-                                          "%s: asked for bytes %" PRIu64 " to %" PRIu64 ", the server sent \"%s\": is the object shorter?",
-                                          call->object_url, request->range_offset,
-                                          request->range_offset + request->range_size - 1, call->http.content_range));
+                                          "%s: asked for bytes %" PRIu64 " to %" PRIu64 ", the server sent \"%s\"",
+                                          call->object_url, request->range_offset, wanted_last, told));
+    }
+    if (last < wanted_last) {
+        return refuse(call, shf_error_set(&call->error, SHF_E_STORE,
+                                          "%s has %" PRIu64 " bytes: it is shorter than the range %" PRIu64 " to %" PRIu64,
+                                          call->object_url, total, request->range_offset, wanted_last));
     }
     call->request->object_size = total;
     return true;
 }
 
-static bool begin_object(struct shf_s3_call *call) {
+static bool check_length(struct shf_s3_call *call) {
     struct shf_store_request *request = call->request;
     int64_t length = call->http.content_length;
-    if (request->has_range ? !check_range(call) : call->http.http_status != 200) {
-        if (call->status) return false;
-        return refuse(call, shf_error_set(&call->error, SHF_E_STORE, "%s: unexpected HTTP status %ld", call->object_url,
-                                          call->http.http_status));
+    if (request->has_range) {
+        call->expected = request->range_size;
+        if (length < 0 || (uint64_t)length == request->range_size) return true;
+        return refuse(call, shf_error_set(&call->error, SHF_E_STORE, "%s: the server sent %" PRId64 " bytes for a range of %" PRIu64,
+                                          call->object_url, length, request->range_size));
     }
-    if (length < 0 || (request->has_range && (uint64_t)length != request->range_size)) {
-        return refuse(call, shf_error_set(&call->error, SHF_E_STORE, "%s: the answer's length is not told or not the range's",
-                                          call->object_url));
+    if (length < 0) { /* without it a cut connection would look like a whole object */
+        return refuse(call, shf_error_set(&call->error, SHF_E_STORE, "%s: the server does not tell its size", call->object_url));
     }
     if ((uint64_t)length > request->max_bytes) {
         return refuse(call, shf_error_set(&call->error, SHF_E_LIMIT, "%s has %" PRId64 " bytes, at most %" PRIu64 " are read here",
                                           call->object_url, length, request->max_bytes));
     }
-    if (!request->has_range) request->object_size = (uint64_t)length;
+    request->object_size = call->expected = (uint64_t)length;
+    return true;
+}
+
+static bool begin_object(struct shf_s3_call *call) {
+    struct shf_store_request *request = call->request;
+    if (request->has_range) {
+        if (!check_range(call)) return false;
+    } else if (call->http.http_status != 200) {
+        return refuse(call, shf_error_set(&call->error, SHF_E_STORE, "%s: unexpected HTTP status %ld", call->object_url,
+                                          call->http.http_status));
+    }
+    if (!check_length(call)) return false;
+    shf_status status;
     if (request->body_fd >= 0) {
         call->sink = SHF_S3_SINK_FILE;
-        shf_body_file_restart(&call->file);
-        return true;
+        status = shf_body_file_begin(&call->file, &call->error);
+        if (status) call->sink = SHF_S3_SINK_NONE;
+    } else {
+        call->sink = SHF_S3_SINK_MEMORY;
+        shf_buf_release(call->body); /* of an attempt before */
+        call->body = NULL;
+        status = shf_store_body_new(call->store->base.runtime, call->expected, call->object_url, &call->body, &call->error);
     }
-    call->sink = SHF_S3_SINK_MEMORY;
-    call->body_used = 0;
-    shf_buf_release(call->body);
-    call->body = NULL;
-    shf_status status = shf_store_body_new(call->store->base.runtime, (uint64_t)length, call->object_url, &call->body, &call->error);
     return status ? refuse(call, status) : true;
 }
 
 bool shf_s3_body_begin(struct shf_http_request *http) {
     struct shf_s3_call *call = shf_s3_call_of(http);
-    bool good = http->http_status == 200 || http->http_status == 206;
-    call->text.size = 0;
-    call->text.failed = false;
-    if (!good) {
+    call->expected = UINT64_MAX;
+    call->body_used = 0;
+    if (http->http_status != 200 && http->http_status != 206) {
         call->sink = SHF_S3_SINK_PROBLEM;
         return true;
     }
     if (call->request->verb == SHF_STORE_HEAD) return true;
-    if (call->request->verb == SHF_STORE_LIST) {
-        call->sink = SHF_S3_SINK_PAGE;
-        call->text.max_bytes = SHF_LIMIT_XML_BYTES;
-        return true;
+    if (call->request->verb == SHF_STORE_GET) return begin_object(call);
+    call->sink = SHF_S3_SINK_PAGE;
+    return true;
+}
+
+/* A page of a listing, or an error body; charged, since many may come at once. */
+static bool add_text(struct shf_s3_call *call, const uint8_t *data, size_t size) {
+    if (!shf_budget_take(shf_rt_budget(call->store->base.runtime), size)) return false;
+    call->text_charged += size;
+    shf_text_add(&call->text, (const char *)data, size);
+    return !call->text.failed;
+}
+
+void shf_s3_body_drop_text(struct shf_s3_call *call) {
+    shf_text_free(&call->text);
+    shf_budget_give(shf_rt_budget(call->store->base.runtime), call->text_charged);
+    call->text_charged = 0;
+}
+
+static enum shf_http_take take_page(struct shf_s3_call *call, const uint8_t *data, size_t size) {
+    if (call->text.size + size > SHF_LIMIT_XML_BYTES) {
+        (void)refuse(call, shf_error_set(&call->error, SHF_E_LIMIT, "%s: a page of the listing has more than %u bytes",
+                                         call->object_url, SHF_LIMIT_XML_BYTES));
+        return SHF_HTTP_STOP;
     }
-    return begin_object(call);
+    if (add_text(call, data, size)) return SHF_HTTP_TOOK;
+    (void)refuse(call, shf_error_set(&call->error, SHF_E_NO_MEMORY, "%s: no memory for a page of the listing", call->object_url));
+    return SHF_HTTP_STOP;
 }
 
 enum shf_http_take shf_s3_body_take(struct shf_http_request *http, const uint8_t *data, size_t size) {
     struct shf_s3_call *call = shf_s3_call_of(http);
+    bool is_object = call->sink == SHF_S3_SINK_FILE || call->sink == SHF_S3_SINK_MEMORY;
+    if (is_object && size > call->expected - call->body_used) {
+        (void)refuse(call, shf_error_set(&call->error, SHF_E_STORE, "%s: the server sends more bytes than were asked for",
+                                         call->object_url));
+        return SHF_HTTP_STOP;
+    }
     switch (call->sink) {
     case SHF_S3_SINK_FILE:
         if (call->file.status) return SHF_HTTP_STOP;
-        return shf_body_file_add(&call->file, data, size) ? SHF_HTTP_TOOK : SHF_HTTP_PAUSE;
-    case SHF_S3_SINK_MEMORY:
-        if (size > call->body->size - call->body_used) {
-            call->status = shf_error_set(&call->error, SHF_E_STORE, "%s: more bytes came than were announced", call->object_url);
-            return SHF_HTTP_STOP;
-        }
-        memcpy(call->body->data + call->body_used, data, size);
-        call->body_used += size;
-        return SHF_HTTP_TOOK;
-    case SHF_S3_SINK_PAGE:
-        shf_text_add(&call->text, (const char *)data, size);
-        if (!call->text.failed) return SHF_HTTP_TOOK;
-        call->status = shf_error_set(&call->error, SHF_E_LIMIT, "%s: a page of the listing is too large", call->object_url);
-        return SHF_HTTP_STOP;
-    case SHF_S3_SINK_PROBLEM:
-        if (call->text.size + size <= LARGEST_PROBLEM) shf_text_add(&call->text, (const char *)data, size);
-        return SHF_HTTP_TOOK; /* the rest of a long one is not looked at */
-    case SHF_S3_SINK_NONE:
+        if (!shf_body_file_add(&call->file, data, size)) return SHF_HTTP_PAUSE;
         break;
+    case SHF_S3_SINK_MEMORY: memcpy(call->body->data + call->body_used, data, size); break;
+    case SHF_S3_SINK_PAGE: return take_page(call, data, size);
+    case SHF_S3_SINK_PROBLEM: /* the rest of a long one is not looked at, nor what finds no memory */
+        if (call->text.size + size <= LARGEST_PROBLEM && !call->text.failed) (void)add_text(call, data, size);
+        return SHF_HTTP_TOOK;
+    case SHF_S3_SINK_NONE: return SHF_HTTP_TOOK;
     }
+    call->body_used += size;
     return SHF_HTTP_TOOK;
+}
+
+bool shf_s3_body_is_whole(struct shf_s3_call *call) {
+    if (call->sink != SHF_S3_SINK_FILE && call->sink != SHF_S3_SINK_MEMORY) return true;
+    if (call->body_used == call->expected) return true;
+    return refuse(call, shf_error_set(&call->error, SHF_E_STORE, "%s: the server sent %" PRIu64 " of %" PRIu64 " bytes",
+                                      call->object_url, call->body_used, call->expected));
 }

@@ -3,7 +3,6 @@
 #include "base/clock.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define FIRST_PAUSE_MS 200
@@ -20,59 +19,111 @@ int64_t shf_s3_pause_ms(uint32_t attempts, int64_t retry_after_ms) {
     return pause > retry_after_ms ? pause : retry_after_ms;
 }
 
-/* Seconds only: S3 sends no dates. */
-static int64_t read_retry_after(const char *text) {
-    size_t digits = strspn(text, "0123456789");
-    if (digits == 0 || digits > 6 || text[digits]) return 0;
-    long seconds = strtol(text, NULL, 10);
-    return (seconds > LONGEST_RETRY_AFTER_S ? LONGEST_RETRY_AFTER_S : seconds) * INT64_C(1000);
+int64_t shf_s3_retry_after_ms(const char *header) {
+    size_t digits = strspn(header, "0123456789");
+    int64_t seconds = 0;
+    if (digits && !header[digits]) {
+        for (size_t i = 0; i < digits && seconds < LONGEST_RETRY_AFTER_S; i++) seconds = seconds * 10 + (header[i] - '0');
+    } else if (*header) {
+        time_t date = curl_getdate(header, NULL); /* knows no locale and keeps no state */
+        if (date == -1) return 0;
+        seconds = (int64_t)date - shf_clock_wall_us() / 1000000;
+    }
+    if (seconds < 0) return 0;
+    return (seconds > LONGEST_RETRY_AFTER_S ? LONGEST_RETRY_AFTER_S : seconds) * 1000;
 }
 
 static bool is(const struct shf_s3_problem *problem, const char *code) { return strcmp(problem->code, code) == 0; }
 
+/* A name only that can not lead to another's host, and not out of the part of AWS that the caller chose. */
+static bool lies_elsewhere(const struct shf_s3_call *call, const struct shf_s3_problem *problem, char out[64]) {
+    long http = call->http.http_status;
+    const char *region = *call->http.bucket_region ? call->http.bucket_region : problem->region;
+    if (http != 301 && http != 307 && http != 308 && http != 400 && http != 403) return false;
+    bool same_part = (strncmp(region, "cn-", 3) == 0) == (strncmp(call->region, "cn-", 3) == 0);
+    if (!shf_s3_region_is_plain(region) || !same_part || strcmp(region, call->region) == 0) return false;
+    (void)snprintf(out, 64, "%s", region);
+    return true;
+}
+
+static const char *judge_access(const struct shf_s3_problem *problem) {
+    if (is(problem, "RequestTimeTooSkewed")) return "the clocks of this machine and of the server differ; set this one";
+    if (is(problem, "InvalidAccessKeyId")) return "the server does not know the access key id";
+    if (is(problem, "SignatureDoesNotMatch")) return "check the secret access key";
+    if (is(problem, "InvalidToken")) return "check the session token";
+    return "check the credentials and what they may read";
+}
+
 /* Status code, and what a person can do about it. */
-static const char *judge(const struct shf_s3_call *call, const struct shf_s3_problem *problem, struct shf_s3_outcome *out) {
+static const char *judge(const struct shf_s3_call *call, const struct shf_s3_problem *problem,
+                         struct shf_s3_outcome *out) {
     long http = call->http.http_status;
     if (is(problem, "ExpiredToken") || is(problem, "TokenRefreshRequired") || is(problem, "ExpiredTokenException")) {
         out->status = SHF_E_ACCESS;
         out->is_expired = true;
-        return "the credentials have expired";
+        return "the credentials have expired; give fresh ones";
     }
-    if ((http == 301 || http == 307 || http == 308 || http == 400) && *call->http.bucket_region &&
-        strcmp(call->http.bucket_region, call->region) != 0) {
-        out->status = SHF_E_STORE;
-        out->is_other_region = true;
-        return "the bucket lies in another region; set region";
-    }
-    if (http == 408 || http == 429 || http >= 500 || is(problem, "RequestTimeout") || is(problem, "SlowDown")) {
+    if (http == 408 || http == 429 || (http >= 500 && http < 600) || is(problem, "RequestTimeout") ||
+        is(problem, "SlowDown")) {
         out->status = SHF_E_STORE_RETRY;
         out->is_retryable = true;
         return "the server failed for now";
     }
-    if (http == 401 || http == 403) {
+    out->status = SHF_E_STORE;
+    if (lies_elsewhere(call, problem, out->other_region)) return "the bucket lies in another region; set region to ";
+    if (http == 401 || http == 403 || is(problem, "InvalidToken")) {
         out->status = SHF_E_ACCESS;
-        return "check the credentials and what they may read";
+        return judge_access(problem);
     }
     if (http == 404) {
         out->status = SHF_E_NOT_FOUND;
-        return is(problem, "NoSuchBucket") ? "there is no such bucket" : "there is no such object";
+        return is(problem, "NoSuchBucket")                 ? "there is no such bucket"
+               : call->request->verb == SHF_STORE_LIST     ? "there is no such bucket, or the endpoint is another's"
+               : call->request->verb == SHF_STORE_HEAD     ? "there is no such object, or no such bucket"
+                                                           : "there is no such object";
     }
-    out->status = SHF_E_STORE;
-    if (http >= 300 && http < 400) return "redirects are not followed; check endpoint_url, region and addressing";
-    if (http == 412) return "the object is another one than it was a moment ago";
+    if (http >= 300 && http < 400) return "it points elsewhere, which is not followed; check endpoint_url, region and addressing";
+    if (http == 412) return "the object is not what it was: its ETag differs";
     if (http == 416) return "the object is shorter than the range that was asked for";
-    return "the request was refused";
+    return "the request was refused; check endpoint_url, region and addressing";
+}
+
+static const char *verb_of(const struct shf_s3_call *call) {
+    switch (call->request->verb) {
+    case SHF_STORE_HEAD: return "HEAD";
+    case SHF_STORE_LIST: return "LIST";
+    default: return "GET";
+    }
 }
 
 static void transport_failed(const struct shf_s3_call *call, struct shf_s3_outcome *out) {
     out->status = call->http.status;
     out->is_retryable = call->http.status == SHF_E_STORE_RETRY;
-    const char *hint = out->is_retryable ? "; is the endpoint right and the server up?" : "";
-    (void)shf_error_set(&out->error, out->status, "%s %s: %s%s", call->http.method, call->object_url, call->http.problem, hint);
+    const char *endpoint = call->store->config.endpoint;
+    if (out->status == SHF_E_STORE) {
+        (void)shf_error_set(&out->error, out->status, "%s %s: %s; check endpoint_url and ca_bundle", verb_of(call),
+                            call->object_url, call->http.problem);
+    } else if (out->is_retryable) {
+        (void)shf_error_set(&out->error, out->status, "%s %s: %s (endpoint %s)", verb_of(call), call->object_url,
+                            call->http.problem, endpoint ? endpoint : "of AWS");
+    } else {
+        (void)shf_error_set(&out->error, out->status, "%s %s: %s", verb_of(call), call->object_url, call->http.problem);
+    }
+}
+
+/* A server that repeats what we sent must not get a secret into a log. */
+static void hide_secrets(const struct shf_s3_call *call, struct shf_s3_problem *problem) {
+    const struct shf_credentials *c = call->credentials;
+    if (!c) return;
+    bool repeats = strstr(problem->message, c->secret_access_key) ||
+                   (c->session_token && (strstr(problem->message, c->session_token) ||
+                                         strncmp(problem->message, c->session_token, 16) == 0));
+    if (repeats || strstr(problem->message, "AWS4-HMAC")) (void)snprintf(problem->message, sizeof problem->message, "(hidden)");
+    if (strstr(problem->code, c->secret_access_key)) problem->code[0] = '\0';
 }
 
 void shf_s3_outcome_of(const struct shf_s3_call *call, struct shf_s3_outcome *out) {
-    struct shf_s3_problem problem = {"", ""};
+    struct shf_s3_problem problem = {"", "", ""};
     memset(out, 0, sizeof *out);
     if (call->http.status) {
         transport_failed(call, out);
@@ -80,16 +131,12 @@ void shf_s3_outcome_of(const struct shf_s3_call *call, struct shf_s3_outcome *ou
     }
     if (call->sink != SHF_S3_SINK_PROBLEM) return;
     shf_s3_problem_parse(call->text.size ? call->text.data : "", call->text.size, &problem);
+    hide_secrets(call, &problem);
     const char *advice = judge(call, &problem, out);
     char said[sizeof problem.code + sizeof problem.message + 8] = "";
     if (*problem.code) (void)snprintf(said, sizeof said, " %s (%s)", problem.code, problem.message);
-    if (out->is_other_region) {
-        (void)shf_error_set(&out->error, out->status, "%s %s: HTTP %ld%s: %s %s", call->http.method, call->object_url,
-                            call->http.http_status, said, advice, call->http.bucket_region);
-    } else {
-        (void)shf_error_set(&out->error, out->status, "%s %s: HTTP %ld%s: %s", call->http.method, call->object_url,
-                            call->http.http_status, said, advice);
-    }
+    (void)shf_error_set(&out->error, out->status, "%s %s: HTTP %ld%s: %s%s", verb_of(call), call->object_url,
+                        call->http.http_status, said, advice, out->other_region);
     shf_error_set_http_status(out->error, (int32_t)call->http.http_status);
-    out->retry_after_ms = read_retry_after(call->http.retry_after);
+    out->retry_after_ms = shf_s3_retry_after_ms(call->http.retry_after);
 }

@@ -6,6 +6,7 @@
 
 static void destroy(struct shf_store *store) {
     struct shf_s3_store *s3 = SHF_CONTAINER(store, struct shf_s3_store, base);
+    shf_s3_forget_key(s3);
     shf_credential_source_fini(&s3->credentials);
     shf_s3_config_free(&s3->config);
     shf_free(s3->bucket);
@@ -17,29 +18,35 @@ static void destroy(struct shf_store *store) {
 
 static const struct shf_store_class s3_class = {.name = "s3", .submit = shf_s3_call_start, .destroy = destroy};
 
+/* Part of cache identities: buckets of one name at two places are two. A bucket's region does not make it another. */
+static char *identity_of(const struct shf_s3_config *config) {
+    if (config->endpoint) return shf_strdup(config->endpoint);
+    return shf_strdup(strncmp(config->region, "cn-", 3) == 0 ? "aws-cn" : "aws");
+}
+
 shf_status shf_store_s3_new(shf_runtime *runtime, const char *bucket, const struct shf_s3_options *options,
                             struct shf_store **out, struct shf_error **error) {
     struct shf_s3_store *s3 = shf_alloc_zero(1, sizeof *s3);
     struct shf_text root = {0};
     if (!s3) return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for the store s3://%s", bucket);
-    shf_status status = shf_s3_config_read(bucket, options, &s3->config, error);
-    if (!status) status = shf_credential_source_init(&s3->credentials, &s3->config, error);
-    if (status) {
-        shf_error_prefix(error, "s3://%s", bucket);
-        shf_s3_config_free(&s3->config);
-        shf_free(s3);
-        return status;
-    }
     s3->base.class = &s3_class;
     atomic_init(&s3->base.references, 1);
     s3->base.runtime = shf_rt_retain(runtime);
-    shf_text_format(&root, "s3://%s", bucket);
-    s3->base.root_url = shf_text_take(&root);
-    s3->base.endpoint = shf_strdup(s3->config.endpoint ? s3->config.endpoint : "aws");
-    s3->bucket = shf_strdup(bucket);
-    if (!s3->base.root_url || !s3->base.endpoint || !s3->bucket) {
+    shf_status status = shf_s3_config_read(bucket, options, &s3->config, error);
+    if (!status) status = shf_credential_source_init(&s3->credentials, &s3->base, &s3->config, error);
+    if (!status) {
+        shf_text_format(&root, "s3://%s", bucket);
+        s3->base.root_url = shf_text_take(&root);
+        s3->base.endpoint = identity_of(&s3->config);
+        s3->bucket = shf_strdup(bucket);
+        if (!s3->base.root_url || !s3->base.endpoint || !s3->bucket) {
+            status = shf_error_set(error, SHF_E_NO_MEMORY, "no memory for its settings");
+        }
+    }
+    if (status) {
+        shf_error_prefix(error, "s3://%s", bucket);
         shf_store_release(&s3->base);
-        return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for the store s3://%s", bucket);
+        return status;
     }
     *out = &s3->base;
     return SHF_OK;

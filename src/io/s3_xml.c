@@ -5,59 +5,64 @@
 #include "base/text.h"
 
 #include <expat.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define DEEPEST 16u
+#define LONGEST_NAME 32u   /* of an element that means something to us */
 #define LONGEST_TEXT 8192u /* of one element: keys are at most 1,024 bytes, encoded three times that */
 
 /* A text-only view of a document: path of elements, text of the innermost. */
 struct reading {
     XML_Parser parser;
-    char path[DEEPEST][32];
-    uint32_t depth;
+    char path[DEEPEST][LONGEST_NAME];
+    size_t depth;
     struct shf_text text;
-    bool bad, no_memory;
+    shf_status status; /* why it was stopped */
     void (*leaf)(struct reading *reading, const char *parent, const char *name, const char *text);
     void *target;
     size_t most;
+    bool names_encoded, root_seen;
 };
 
-static void stop(struct reading *reading) {
-    reading->bad = true;
+static void stop(struct reading *reading, shf_status status) {
+    if (!reading->status) reading->status = status;
     (void)XML_StopParser(reading->parser, XML_FALSE);
 }
 
 static void XMLCALL opened(void *context, const XML_Char *name, const XML_Char **attributes) {
     struct reading *reading = context;
+    size_t size = strlen(name);
     (void)attributes;
-    if (reading->depth == DEEPEST || strlen(name) >= sizeof reading->path[0]) {
-        stop(reading);
+    if (reading->depth == DEEPEST) {
+        stop(reading, SHF_E_STORE);
         return;
     }
-    memcpy(reading->path[reading->depth++], name, strlen(name) + 1);
+    if (size >= LONGEST_NAME) { /* nothing that is looked for, and must not look like it */
+        name = "";
+        size = 0;
+    }
+    memcpy(reading->path[reading->depth++], name, size + 1);
     reading->text.size = 0;
 }
 
 static void XMLCALL came(void *context, const XML_Char *text, int size) {
     struct reading *reading = context;
     if (reading->text.size + (size_t)size > LONGEST_TEXT) {
-        stop(reading);
+        stop(reading, SHF_E_STORE);
         return;
     }
     shf_text_add(&reading->text, text, (size_t)size);
-    if (reading->text.failed) {
-        reading->no_memory = true;
-        stop(reading);
-    }
+    if (reading->text.failed) stop(reading, SHF_E_NO_MEMORY);
 }
 
 static void XMLCALL closed(void *context, const XML_Char *name) {
     struct reading *reading = context;
     const char *parent = reading->depth >= 2 ? reading->path[reading->depth - 2] : "";
-    const char *text = reading->text.size ? reading->text.data : "";
+    (void)name; /* well-formedness is expat's */
+    if (reading->status) return;
     if (reading->text.data) reading->text.data[reading->text.size] = '\0';
-    reading->leaf(reading, parent, name, text);
+    reading->leaf(reading, parent, reading->path[reading->depth - 1], reading->text.size ? reading->text.data : "");
     reading->text.size = 0;
     reading->depth--;
 }
@@ -65,33 +70,40 @@ static void XMLCALL closed(void *context, const XML_Char *name) {
 /* A document type could declare entities: S3 sends none. */
 static void XMLCALL doctype(void *context, const XML_Char *name, const XML_Char *system, const XML_Char *public, int internal) {
     (void)name, (void)system, (void)public, (void)internal;
-    stop(context);
+    stop(context, SHF_E_STORE);
 }
 
-static bool read_document(struct reading *reading, const void *data, size_t size) {
-    if (size > SHF_LIMIT_XML_BYTES) return false;
-    reading->parser = XML_ParserCreate("UTF-8");
-    if (!reading->parser) {
-        reading->no_memory = true;
-        return false;
-    }
+static void *reallocate(void *old, size_t size) { return shf_realloc_array(old, size, 1); }
+
+static shf_status read_document(struct reading *reading, const void *data, size_t size) {
+    const XML_Memory_Handling_Suite memory = {shf_alloc, reallocate, shf_free};
+    if (size > SHF_LIMIT_XML_BYTES) return SHF_E_STORE;
+    reading->parser = XML_ParserCreate_MM("UTF-8", &memory, NULL);
+    if (!reading->parser) return SHF_E_NO_MEMORY;
     XML_SetUserData(reading->parser, reading);
     XML_SetElementHandler(reading->parser, opened, closed);
     XML_SetCharacterDataHandler(reading->parser, came);
     XML_SetStartDoctypeDeclHandler(reading->parser, doctype);
-    bool ok = XML_Parse(reading->parser, data, (int)size, 1) == XML_STATUS_OK && !reading->bad;
-    if (XML_GetErrorCode(reading->parser) == XML_ERROR_NO_MEMORY) reading->no_memory = true;
+    enum XML_Status parsed = XML_Parse(reading->parser, data, (int)size, XML_TRUE);
+    if (parsed != XML_STATUS_OK && !reading->status) {
+        bool is_memory = XML_GetErrorCode(reading->parser) == XML_ERROR_NO_MEMORY;
+        reading->status = is_memory ? SHF_E_NO_MEMORY : SHF_E_STORE;
+    }
     XML_ParserFree(reading->parser);
     shf_text_free(&reading->text);
-    return ok;
+    return reading->status;
 }
 
 /* ---- listings ---- */
 
-static int hex(char c) { return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1; }
+static int hex(char c) {
+    char lower = shf_ascii_lower(c);
+    return c >= '0' && c <= '9' ? c - '0' : lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
 
-/* encoding-type=url: %XX, and + for a blank. False for a NUL or a broken escape. */
-static bool decode(const char *text, char *out) {
+/* encoding-type=url: %XX, and + for a blank; in place. False for a NUL or a broken escape. */
+static bool decode(char *text) {
+    char *out = text;
     for (; *text; text++, out++) {
         if (*text == '+') {
             *out = ' ';
@@ -108,70 +120,116 @@ static bool decode(const char *text, char *out) {
     return true;
 }
 
-static void add_name(struct reading *reading, struct shf_s3_page *page, const char *text) {
-    if (page->count == reading->most) {
-        stop(reading);
+static void add_name(struct reading *reading, struct shf_s3_listing *listing, const char *text) {
+    size_t size = strlen(text);
+    if (listing->count >= reading->most || size > SHF_S3_LISTING_BYTES - listing->name_bytes) {
+        stop(reading, SHF_E_LIMIT);
         return;
     }
-    if (page->count == page->capacity) {
-        size_t capacity = page->capacity ? page->capacity * 2 : 64;
-        char **grown = shf_realloc_array(page->names, capacity, sizeof *grown);
+    if (listing->count == listing->capacity) {
+        size_t capacity = listing->capacity ? listing->capacity * 2 : 64;
+        char **grown = shf_realloc_array(listing->names, capacity, sizeof *grown);
         if (!grown) {
-            reading->no_memory = true;
-            stop(reading);
+            stop(reading, SHF_E_NO_MEMORY);
             return;
         }
-        page->names = grown;
-        page->capacity = capacity;
+        listing->names = grown;
+        listing->capacity = capacity;
     }
-    char *name = shf_alloc(strlen(text) + 1);
-    if (!name || !decode(text, name)) {
-        reading->no_memory = !name;
-        shf_free(name);
-        stop(reading);
+    char *name = shf_strdup(text);
+    if (!name) {
+        stop(reading, SHF_E_NO_MEMORY);
         return;
     }
-    page->names[page->count++] = name;
+    listing->name_bytes += size;
+    listing->names[listing->count++] = name;
 }
 
 static void listing_leaf(struct reading *reading, const char *parent, const char *name, const char *text) {
-    struct shf_s3_page *page = reading->target;
-    bool is_key = strcmp(parent, "Contents") == 0 && strcmp(name, "Key") == 0;
-    bool is_prefix = strcmp(parent, "CommonPrefixes") == 0 && strcmp(name, "Prefix") == 0;
-    if (reading->depth == 1 && strcmp(name, "ListBucketResult") != 0) stop(reading);
-    if (is_key || is_prefix) {
-        add_name(reading, page, text);
-    } else if (strcmp(parent, "ListBucketResult") == 0 && strcmp(name, "IsTruncated") == 0) {
-        page->is_truncated = strcmp(text, "true") == 0;
-    } else if (strcmp(parent, "ListBucketResult") == 0 && strcmp(name, "NextContinuationToken") == 0) {
-        shf_free(page->continuation);
-        page->continuation = shf_strdup(text);
-        if (!page->continuation) {
-            reading->no_memory = true;
-            stop(reading);
+    struct shf_s3_listing *listing = reading->target;
+    bool is_top = reading->depth == 2 && strcmp(parent, "ListBucketResult") == 0;
+    bool is_entry = reading->depth == 3 && strcmp(reading->path[0], "ListBucketResult") == 0;
+    if (reading->depth == 1) {
+        reading->root_seen = strcmp(name, "ListBucketResult") == 0;
+    } else if (is_entry && ((strcmp(parent, "Contents") == 0 && strcmp(name, "Key") == 0) ||
+                            (strcmp(parent, "CommonPrefixes") == 0 && strcmp(name, "Prefix") == 0))) {
+        add_name(reading, listing, text);
+    } else if (is_top && strcmp(name, "EncodingType") == 0) {
+        reading->names_encoded = strcmp(text, "url") == 0;
+    } else if (is_top && strcmp(name, "IsTruncated") == 0) {
+        listing->is_truncated = strcmp(text, "true") == 0;
+    } else if (is_top && strcmp(name, "NextContinuationToken") == 0) {
+        shf_free(listing->continuation);
+        listing->continuation = shf_strdup(text);
+        if (!listing->continuation) stop(reading, SHF_E_NO_MEMORY);
+    }
+}
+
+/* Only the document's end says whether its names are encoded: a server may not know encoding-type. */
+static bool decode_names(struct shf_s3_listing *listing, size_t first) {
+    for (size_t i = first; i < listing->count; i++) {
+        if (!decode(listing->names[i])) return false;
+    }
+    return true;
+}
+
+shf_status shf_s3_listing_add(struct shf_s3_listing *listing, const void *data, size_t size, size_t most,
+                              struct shf_error **error) {
+    struct reading reading = {.leaf = listing_leaf, .target = listing, .most = most};
+    size_t first = listing->count;
+    char *before = listing->continuation;
+    listing->is_truncated = false;
+    listing->continuation = NULL;
+    shf_status status = read_document(&reading, data, size);
+    bool is_same = listing->continuation && before && strcmp(listing->continuation, before) == 0;
+    shf_free(before);
+    switch (status) {
+    case SHF_OK: break;
+    case SHF_E_NO_MEMORY: return shf_error_set(error, status, "no memory for a listing");
+    case SHF_E_LIMIT: return shf_error_set(error, status, "the listing has more than %zu names, or they are too long", most);
+    default: return shf_error_set(error, SHF_E_STORE, "the answer is no S3 listing");
+    }
+    if (!reading.root_seen) return shf_error_set(error, SHF_E_STORE, "the answer is no S3 listing");
+    if (reading.names_encoded && !decode_names(listing, first)) {
+        return shf_error_set(error, SHF_E_STORE, "the listing has a name that is not encoded as it says");
+    }
+    if (listing->is_truncated && (!listing->continuation || !*listing->continuation || is_same)) {
+        return shf_error_set(error, SHF_E_STORE, "the listing goes on but names no next page");
+    }
+    return SHF_OK;
+}
+
+void shf_s3_listing_free(struct shf_s3_listing *listing) {
+    for (size_t i = 0; i < listing->count; i++) shf_free(listing->names[i]);
+    shf_free(listing->names);
+    shf_free(listing->continuation);
+    memset(listing, 0, sizeof *listing);
+}
+
+static int by_bytes(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
+
+shf_status shf_s3_listing_tidy(struct shf_s3_listing *listing, const char *prefix, struct shf_error **error) {
+    size_t size = strlen(prefix), kept = 0;
+    for (size_t i = 0; i < listing->count; i++) {
+        char *name = listing->names[i];
+        bool is_below = strncmp(name, prefix, size) == 0;
+        const char *slash = is_below ? strchr(name + size, '/') : NULL;
+        if (!is_below || (slash && slash[1])) {
+            return shf_error_set(error, SHF_E_STORE, "the listing has a name that is not directly below the prefix");
+        }
+        memmove(name, name + size, strlen(name + size) + 1);
+    }
+    if (listing->count) qsort(listing->names, listing->count, sizeof *listing->names, by_bytes);
+    for (size_t i = 0; i < listing->count; i++) {
+        char *name = listing->names[i];
+        if (!*name || (kept && strcmp(listing->names[kept - 1], name) == 0)) {
+            shf_free(name);
+        } else {
+            listing->names[kept++] = name;
         }
     }
-}
-
-shf_status shf_s3_page_parse(const void *data, size_t size, size_t most, struct shf_s3_page *page, struct shf_error **error) {
-    struct reading reading = {.leaf = listing_leaf, .target = page, .most = most};
-    page->is_truncated = false;
-    shf_free(page->continuation);
-    page->continuation = NULL;
-    if (read_document(&reading, data, size)) {
-        if (!page->is_truncated || page->continuation) return SHF_OK;
-        return shf_error_set(error, SHF_E_STORE, "the listing is cut off but names no next page");
-    }
-    if (reading.no_memory) return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for a listing");
-    if (page->count == most) return shf_error_set(error, SHF_E_LIMIT, "the listing has more than %zu names", most);
-    return shf_error_set(error, SHF_E_STORE, "the answer is no S3 listing");
-}
-
-void shf_s3_page_free(struct shf_s3_page *page) {
-    for (size_t i = 0; i < page->count; i++) shf_free(page->names[i]);
-    shf_free(page->names);
-    shf_free(page->continuation);
-    memset(page, 0, sizeof *page);
+    listing->count = kept;
+    return SHF_OK;
 }
 
 /* ---- errors ---- */
@@ -190,6 +248,7 @@ static void problem_leaf(struct reading *reading, const char *parent, const char
     if (strcmp(parent, "Error") != 0) return;
     if (strcmp(name, "Code") == 0) keep_printable(text, problem->code, sizeof problem->code);
     if (strcmp(name, "Message") == 0) keep_printable(text, problem->message, sizeof problem->message);
+    if (strcmp(name, "Region") == 0) keep_printable(text, problem->region, sizeof problem->region);
 }
 
 void shf_s3_problem_parse(const void *data, size_t size, struct shf_s3_problem *out) {

@@ -1,4 +1,4 @@
-/* What S3 says in XML: a page of a listing, and error bodies. Pure; bounded; entities are not expanded. */
+/* What S3 says in XML: a page of a listing, and error bodies. Pure; bounded; no document type, so no entities. */
 #ifndef SHF_IO_S3_XML_H
 #define SHF_IO_S3_XML_H
 
@@ -7,18 +7,32 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct shf_s3_page {
+#define SHF_S3_LISTING_BYTES (256u << 20) /* of all names of a listing together */
+
+/* Zeroed before the first page. */
+struct shf_s3_listing {
     char **names; /* keys and common prefixes, decoded, whole */
-    size_t count, capacity;
+    size_t count, capacity, name_bytes;
     bool is_truncated;
     char *continuation; /* token of the next page, or NULL */
 };
-/* SHF_E_STORE when it is no listing. Names are added to those that are there; at most `most` in all (SHF_E_LIMIT). */
-shf_status shf_s3_page_parse(const void *data, size_t size, size_t most, struct shf_s3_page *page, struct shf_error **error);
-void shf_s3_page_free(struct shf_s3_page *page);
+/*
+ * Adds the names of a page to those that are there; at most `most` in all (SHF_E_LIMIT). SHF_E_STORE when it is no
+ * listing, or names the page that it is itself. The listing is to be freed in any case.
+ */
+shf_status shf_s3_listing_add(struct shf_s3_listing *listing, const void *data, size_t size, size_t most,
+                              struct shf_error **error);
+void shf_s3_listing_free(struct shf_s3_listing *listing);
+
+/*
+ * Makes the names relative to prefix, sorts them, drops doubles and the prefix itself. SHF_E_STORE when one is not
+ * directly below the prefix.
+ */
+shf_status shf_s3_listing_tidy(struct shf_s3_listing *listing, const char *prefix, struct shf_error **error);
 
 struct shf_s3_problem {
-    char code[64], message[256]; /* "" when absent */
+    char code[64], message[256]; /* printable ASCII; "" when absent */
+    char region[64];             /* where the bucket is, when the server says so */
 };
 /* Whatever can be read of an error body; never fails. */
 void shf_s3_problem_parse(const void *data, size_t size, struct shf_s3_problem *out);
