@@ -103,7 +103,7 @@ random_hex() { od -An -N"$1" -tx1 /dev/urandom | tr -d ' \n'; }
 # AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION. at_end stops it.
 s3server_start() {
     scratch_make
-    mkdir -p "$scratch/s3" "$scratch/s3-sidecar" # a sidecar, since not every file system has extended attributes
+    mkdir -p "$scratch/s3" "$scratch/sidecar" # not every file system has extended attributes
     AWS_ACCESS_KEY_ID=$(random_hex 8) AWS_SECRET_ACCESS_KEY=$(random_hex 20) AWS_REGION=us-east-1
     export AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_REGION
     attempt=0
@@ -111,7 +111,7 @@ s3server_start() {
         attempt=$((attempt + 1))
         port=$((20000 + $(od -An -N2 -tu2 /dev/urandom) % 40000))
         ROOT_ACCESS_KEY=$AWS_ACCESS_KEY_ID ROOT_SECRET_KEY=$AWS_SECRET_ACCESS_KEY \
-            "$s3server" --port "127.0.0.1:$port" --quiet posix --sidecar "$scratch/s3-sidecar" "$scratch/s3" >"$scratch/s3.log" 2>&1 &
+            "$s3server" --port "127.0.0.1:$port" --quiet posix --sidecar "$scratch/sidecar" "$scratch/s3" >"$scratch/s3.log" 2>&1 &
         s3server_pid=$!
         AWS_ENDPOINT_URL=http://127.0.0.1:$port
         export AWS_ENDPOINT_URL
