@@ -16,7 +16,7 @@ typedef struct shf_reader shf_reader;
 enum { SHF_ACCESS_AUTO = 0, SHF_ACCESS_DOWNLOAD = 1, SHF_ACCESS_RANGE = 2 };
 enum { SHF_ADDRESSING_AUTO = 0, SHF_ADDRESSING_PATH = 1, SHF_ADDRESSING_VIRTUAL = 2 };
 enum {
-    SHF_OPEN_LAZY = 1u << 0,        /* open each shard at its first use, not with the snapshot */
+    SHF_OPEN_LAZY = 1u << 0,         /* open each shard at its first use, not with the snapshot */
     SHF_OPEN_PRIVATE_COPY = 1u << 1, /* file:// shards: copy (reflink where possible) into local_root, map the copy */
 };
 enum { SHF_FALLBACK_NONE = -1 };
@@ -28,39 +28,39 @@ enum { SHF_FALLBACK_NONE = -1 };
  */
 typedef struct shf_s3_options {
     uint32_t struct_size;
-    uint32_t addressing;            /* SHF_ADDRESSING_*; auto = path style when an endpoint is set, else virtual */
-    const char *endpoint_url;       /* "http://127.0.0.1:9000"; plain http only when named here or in the environment */
-    const char *region;             /* default us-east-1 */
-    const char *access_key_id;      /* with secret_access_key, or neither */
+    uint32_t addressing;       /* SHF_ADDRESSING_*; auto = path style when an endpoint is set, else virtual */
+    const char *endpoint_url;  /* "http://127.0.0.1:9000"; plain http only when named here or in the environment */
+    const char *region;        /* default us-east-1 */
+    const char *access_key_id; /* with secret_access_key, or neither */
     const char *secret_access_key;
     const char *session_token;
-    const char *profile;            /* profile of the AWS shared files */
-    const char *ca_bundle;          /* path of a CA bundle */
-    uint32_t anonymous;             /* 1 = send unsigned requests */
-    uint32_t insecure_skip_verify;  /* 1 = do not verify TLS certificates */
-    uint32_t connect_timeout_ms;    /* 0 = 10,000 */
-    uint32_t read_timeout_ms;       /* longest silence within a response; 0 = 30,000 */
-    uint32_t max_attempts;          /* first try included; 0 = 6 */
+    const char *profile;           /* profile of the AWS shared files */
+    const char *ca_bundle;         /* path of a CA bundle */
+    uint32_t anonymous;            /* 1 = send unsigned requests */
+    uint32_t insecure_skip_verify; /* 1 = do not verify TLS certificates */
+    uint32_t connect_timeout_ms;   /* 0 = 10,000 */
+    uint32_t read_timeout_ms;      /* longest silence within a response; 0 = 30,000 */
+    uint32_t max_attempts;         /* first try included; 0 = 6 */
     uint32_t reserved;
 } shf_s3_options;
 
 typedef struct shf_reader_options {
     uint32_t struct_size;
-    uint32_t flags;                  /* SHF_OPEN_* */
-    const char *url;                 /* s3://bucket/prefix, file:///path or a plain path; or the URL of _CURRENT */
-    const char *local_root;          /* local cache directory, made if missing; NULL = $XDG_CACHE_HOME/shardyfusion */
-    const char *manifest_ref;        /* pin this manifest (a URL, or its tail from manifests/ on); NULL = _CURRENT */
-    uint32_t history_offset;         /* pin the manifest this many places before the newest, plus one; 0 = not asked */
-    int32_t max_fallback_attempts;   /* older manifests tried when one is malformed; 0 = 3, SHF_FALLBACK_NONE = fail */
-    uint32_t access_mode;            /* SHF_ACCESS_*; until range reads exist every mode downloads */
-    uint32_t max_concurrency;        /* shard operations in flight for this reader; 0 = 4 a worker thread, at least 8 */
-    uint64_t auto_per_shard_bytes;   /* threshold of SHF_ACCESS_AUTO; 0 = 16 MiB */
-    uint64_t auto_total_bytes;       /* threshold of SHF_ACCESS_AUTO; 0 = 2 GiB */
-    uint64_t cache_max_bytes;        /* cap of the local cache; 0 = 64 GiB. What a reader maps is never removed */
-    int64_t timeout_ms;              /* default deadline of lookups, searches, close and history; 0 = 60,000, < 0 = none.
+    uint32_t flags;                /* SHF_OPEN_* */
+    const char *url;               /* s3://bucket/prefix, file:///path or a plain path; or the URL of _CURRENT */
+    const char *local_root;        /* local cache directory, made if missing; NULL = $XDG_CACHE_HOME/shardyfusion */
+    const char *manifest_ref;      /* pin this manifest (a URL, or its tail from manifests/ on); NULL = _CURRENT */
+    uint32_t history_offset;       /* pin the manifest this many places before the newest, plus one; 0 = not asked */
+    int32_t max_fallback_attempts; /* older manifests tried when one is malformed; 0 = 3, SHF_FALLBACK_NONE = fail */
+    uint32_t access_mode;          /* SHF_ACCESS_*; until range reads exist every mode downloads */
+    uint32_t max_concurrency;      /* shard operations in flight for this reader; 0 = 4 a worker thread, at least 8 */
+    uint64_t auto_per_shard_bytes; /* threshold of SHF_ACCESS_AUTO; 0 = 16 MiB */
+    uint64_t auto_total_bytes;     /* threshold of SHF_ACCESS_AUTO; 0 = 2 GiB */
+    uint64_t cache_max_bytes;      /* cap of the local cache; 0 = 64 GiB. What a reader maps is never removed */
+    int64_t timeout_ms;            /* default deadline of lookups, searches, close and history; 0 = 60,000, < 0 = none.
                                         Open and refresh have none by default: transfers are bounded by inactivity */
     const char *const *allowed_prefixes; /* further URL prefixes that a manifest may name; NULL-terminated or NULL */
-    const shf_s3_options *s3;        /* NULL = all from the environment */
+    const shf_s3_options *s3;            /* NULL = all from the environment */
 } shf_reader_options;
 
 /*
@@ -69,8 +69,7 @@ typedef struct shf_reader_options {
  * shf_op_take_reader. Errors: STATE (no _CURRENT, no valid manifest), MANIFEST, NOT_FOUND, ACCESS, STORE*,
  * CORRUPT, INDEX, UNSUPPORTED, LOCAL, DEADLINE, CANCELLED.
  */
-SHF_API shf_status shf_open(shf_runtime *runtime, const shf_reader_options *options, const shf_call *call,
-                            shf_op_id *id);
+SHF_API shf_status shf_open(shf_runtime *runtime, const shf_reader_options *options, const shf_call *call, shf_op_id *id);
 
 /* Moves the reader out of a successful open. SHF_E_INVALID for another operation, or when taken before. */
 SHF_API shf_status shf_op_take_reader(shf_op *op, shf_reader **out);
@@ -78,14 +77,14 @@ SHF_API shf_status shf_op_take_reader(shf_op *op, shf_reader **out);
 /* What an open or a refresh did. */
 typedef struct shf_open_info {
     uint32_t struct_size;
-    uint32_t changed;             /* refresh: 1 = a new snapshot is served; open: always 1 */
-    int64_t current_ns;           /* reading _CURRENT (and listing manifests/, where that was needed) */
-    int64_t manifest_ns;          /* reading and checking manifests */
-    int64_t shards_ns;            /* opening shards */
+    uint32_t changed;    /* refresh: 1 = a new snapshot is served; open: always 1 */
+    int64_t current_ns;  /* reading _CURRENT (and listing manifests/, where that was needed) */
+    int64_t manifest_ns; /* reading and checking manifests */
+    int64_t shards_ns;   /* opening shards */
     uint32_t shards_opened;
-    uint32_t shards_reused;       /* refresh: unchanged, taken over from the old snapshot */
-    uint32_t fallback_attempts;   /* older manifests tried */
-    uint32_t manifest_malformed;  /* refresh: 1 = the new manifest is malformed, the old snapshot stays */
+    uint32_t shards_reused;      /* refresh: unchanged, taken over from the old snapshot */
+    uint32_t fallback_attempts;  /* older manifests tried */
+    uint32_t manifest_malformed; /* refresh: 1 = the new manifest is malformed, the old snapshot stays */
     uint64_t downloaded_bytes;
 } shf_open_info;
 
@@ -149,8 +148,8 @@ typedef struct shf_query {
     uint32_t shard_count;      /* number of shard_ids */
     const uint32_t *shard_ids; /* NULL = all shards (or those of the context); else just these, count 0 = none */
     const shf_routing_context *context; /* NULL, or where to search; shard_ids win over it */
-    const shf_vector_id *like; /* instead of vector: the stored vector of this id (the first in shard order) */
-    uint32_t num_probes;       /* vector-only snapshots; 0 = the manifest's */
+    const shf_vector_id *like;          /* instead of vector: the stored vector of this id (the first in shard order) */
+    uint32_t num_probes;                /* vector-only snapshots; 0 = the manifest's */
     uint32_t reserved;
 } shf_query;
 
@@ -158,15 +157,15 @@ typedef struct shf_query {
 SHF_API shf_status shf_search(shf_reader *reader, const shf_query *query, const shf_call *call, shf_op_id *id);
 
 /* Runs `count` queries (1 to 65,536) together over one snapshot; one result list a query, in the order given. */
-SHF_API shf_status shf_batch_search(shf_reader *reader, const shf_query *queries, size_t count,
-                                    const shf_call *call, shf_op_id *id);
+SHF_API shf_status shf_batch_search(shf_reader *reader, const shf_query *queries, size_t count, const shf_call *call,
+                                    shf_op_id *id);
 
 typedef struct shf_hit {
     uint32_t struct_size;
-    uint32_t shard;      /* shard that holds the row */
-    double score;        /* distance */
+    uint32_t shard; /* shard that holds the row */
+    double score;   /* distance */
     shf_vector_id id;
-    shf_slice payload;   /* JSON object text as stored; data NULL = no payload */
+    shf_slice payload; /* JSON object text as stored; data NULL = no payload */
 } shf_hit;
 
 typedef struct shf_search_info {
@@ -208,10 +207,10 @@ SHF_API shf_status shf_history(shf_runtime *runtime, const shf_reader_options *o
 
 typedef struct shf_manifest_entry {
     uint32_t struct_size;
-    uint32_t offset;            /* 0 = newest */
-    const char *ref;            /* URL under the opened prefix; lives as long as the operation */
+    uint32_t offset; /* 0 = newest */
+    const char *ref; /* URL under the opened prefix; lives as long as the operation */
     const char *run_id;
-    int64_t published_at_us;    /* microseconds since 1970 UTC, from the directory name */
+    int64_t published_at_us; /* microseconds since 1970 UTC, from the directory name */
 } shf_manifest_entry;
 
 SHF_API size_t shf_op_manifest_count(const shf_op *op);
@@ -246,19 +245,19 @@ typedef struct shf_snapshot_info {
 typedef struct shf_shard_info {
     uint32_t struct_size;
     uint32_t shard;
-    uint32_t is_empty;       /* 1 = no rows, no object */
+    uint32_t is_empty; /* 1 = no rows, no object */
     uint32_t attempt;
     uint64_t row_count;
-    uint64_t db_bytes;       /* a hint */
-    const char *min_key;     /* JSON text (number or string), or NULL; informational */
+    uint64_t db_bytes;   /* a hint */
+    const char *min_key; /* JSON text (number or string), or NULL; informational */
     const char *max_key;
-    const char *db_url;      /* as in the manifest; NULL when empty */
+    const char *db_url; /* as in the manifest; NULL when empty */
 } shf_shard_info;
 
 typedef struct shf_vector_info {
     uint32_t struct_size;
     uint32_t dimension;
-    const char *metric;       /* cosine, l2, dot_product */
+    const char *metric; /* cosine, l2, dot_product */
     const char *index_type;
     const char *quantization; /* NULL = none */
     const char *index_params; /* JSON object text */
@@ -277,14 +276,13 @@ SHF_API shf_status shf_snapshot_route_key(const shf_snapshot *snapshot, const sh
 
 /* Shards of `count` keys: shards[i] belongs to keys[i]. */
 SHF_API shf_status shf_snapshot_shards_for_keys(const shf_snapshot *snapshot, const shf_key *keys, size_t count,
-                                                const shf_routing_context *context, uint32_t *shards,
-                                                shf_error **error);
+                                                const shf_routing_context *context, uint32_t *shards, shf_error **error);
 
 enum { SHF_HEALTHY = 1, SHF_DEGRADED = 2, SHF_UNHEALTHY = 3 };
 
 typedef struct shf_health_info {
     uint32_t struct_size;
-    uint32_t status;           /* SHF_HEALTHY, SHF_DEGRADED (older than the threshold), SHF_UNHEALTHY (closed) */
+    uint32_t status; /* SHF_HEALTHY, SHF_DEGRADED (older than the threshold), SHF_UNHEALTHY (closed) */
     uint32_t num_shards;
     uint32_t is_closed;
     double manifest_age_seconds; /* since publication */
@@ -307,8 +305,8 @@ SHF_API shf_status shf_get_sync(shf_reader *reader, const shf_key *key, const sh
 SHF_API shf_status shf_multi_get_sync(shf_reader *reader, const shf_key *keys, size_t count,
                                       const shf_routing_context *context, int64_t timeout_ms, shf_op **op);
 SHF_API shf_status shf_search_sync(shf_reader *reader, const shf_query *query, int64_t timeout_ms, shf_op **op);
-SHF_API shf_status shf_batch_search_sync(shf_reader *reader, const shf_query *queries, size_t count,
-                                         int64_t timeout_ms, shf_op **op);
+SHF_API shf_status shf_batch_search_sync(shf_reader *reader, const shf_query *queries, size_t count, int64_t timeout_ms,
+                                         shf_op **op);
 SHF_API shf_status shf_refresh_sync(shf_reader *reader, int64_t timeout_ms, shf_op **op);
 SHF_API shf_status shf_close_sync(shf_reader *reader, int mode, int64_t timeout_ms, shf_op **op);
 SHF_API shf_status shf_history_sync(shf_runtime *runtime, const shf_reader_options *options, uint32_t limit,

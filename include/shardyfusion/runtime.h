@@ -39,16 +39,16 @@ SHF_API shf_status shf_runtime_free(shf_runtime *runtime);
 
 typedef struct shf_runtime_stats {
     uint32_t struct_size;
-    uint32_t inflight_ops;       /* accepted and not yet released */
-    uint64_t budget_bytes;       /* the limit */
-    uint64_t budget_used_bytes;  /* charged now */
-    uint64_t mapped_bytes;       /* files mapped now (shards and vector layouts), not charged to the budget */
-    uint64_t store_requests;     /* requests sent to stores, retries included */
+    uint32_t inflight_ops;      /* accepted and not yet released */
+    uint64_t budget_bytes;      /* the limit */
+    uint64_t budget_used_bytes; /* charged now */
+    uint64_t mapped_bytes;      /* files mapped now (shards and vector layouts), not charged to the budget */
+    uint64_t store_requests;    /* requests sent to stores, retries included */
     uint64_t store_retries;
-    uint64_t downloaded_bytes;   /* bodies received from stores */
-    uint64_t cache_hits;         /* shards found whole in the local cache */
+    uint64_t downloaded_bytes; /* bodies received from stores */
+    uint64_t cache_hits;       /* shards found whole in the local cache */
     uint64_t cache_misses;
-    uint64_t refresh_failures;   /* refreshes that kept the old snapshot because the new manifest is malformed */
+    uint64_t refresh_failures; /* refreshes that kept the old snapshot because the new manifest is malformed */
 } shf_runtime_stats;
 
 SHF_API shf_status shf_runtime_stats_get(shf_runtime *runtime, shf_runtime_stats *out);
@@ -114,9 +114,9 @@ SHF_API shf_status shf_cancel(shf_runtime *runtime, shf_op_id id);
 
 SHF_API void *shf_op_tag(const shf_op *op);
 SHF_API shf_op_id shf_op_get_id(const shf_op *op);
-SHF_API shf_status shf_op_status(const shf_op *op);       /* SHF_OK or the code of its error */
-SHF_API const shf_error *shf_op_error(const shf_op *op);  /* NULL on success; owned by the operation */
-SHF_API int64_t shf_op_latency_ns(const shf_op *op);      /* from acceptance to completion */
+SHF_API shf_status shf_op_status(const shf_op *op);      /* SHF_OK or the code of its error */
+SHF_API const shf_error *shf_op_error(const shf_op *op); /* NULL on success; owned by the operation */
+SHF_API int64_t shf_op_latency_ns(const shf_op *op);     /* from acceptance to completion */
 
 /* Frees the operation, its results and its error. */
 SHF_API void shf_op_release(shf_op *op);

@@ -21,13 +21,13 @@ extern "C" {
 #endif
 
 /* SHF_INIT(p) zeroes the struct that p points at and sets its struct_size. */
-#define SHF_INIT(p)                                                                                          \
-    do {                                                                                                     \
-        unsigned char *shf_init_bytes_ = (unsigned char *)(p);                                               \
-        for (size_t shf_init_i_ = 0; shf_init_i_ < sizeof *(p); shf_init_i_++) {                             \
-            shf_init_bytes_[shf_init_i_] = 0;                                                                \
-        }                                                                                                    \
-        (p)->struct_size = (uint32_t)sizeof *(p);                                                            \
+#define SHF_INIT(p)                                                                                                    \
+    do {                                                                                                               \
+        unsigned char *shf_init_bytes_ = (unsigned char *)(p);                                                         \
+        for (size_t shf_init_i_ = 0; shf_init_i_ < sizeof *(p); shf_init_i_++) {                                       \
+            shf_init_bytes_[shf_init_i_] = 0;                                                                          \
+        }                                                                                                              \
+        (p)->struct_size = (uint32_t)sizeof *(p);                                                                      \
     } while (0)
 
 /* 0 or a negative SHF_E_* code. */
@@ -35,27 +35,27 @@ typedef int32_t shf_status;
 
 enum {
     SHF_OK = 0,
-    SHF_E_INVALID = -1,     /* an argument, option or key is wrong: fix the call                    (config) */
-    SHF_E_UNSUPPORTED = -2, /* the snapshot needs something this build does not read; named          (config) */
-    SHF_E_ROUTING = -3,     /* the key or context routes to no shard                                (routing) */
-    SHF_E_MANIFEST = -4,    /* _CURRENT or the manifest is malformed, or names what it must not    (manifest) */
-    SHF_E_STATE = -5,       /* there is nothing to serve: no _CURRENT, no valid manifest              (state) */
-    SHF_E_CLOSED = -6,      /* the reader is closed                                                   (state) */
-    SHF_E_FORKED = -7,      /* the handle was made before fork(), in the parent                       (state) */
-    SHF_E_NOT_FOUND = -8,   /* an object that must be there is not                                    (store) */
-    SHF_E_ACCESS = -9,      /* credentials are missing or refused                                     (store) */
-    SHF_E_STORE = -10,      /* the store answered with a final error                                  (store) */
+    SHF_E_INVALID = -1,      /* an argument, option or key is wrong: fix the call                    (config) */
+    SHF_E_UNSUPPORTED = -2,  /* the snapshot needs something this build does not read; named          (config) */
+    SHF_E_ROUTING = -3,      /* the key or context routes to no shard                                (routing) */
+    SHF_E_MANIFEST = -4,     /* _CURRENT or the manifest is malformed, or names what it must not    (manifest) */
+    SHF_E_STATE = -5,        /* there is nothing to serve: no _CURRENT, no valid manifest              (state) */
+    SHF_E_CLOSED = -6,       /* the reader is closed                                                   (state) */
+    SHF_E_FORKED = -7,       /* the handle was made before fork(), in the parent                       (state) */
+    SHF_E_NOT_FOUND = -8,    /* an object that must be there is not                                    (store) */
+    SHF_E_ACCESS = -9,       /* credentials are missing or refused                                     (store) */
+    SHF_E_STORE = -10,       /* the store answered with a final error                                  (store) */
     SHF_E_STORE_RETRY = -11, /* the store failed for now: 5xx, reset, time-out; retries used up  (store, retryable) */
-    SHF_E_CORRUPT = -12,    /* bytes of a shard contradict its format                               (adapter) */
-    SHF_E_INDEX = -13,      /* vectors of a shard contradict the manifest or their format             (index) */
-    SHF_E_BUSY = -14,       /* a queue or table is full: drain completions, then call again (limit, retryable) */
-    SHF_E_NO_MEMORY = -15,  /* the budget or the system has no memory left                  (limit, retryable) */
-    SHF_E_LIMIT = -16,      /* something is larger than a named limit                                 (limit) */
-    SHF_E_DEADLINE = -17,   /* the time given to the operation is over                  (deadline, retryable) */
-    SHF_E_CANCELLED = -18,  /* cancelled by shf_cancel or by closing                              (cancelled) */
-    SHF_E_LOCAL = -19,      /* a local file operation failed (cache directory, disk full)             (store) */
-    SHF_E_INTERNAL = -20,   /* a bug in this library; please report it                             (internal) */
-    SHF_NOT_FOUND = 1       /* not an error: the key is absent (status of a shf_value) */
+    SHF_E_CORRUPT = -12,     /* bytes of a shard contradict its format                               (adapter) */
+    SHF_E_INDEX = -13,       /* vectors of a shard contradict the manifest or their format             (index) */
+    SHF_E_BUSY = -14,        /* a queue or table is full: drain completions, then call again (limit, retryable) */
+    SHF_E_NO_MEMORY = -15,   /* the budget or the system has no memory left                  (limit, retryable) */
+    SHF_E_LIMIT = -16,       /* something is larger than a named limit                                 (limit) */
+    SHF_E_DEADLINE = -17,    /* the time given to the operation is over                  (deadline, retryable) */
+    SHF_E_CANCELLED = -18,   /* cancelled by shf_cancel or by closing                              (cancelled) */
+    SHF_E_LOCAL = -19,       /* a local file operation failed (cache directory, disk full)             (store) */
+    SHF_E_INTERNAL = -20,    /* a bug in this library; please report it                             (internal) */
+    SHF_NOT_FOUND = 1        /* not an error: the key is absent (status of a shf_value) */
 };
 
 /* Error categories, see shf_error_category. */
@@ -132,7 +132,14 @@ static inline shf_key shf_key_from_bytes(const void *data, size_t size) {
     return key;
 }
 
-enum { SHF_CONTEXT_INT = 1, SHF_CONTEXT_UINT, SHF_CONTEXT_DOUBLE, SHF_CONTEXT_BOOL, SHF_CONTEXT_TEXT, SHF_CONTEXT_BYTES };
+enum {
+    SHF_CONTEXT_INT = 1,
+    SHF_CONTEXT_UINT,
+    SHF_CONTEXT_DOUBLE,
+    SHF_CONTEXT_BOOL,
+    SHF_CONTEXT_TEXT,
+    SHF_CONTEXT_BYTES
+};
 
 /* One column of a routing context (for snapshots sharded by an expression; HASH snapshots ignore it). */
 typedef struct shf_context_value {
@@ -162,14 +169,14 @@ typedef struct shf_routing_context {
  */
 typedef struct shf_error shf_error;
 
-SHF_API shf_status shf_error_code(const shf_error *error);      /* SHF_E_*; SHF_OK for NULL */
-SHF_API int32_t shf_error_category(const shf_error *error);     /* SHF_CATEGORY_* */
-SHF_API int shf_error_retryable(const shf_error *error);        /* 1: the same call may succeed later */
-SHF_API const char *shf_error_message(const shf_error *error);  /* what, where, what to do; never NULL */
-SHF_API int64_t shf_error_shard(const shf_error *error);        /* shard id, or -1 */
-SHF_API int32_t shf_error_http_status(const shf_error *error);  /* the store's HTTP status, or 0 */
-SHF_API const char *shf_error_object(const shf_error *error);   /* URL of the object concerned, or "" */
-SHF_API void shf_error_free(shf_error *error);                  /* for errors that the caller owns */
+SHF_API shf_status shf_error_code(const shf_error *error);     /* SHF_E_*; SHF_OK for NULL */
+SHF_API int32_t shf_error_category(const shf_error *error);    /* SHF_CATEGORY_* */
+SHF_API int shf_error_retryable(const shf_error *error);       /* 1: the same call may succeed later */
+SHF_API const char *shf_error_message(const shf_error *error); /* what, where, what to do; never NULL */
+SHF_API int64_t shf_error_shard(const shf_error *error);       /* shard id, or -1 */
+SHF_API int32_t shf_error_http_status(const shf_error *error); /* the store's HTTP status, or 0 */
+SHF_API const char *shf_error_object(const shf_error *error);  /* URL of the object concerned, or "" */
+SHF_API void shf_error_free(shf_error *error);                 /* for errors that the caller owns */
 
 /* ---- reference-counted buffers ---------------------------------------------------------------------- */
 

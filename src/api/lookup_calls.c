@@ -19,8 +19,7 @@ static shf_status check_context(const shf_routing_context *context) {
     return context->struct_size < sizeof *context || (context->count && !context->values) ? SHF_E_INVALID : SHF_OK;
 }
 
-static shf_status check(const shf_reader *reader, const shf_key *keys, size_t count,
-                        const shf_routing_context *context) {
+static shf_status check(const shf_reader *reader, const shf_key *keys, size_t count, const shf_routing_context *context) {
     if (!reader) return SHF_E_INVALID;
     shf_status status = check_keys(keys, count);
     return status ? status : check_context(context);
@@ -34,8 +33,8 @@ shf_status shf_get(shf_reader *reader, const shf_key *key, const shf_routing_con
     return status ? status : shf_reader_lookup(reader, SHF_OP_GET, key, 1, context, &submission, id);
 }
 
-shf_status shf_get_sync(shf_reader *reader, const shf_key *key, const shf_routing_context *context,
-                        int64_t timeout_ms, shf_op **op) {
+shf_status shf_get_sync(shf_reader *reader, const shf_key *key, const shf_routing_context *context, int64_t timeout_ms,
+                        shf_op **op) {
     struct shf_sync sync;
     if (!op) return SHF_E_INVALID;
     shf_sync_begin(&sync, timeout_ms);
@@ -53,8 +52,8 @@ shf_status shf_multi_get(shf_reader *reader, const shf_key *keys, size_t count, 
     return status ? status : shf_reader_lookup(reader, SHF_OP_MULTI_GET, keys, count, context, &submission, id);
 }
 
-shf_status shf_multi_get_sync(shf_reader *reader, const shf_key *keys, size_t count,
-                              const shf_routing_context *context, int64_t timeout_ms, shf_op **op) {
+shf_status shf_multi_get_sync(shf_reader *reader, const shf_key *keys, size_t count, const shf_routing_context *context,
+                              int64_t timeout_ms, shf_op **op) {
     static const shf_key none;
     struct shf_sync sync;
     if (!op) return SHF_E_INVALID;

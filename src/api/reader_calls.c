@@ -82,8 +82,8 @@ shf_status shf_history(shf_runtime *runtime, const shf_reader_options *options, 
     return status ? status : shf_reader_history(source, limit ? limit : DEFAULT_HISTORY, &submission, id);
 }
 
-shf_status shf_history_sync(shf_runtime *runtime, const shf_reader_options *options, uint32_t limit,
-                            int64_t timeout_ms, shf_op **op) {
+shf_status shf_history_sync(shf_runtime *runtime, const shf_reader_options *options, uint32_t limit, int64_t timeout_ms,
+                            shf_op **op) {
     struct shf_sync sync;
     struct shf_source *source;
     if (!op) return SHF_E_INVALID;

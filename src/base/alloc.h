@@ -23,7 +23,7 @@ void *shf_alloc_zero(size_t count, size_t size);
 void *shf_alloc_array(size_t count, size_t size);
 void *shf_realloc_array(void *old, size_t count, size_t size);
 void *shf_alloc_aligned(size_t alignment, size_t size); /* free with shf_free_aligned */
-void shf_free(void *memory); /* NULL is fine */
+void shf_free(void *memory);                            /* NULL is fine */
 void shf_free_aligned(void *memory);
 
 char *shf_strdup(const char *text);

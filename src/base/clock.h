@@ -8,7 +8,7 @@
 
 struct shf_clock_seam {
     int64_t (*monotonic_ns)(void);
-    int64_t (*wall_us)(void); /* microseconds since 1970 UTC */
+    int64_t (*wall_us)(void);                     /* microseconds since 1970 UTC */
     bool (*random_bytes)(void *out, size_t size); /* unpredictable; false when the system has none */
 };
 void shf_clock_set_seam(const struct shf_clock_seam *seam); /* NULL (members too) = the system's */

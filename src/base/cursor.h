@@ -14,9 +14,7 @@ struct shf_cursor {
     size_t left;
 };
 
-static inline struct shf_cursor shf_cursor_of(const void *data, size_t size) {
-    return (struct shf_cursor){data, size};
-}
+static inline struct shf_cursor shf_cursor_of(const void *data, size_t size) { return (struct shf_cursor){data, size}; }
 
 static inline bool shf_cursor_bytes(struct shf_cursor *c, size_t size, const uint8_t **out) {
     if (c->left < size) return false;

@@ -6,21 +6,21 @@
 #define SHF_LIMIT_SHARDS 65536u
 #define SHF_LIMIT_MANIFEST_BYTES (256u << 20)
 #define SHF_LIMIT_CURRENT_BYTES (64u << 10)
-#define SHF_LIMIT_LIST_PAGES 10000u       /* pages of a listing */
-#define SHF_LIMIT_LIST_KEYS 1000000u      /* names that one listing may return */
-#define SHF_LIMIT_XML_BYTES (16u << 20)   /* one page of a listing, or an error body */
+#define SHF_LIMIT_LIST_PAGES 10000u     /* pages of a listing */
+#define SHF_LIMIT_LIST_KEYS 1000000u    /* names that one listing may return */
+#define SHF_LIMIT_XML_BYTES (16u << 20) /* one page of a listing, or an error body */
 #define SHF_LIMIT_URL_BYTES 8192u
 #define SHF_LIMIT_JSON_BYTES (16u << 20)
 #define SHF_LIMIT_JSON_DEPTH 256u
 
 /* SQLite file format. */
-#define SHF_LIMIT_BTREE_DEPTH 24u         /* a valid file has at most about 20 levels */
+#define SHF_LIMIT_BTREE_DEPTH 24u /* a valid file has at most about 20 levels */
 #define SHF_LIMIT_SCHEMA_ROWS 4096u
 #define SHF_LIMIT_RECORD_COLUMNS 64u
 #define SHF_LIMIT_VALUE_BYTES 0x7fffffffu
 
 /* Vectors. */
-#define SHF_LIMIT_DIMENSION 8192u         /* sqlite-vec's own limit */
+#define SHF_LIMIT_DIMENSION 8192u /* sqlite-vec's own limit */
 #define SHF_LIMIT_CHUNK_SLOTS 4096u
 
 /* Operations. */
@@ -29,7 +29,7 @@
 #define SHF_LIMIT_KEYS_PER_CALL 1048576u
 #define SHF_LIMIT_QUERIES_PER_CALL 65536u
 #define SHF_LIMIT_WORKERS 256u
-#define SHF_LIMIT_ERROR_MESSAGE 1024u     /* bytes of an error message */
+#define SHF_LIMIT_ERROR_MESSAGE 1024u /* bytes of an error message */
 #define SHF_LIMIT_LOG_MESSAGE 1024u
 
 #endif

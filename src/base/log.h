@@ -11,7 +11,6 @@ struct shf_log {
 };
 
 /* log may be NULL. Messages are cut at SHF_LIMIT_LOG_MESSAGE. Secrets must not be in the arguments. */
-void shf_log_write(const struct shf_log *log, int level, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+void shf_log_write(const struct shf_log *log, int level, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -8,7 +8,7 @@
 
 /* Zero it (max_bytes set) to begin; a failed append (memory, maximum) sets `failed` and later ones do nothing. */
 struct shf_text {
-    char *data; /* NUL-terminated; NULL while empty */
+    char *data;                       /* NUL-terminated; NULL while empty */
     size_t size, capacity, max_bytes; /* max_bytes 0 = no maximum */
     bool failed;
 };

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define MAX_INTEGER_DIGITS 18   /* always within 64 bits */
+#define MAX_INTEGER_DIGITS 18    /* always within 64 bits */
 #define MAX_DECIMAL_EXPONENT 307 /* 9.99e307 is within a double */
 
 /* The one pass over the text that makes it what jansson reads. */

@@ -11,7 +11,8 @@ shf_status shf_kv_open(struct shf_kv *kv, const struct shf_sqlite *db, const str
                        struct shf_error **error) {
     const struct shf_sqlite_schema_row *table = shf_sqlite_schema_table(schema, "kv");
     if (!table) return shf_error_set(error, SHF_E_CORRUPT, "there is no table kv: this is no key-value shard");
-    if (db->text != SHF_SQLITE_UTF8) return shf_error_set(error, SHF_E_CORRUPT, "the database is in UTF-16; shards are in UTF-8");
+    if (db->text != SHF_SQLITE_UTF8)
+        return shf_error_set(error, SHF_E_CORRUPT, "the database is in UTF-16; shards are in UTF-8");
     if (table->root == 0 || !shf_sqlite_ddl_without_rowid(table->sql) || shf_sqlite_ddl_has_word(table->sql, "DESC") ||
         shf_sqlite_ddl_column(table->sql, "k", NULL) != 0 || shf_sqlite_ddl_column(table->sql, "v", NULL) != 1) {
         return shf_error_set(error, SHF_E_CORRUPT,
@@ -51,8 +52,8 @@ static shf_status compare_chain(const struct shf_sqlite *db, const struct stored
     uint32_t page = key->payload.overflow_page, share = db->usable_size - 4;
     while (at < key->size && at < probe_size) { /* bounded by the probe */
         if (!shf_sqlite_page_exists(db, page)) {
-            return shf_sqlite_corrupt(error, key->payload.overflow_page, "the overflow chain leads to page %u of %u", page,
-                                      db->page_count);
+            return shf_sqlite_corrupt(error, key->payload.overflow_page, "the overflow chain leads to page %u of %u",
+                                      page, db->page_count);
         }
         const uint8_t *bytes = shf_sqlite_page_bytes(db, page);
         uint64_t part = key->size - at < probe_size - at ? key->size - at : probe_size - at;
@@ -202,7 +203,8 @@ shf_status shf_kv_scan_next(const struct shf_kv *kv, struct shf_kv_scan *scan, b
     while (!status && scan->depth > 0) { /* bounded by pages_seen and the cells of those pages */
         uint32_t top = scan->depth - 1, step = scan->stack[top].cell, child;
         struct shf_sqlite_page page;
-        status = shf_sqlite_page_open(&kv->db, scan->stack[top].page, true, top ? scan->stack[top - 1].page : 0, &page, error);
+        status = shf_sqlite_page_open(&kv->db, scan->stack[top].page, true, top ? scan->stack[top - 1].page : 0, &page,
+                                      error);
         if (status) break;
         /* Steps of an interior page: child 0, row 0, child 1, row 1, ..., right-most child; of a leaf: its rows. */
         uint32_t cell = page.is_leaf ? step : step / 2;

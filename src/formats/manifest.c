@@ -11,12 +11,30 @@
 #define FORMAT_VERSION 4
 
 enum {
-    META_RUN_ID, META_CREATED_AT, META_NUM_DBS, META_S3_PREFIX, META_KEY_COL, META_SHARDING, META_DB_PATH_TEMPLATE,
-    META_SHARD_PREFIX, META_FORMAT_VERSION, META_KEY_ENCODING, META_CUSTOM, META_COLUMNS
+    META_RUN_ID,
+    META_CREATED_AT,
+    META_NUM_DBS,
+    META_S3_PREFIX,
+    META_KEY_COL,
+    META_SHARDING,
+    META_DB_PATH_TEMPLATE,
+    META_SHARD_PREFIX,
+    META_FORMAT_VERSION,
+    META_KEY_ENCODING,
+    META_CUSTOM,
+    META_COLUMNS
 };
 enum {
-    SHARD_DB_ID, SHARD_DB_URL, SHARD_ATTEMPT, SHARD_ROW_COUNT, SHARD_DB_BYTES, SHARD_MIN_KEY, SHARD_MAX_KEY,
-    SHARD_CHECKPOINT_ID, SHARD_WRITER_INFO, SHARD_COLUMNS
+    SHARD_DB_ID,
+    SHARD_DB_URL,
+    SHARD_ATTEMPT,
+    SHARD_ROW_COUNT,
+    SHARD_DB_BYTES,
+    SHARD_MIN_KEY,
+    SHARD_MAX_KEY,
+    SHARD_CHECKPOINT_ID,
+    SHARD_WRITER_INFO,
+    SHARD_COLUMNS
 };
 
 static const char *const encoding_names[] = {NULL, "u64be", "u32be", "utf8", "raw"};
@@ -69,8 +87,8 @@ static shf_status read_numbers(const struct shf_manifest_table *table, struct sh
     status = shf_manifest_integer(table, META_NUM_DBS, 1, &num_dbs, error);
     if (status) return status;
     if (num_dbs > SHF_LIMIT_SHARDS) {
-        return shf_error_set(error, SHF_E_LIMIT, "build_meta: num_dbs is %" PRId64 "; at most %u shards are read", num_dbs,
-                             SHF_LIMIT_SHARDS);
+        return shf_error_set(error, SHF_E_LIMIT, "build_meta: num_dbs is %" PRId64 "; at most %u shards are read",
+                             num_dbs, SHF_LIMIT_SHARDS);
     }
     manifest->num_dbs = (uint32_t)num_dbs;
     return SHF_OK;

@@ -36,12 +36,12 @@ struct shf_manifest_shard {
 /* custom.vector, present when has_vector. */
 struct shf_manifest_vector {
     bool unified;
-    uint32_t dimension;       /* 0 when absent */
-    enum shf_metric metric;   /* 0 when absent */
-    char *metric_text;        /* as written, NULL when absent; an unknown one is not a parse error */
-    char *index_type;         /* default "hnsw" */
-    char *quantization;       /* or NULL */
-    char *index_params;       /* JSON object text, "{}" by default */
+    uint32_t dimension;         /* 0 when absent */
+    enum shf_metric metric;     /* 0 when absent */
+    char *metric_text;          /* as written, NULL when absent; an unknown one is not a parse error */
+    char *index_type;           /* default "hnsw" */
+    char *quantization;         /* or NULL */
+    char *index_params;         /* JSON object text, "{}" by default */
     char *backend, *kv_backend; /* as written, or NULL */
 };
 
@@ -50,14 +50,14 @@ struct shf_manifest {
     int64_t created_at_us;
     uint32_t num_dbs;
     enum shf_sharding sharding;
-    char *cel_expr;           /* CEL only */
+    char *cel_expr; /* CEL only */
     enum shf_key_encoding key_encoding;
     bool has_vector;
     struct shf_manifest_vector vector;
-    bool has_sidecar;         /* custom.sqlite_sidecar is an object */
+    bool has_sidecar;                  /* custom.sqlite_sidecar is an object */
     struct shf_manifest_shard *shards; /* ascending db_id, rows of the manifest; empty shards may be missing */
     uint32_t shard_count;
-    uint64_t row_count;       /* sum */
+    uint64_t row_count; /* sum */
 };
 
 /* SHF_E_MANIFEST naming the row and column when a rule is broken. *out is the caller's to free. */

@@ -48,7 +48,8 @@ static shf_status read_vector(const json_t *json, struct shf_manifest_vector *ve
 
 shf_status shf_manifest_read_custom(const json_t *json, struct shf_manifest *manifest, struct shf_error **error) {
     if (!json) return SHF_OK; /* NULL and empty text mean {} */
-    if (!json_is_object(json)) return shf_error_set(error, SHF_E_MANIFEST, "build_meta, column custom: it is no JSON object");
+    if (!json_is_object(json))
+        return shf_error_set(error, SHF_E_MANIFEST, "build_meta, column custom: it is no JSON object");
     const json_t *vector = json_object_get(json, "vector");
     manifest->has_sidecar = json_is_object(json_object_get(json, "sqlite_sidecar"));
     manifest->has_vector = json_is_object(vector); /* anything else is a field of the user's */

@@ -17,7 +17,8 @@ static shf_status check_keys(json_t *json, struct shf_error **error) {
     json_object_foreach(json, key, value) {
         bool is_known = false;
         for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) is_known |= strcmp(key, known[i]) == 0;
-        if (!is_known) return shf_error_set(error, SHF_E_MANIFEST, "build_meta, column sharding: unknown key \"%.64s\"", key);
+        if (!is_known)
+            return shf_error_set(error, SHF_E_MANIFEST, "build_meta, column sharding: unknown key \"%.64s\"", key);
     }
     return SHF_OK;
 }
@@ -78,8 +79,8 @@ static shf_status check_routing_values(const json_t *values, uint32_t num_dbs, s
     if (!json_is_array(values)) return bad(error, "routing_values is no list");
     size_t count = json_array_size(values);
     if (num_dbs != (count ? count : 1)) {
-        return shf_error_set(error, SHF_E_MANIFEST, "build_meta: num_dbs is %" PRIu32 " with %zu routing values", num_dbs,
-                             count);
+        return shf_error_set(error, SHF_E_MANIFEST, "build_meta: num_dbs is %" PRIu32 " with %zu routing values",
+                             num_dbs, count);
     }
     return count ? check_tokens(values, count, error) : SHF_OK;
 }
@@ -107,7 +108,8 @@ shf_status shf_manifest_read_sharding(json_t *json, struct shf_manifest *manifes
     shf_status status = check_keys(json, error);
     if (status) return status;
     const json_t *strategy = json_object_get(json, "strategy");
-    if (!is_text(json_object_get(json, "hash_algorithm"), "xxh3_64")) return bad(error, "hash_algorithm is not xxh3_64");
+    if (!is_text(json_object_get(json, "hash_algorithm"), "xxh3_64"))
+        return bad(error, "hash_algorithm is not xxh3_64");
     if (strategy && is_text(strategy, "cel")) return read_cel(json, manifest, error);
     if (strategy && !is_text(strategy, "hash")) return bad(error, "strategy is neither hash nor cel");
     if (is_given(json, "cel_expr") || is_given(json, "cel_columns") || is_given(json, "routing_values")) {

@@ -31,8 +31,10 @@ static shf_status read_header(struct shf_sqlite *db, struct shf_error **error) {
     if (memcmp(p, "SQLite format 3", 16) != 0) return refuse(error, "the magic is missing: this is no SQLite file");
     uint32_t page_size = shf_load_u16be(p + 16);
     if (page_size == 1) page_size = 65536;
-    if (page_size < 512 || (page_size & (page_size - 1)) != 0) return refuse(error, "the page size is no power of two in 512..65536");
-    if (p[19] == 2) return refuse(error, "WAL mode: committed pages may be missing; checkpoint it and set journal_mode=DELETE");
+    if (page_size < 512 || (page_size & (page_size - 1)) != 0)
+        return refuse(error, "the page size is no power of two in 512..65536");
+    if (p[19] == 2)
+        return refuse(error, "WAL mode: committed pages may be missing; checkpoint it and set journal_mode=DELETE");
     if (p[19] != 1) return refuse(error, "the read version is not 1: a newer format");
     if (p[21] != 64 || p[22] != 32 || p[23] != 32) return refuse(error, "the payload fractions are not 64, 32, 32");
     if (page_size - p[20] < MIN_USABLE_SIZE) return refuse(error, "too many reserved bytes a page");
@@ -55,7 +57,8 @@ static shf_status count_pages(struct shf_sqlite *db, struct shf_error **error) {
     if (stated == 0 || shf_load_u32be(db->data + 24) != shf_load_u32be(db->data + 92)) return SHF_OK;
     if (stated > held) {
         return shf_error_set(error, SHF_E_CORRUPT,
-                             "SQLite header: it counts %" PRIu32 " pages, the file holds %" PRIu64 ": truncated", stated, held);
+                             "SQLite header: it counts %" PRIu32 " pages, the file holds %" PRIu64 ": truncated",
+                             stated, held);
     }
     db->page_count = stated;
     return SHF_OK;
@@ -102,7 +105,8 @@ static shf_status copy_chain(const struct shf_sqlite *db, uint32_t first, uint64
         chain -= held;
         page = shf_load_u32be(bytes);
     }
-    if (chain == 0 && page != 0) return shf_sqlite_corrupt(error, first, "the overflow chain does not end where it must");
+    if (chain == 0 && page != 0)
+        return shf_sqlite_corrupt(error, first, "the overflow chain does not end where it must");
     return SHF_OK;
 }
 

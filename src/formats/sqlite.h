@@ -77,8 +77,7 @@ shf_status shf_sqlite_record_decode(const struct shf_sqlite *db, const struct sh
                                     struct shf_sqlite_record *out, struct shf_error **error);
 
 /* Address of a text or blob that lies wholly in the local part, else NULL (then copy it). */
-const uint8_t *shf_sqlite_column_in_place(const struct shf_sqlite_record *record,
-                                          const struct shf_sqlite_column *column);
+const uint8_t *shf_sqlite_column_in_place(const struct shf_sqlite_record *record, const struct shf_sqlite_column *column);
 /* Copies a text or blob column to out (column->size bytes). */
 shf_status shf_sqlite_column_copy(const struct shf_sqlite *db, const struct shf_sqlite_record *record,
                                   const struct shf_sqlite_column *column, void *out, struct shf_error **error);

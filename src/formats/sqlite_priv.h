@@ -35,8 +35,7 @@ static inline const uint8_t *shf_sqlite_page_bytes(const struct shf_sqlite *db, 
 
 /* Page `number` of an index tree or a table tree; from_page (0 = the schema) is named when there is no such page. */
 static inline shf_status shf_sqlite_page_open(const struct shf_sqlite *db, uint32_t number, bool is_index,
-                                              uint32_t from_page, struct shf_sqlite_page *out,
-                                              struct shf_error **error) {
+                                              uint32_t from_page, struct shf_sqlite_page *out, struct shf_error **error) {
     if (!shf_sqlite_page_exists(db, number)) {
         return shf_sqlite_corrupt(error, from_page, "it points at page %u of %u", number, db->page_count);
     }
@@ -45,7 +44,8 @@ static inline shf_status shf_sqlite_page_open(const struct shf_sqlite *db, uint3
     uint8_t type = bytes[header];
     bool is_leaf = type == (is_index ? PAGE_LEAF_INDEX : PAGE_LEAF_TABLE);
     if (!is_leaf && type != (is_index ? PAGE_INTERIOR_INDEX : PAGE_INTERIOR_TABLE)) {
-        return shf_sqlite_corrupt(error, number, "type %u is not that of %s tree", type, is_index ? "an index" : "a table");
+        return shf_sqlite_corrupt(error, number, "type %u is not that of %s tree", type,
+                                  is_index ? "an index" : "a table");
     }
     out->bytes = bytes;
     out->number = number;
@@ -90,8 +90,8 @@ static inline bool shf_sqlite_varint(const uint8_t **at, const uint8_t *end, uin
 }
 
 /* Bytes of cell `index`, to the end of the usable part of the page; false when its offset is out of place. */
-static inline bool shf_sqlite_cell_bytes(const struct shf_sqlite *db, const struct shf_sqlite_page *page, uint32_t index,
-                                         const uint8_t **at, const uint8_t **end) {
+static inline bool shf_sqlite_cell_bytes(const struct shf_sqlite *db, const struct shf_sqlite_page *page,
+                                         uint32_t index, const uint8_t **at, const uint8_t **end) {
     uint32_t offset = shf_load_u16be(page->bytes + page->cells_at + 2 * index);
     if (offset < page->cells_at + 2 * page->cell_count || offset > db->usable_size - 4) return false;
     *at = page->bytes + offset;
@@ -120,8 +120,8 @@ static inline bool shf_sqlite_payload_place(const struct shf_sqlite *db, const u
 }
 
 /* A cell of an index tree; *child is 0 on a leaf. */
-static inline bool shf_sqlite_index_cell(const struct shf_sqlite *db, const struct shf_sqlite_page *page, uint32_t index,
-                                         uint32_t *child, struct shf_sqlite_payload *payload) {
+static inline bool shf_sqlite_index_cell(const struct shf_sqlite *db, const struct shf_sqlite_page *page,
+                                         uint32_t index, uint32_t *child, struct shf_sqlite_payload *payload) {
     const uint8_t *at, *end;
     uint64_t size;
     if (!shf_sqlite_cell_bytes(db, page, index, &at, &end)) return false;

@@ -79,8 +79,7 @@ shf_status shf_sqlite_record_decode(const struct shf_sqlite *db, const struct sh
     return SHF_OK;
 }
 
-const uint8_t *shf_sqlite_column_in_place(const struct shf_sqlite_record *record,
-                                          const struct shf_sqlite_column *column) {
+const uint8_t *shf_sqlite_column_in_place(const struct shf_sqlite_record *record, const struct shf_sqlite_column *column) {
     uint32_t local = record->payload.local_size;
     if (column->size > local || column->offset > local - column->size) return NULL;
     return record->payload.local + column->offset;
@@ -147,7 +146,8 @@ shf_status shf_sqlite_column_text(const struct shf_sqlite *db, const struct shf_
         bool is_valid = utf16_to_utf8((const uint8_t *)text, length, db->text == SHF_SQLITE_UTF16BE, &converted, &length);
         shf_free(text);
         text = converted;
-        if (!text) return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for a text of %" PRIu64 " bytes", column->size);
+        if (!text)
+            return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for a text of %" PRIu64 " bytes", column->size);
         if (!is_valid) status = bad_record(error, "a text is not UTF-16");
     } else if (!status) {
         text[length] = '\0';

@@ -105,7 +105,8 @@ void shf_sqlite_schema_free(struct shf_sqlite_schema *schema) {
 const struct shf_sqlite_schema_row *shf_sqlite_schema_table(const struct shf_sqlite_schema *schema, const char *name) {
     for (size_t i = 0; i < schema->count; i++) {
         const struct shf_sqlite_schema_row *row = &schema->rows[i];
-        if (strcmp(row->type, "table") == 0 && shf_ascii_equal_ignore_case(row->name, strlen(row->name), name)) return row;
+        if (strcmp(row->type, "table") == 0 && shf_ascii_equal_ignore_case(row->name, strlen(row->name), name))
+            return row;
     }
     return NULL;
 }

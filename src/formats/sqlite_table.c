@@ -52,7 +52,8 @@ shf_status shf_sqlite_row_find(const struct shf_sqlite *db, uint32_t root, int64
     return shf_sqlite_too_deep(error, root);
 }
 
-static shf_status push(const struct shf_sqlite *db, struct shf_sqlite_scan *scan, uint32_t page, struct shf_error **error) {
+static shf_status push(const struct shf_sqlite *db, struct shf_sqlite_scan *scan, uint32_t page,
+                       struct shf_error **error) {
     if (scan->depth == SHF_LIMIT_BTREE_DEPTH) return shf_sqlite_too_deep(error, scan->root);
     if (scan->pages_seen++ >= db->page_count) {
         return shf_sqlite_corrupt(error, scan->root, "the tree has more pages than the file");
@@ -80,7 +81,8 @@ shf_status shf_sqlite_scan_next(const struct shf_sqlite *db, struct shf_sqlite_s
     while (!status && scan->depth > 0) { /* bounded by pages_seen and the cells of those pages */
         uint32_t top = scan->depth - 1, cell = scan->stack[top].cell, child;
         struct shf_sqlite_page page;
-        status = shf_sqlite_page_open(db, scan->stack[top].page, false, top ? scan->stack[top - 1].page : 0, &page, error);
+        status =
+            shf_sqlite_page_open(db, scan->stack[top].page, false, top ? scan->stack[top - 1].page : 0, &page, error);
         if (status) break;
         if (cell > page.cell_count || (page.is_leaf && cell == page.cell_count)) {
             scan->depth--;

@@ -56,8 +56,12 @@ static struct shf_token next(const char **sql, const char *quotes) {
     return token;
 }
 
-struct shf_token shf_token_next(const char **sql) { return next(sql, "\"'`["); }
-struct shf_token shf_token_next_unbracketed(const char **sql) { return next(sql, "\"'`"); }
+struct shf_token shf_token_next(const char **sql) {
+    return next(sql, "\"'`[");
+}
+struct shf_token shf_token_next_unbracketed(const char **sql) {
+    return next(sql, "\"'`");
+}
 
 bool shf_token_is(const struct shf_token *token, char sign) {
     return token->kind == SHF_TOKEN_SIGN && token->text[0] == sign;

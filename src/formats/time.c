@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define SECOND_US INT64_C(1000000)
-#define MAX_EPOCH_SECONDS 2e10            /* above it a number means milliseconds, as pydantic has it */
+#define MAX_EPOCH_SECONDS 2e10                  /* above it a number means milliseconds, as pydantic has it */
 #define MIN_TIME_US INT64_C(-62135596800000000) /* 0001-01-01 */
 #define MAX_TIME_US INT64_C(253402300799999999) /* 9999-12-31 */
 
@@ -45,7 +45,8 @@ static int64_t days_of(int64_t year, int64_t month, int64_t day) {
 static bool date(struct scanner *s, int64_t *us) {
     static const int8_t lengths[12] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     int64_t year, month, day;
-    if (!digits(s, 4, &year) || !take(s, "-") || !digits(s, 2, &month) || !take(s, "-") || !digits(s, 2, &day)) return false;
+    if (!digits(s, 4, &year) || !take(s, "-") || !digits(s, 2, &month) || !take(s, "-") || !digits(s, 2, &day))
+        return false;
     bool is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     if (year < 1 || month < 1 || month > 12) return false;
     if (day < 1 || day > lengths[month - 1] + (month == 2 && is_leap)) return false;

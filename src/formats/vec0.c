@@ -31,7 +31,8 @@ shf_status shf_vec0_open(struct shf_vec0 *vec, const struct shf_sqlite *db, cons
     const struct shf_sqlite_schema_row *table = shf_sqlite_schema_table(schema, "vec_index");
     struct shf_vec0 opened = {.db = *db};
     if (!table) return shf_error_set(error, SHF_E_INDEX, "there is no table vec_index: this shard holds no vectors");
-    if (db->text != SHF_SQLITE_UTF8) return shf_error_set(error, SHF_E_INDEX, "the database is in UTF-16; shards are in UTF-8");
+    if (db->text != SHF_SQLITE_UTF8)
+        return shf_error_set(error, SHF_E_INDEX, "the database is in UTF-16; shards are in UTF-8");
     shf_status status = shf_vec0_ddl_parse(table->sql, &opened, error);
     if (status) return status;
     opened.chunks_root = root_of(schema, "vec_index_chunks");
@@ -71,8 +72,8 @@ static uint64_t blob_size(const struct shf_vec0 *vec) {
 
 /* A chunk takes its full blob of the file: rows that share one, which no writer makes, could multiply the file. */
 static void walk_start(struct chunk_walk *walk, const struct shf_vec0 *vec) {
-    *walk = (struct chunk_walk){
-        .vec = vec, .scan = {.root = vec->chunks_root}, .max_chunks = vec->db.size / blob_size(vec)};
+    *walk =
+        (struct chunk_walk){.vec = vec, .scan = {.root = vec->chunks_root}, .max_chunks = vec->db.size / blob_size(vec)};
 }
 
 static shf_status bad_chunk(struct shf_error **error, int64_t id, const char *what) {
@@ -114,9 +115,11 @@ static shf_status walk_next(struct chunk_walk *walk, bool *done, struct shf_erro
         return bad_chunk(error, chunk->id, "its rowids are not of the size of a chunk");
     }
     if (++walk->chunks > walk->max_chunks) {
-        return shf_error_set(error, SHF_E_CORRUPT, "vec_index: more chunks than the file has room for; the file is damaged");
+        return shf_error_set(error, SHF_E_CORRUPT,
+                             "vec_index: more chunks than the file has room for; the file is damaged");
     }
-    status = shf_sqlite_column_copy(&vec->db, &chunk->record, &chunk->record.columns[CHUNK_VALIDITY], chunk->validity, error);
+    status =
+        shf_sqlite_column_copy(&vec->db, &chunk->record, &chunk->record.columns[CHUNK_VALIDITY], chunk->validity, error);
     if (!status) count_live(chunk, vec->chunk_slots);
     return status;
 }
@@ -167,7 +170,8 @@ static shf_status copy_with_holes(const struct shf_vec0 *vec, const struct chunk
     size_t row_bytes = vec->dimension * sizeof(float);
     if (!sink->slot_vectors) sink->slot_vectors = shf_alloc((size_t)blob_size(vec));
     if (!sink->slot_vectors) return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for a chunk of vectors");
-    shf_status status = shf_sqlite_column_copy(&vec->db, record, &record->columns[VECTORS_BLOB], sink->slot_vectors, error);
+    shf_status status =
+        shf_sqlite_column_copy(&vec->db, record, &record->columns[VECTORS_BLOB], sink->slot_vectors, error);
     if (status) return status;
     float *to = sink->vectors;
     for (uint32_t slot = 0; slot < vec->chunk_slots; slot++) {
@@ -191,7 +195,8 @@ static shf_status read_chunk(const struct shf_vec0 *vec, const struct chunk *chu
         status = copy_with_holes(vec, chunk, &record, sink, error);
     }
     if (status) return status;
-    status = shf_sqlite_column_copy(&vec->db, &chunk->record, &chunk->record.columns[CHUNK_ROWIDS], sink->slot_rowids, error);
+    status =
+        shf_sqlite_column_copy(&vec->db, &chunk->record, &chunk->record.columns[CHUNK_ROWIDS], sink->slot_rowids, error);
     if (status) return status;
     for (uint32_t slot = 0; slot < vec->chunk_slots; slot++) {
         if (is_live(chunk, slot)) *sink->rowids++ = (int64_t)shf_load_u64le(sink->slot_rowids + (size_t)slot * 8);

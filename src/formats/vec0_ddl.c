@@ -15,9 +15,7 @@ struct parser {
 
 static void advance(struct parser *parser) { parser->token = shf_token_next_unbracketed(&parser->sql); }
 
-static int shown(const struct shf_token *token) {
-    return token->size < SHOWN_BYTES ? (int)token->size : SHOWN_BYTES;
-}
+static int shown(const struct shf_token *token) { return token->size < SHOWN_BYTES ? (int)token->size : SHOWN_BYTES; }
 
 static shf_status malformed(struct parser *parser, const char *wanted) {
     return shf_error_set(parser->error, SHF_E_INDEX, "vec_index: at \"%.*s\" in its CREATE statement: %s expected",
@@ -59,7 +57,8 @@ static shf_status column_option(struct parser *parser, struct shf_vec0 *out) {
     advance(parser);
     if (!shf_token_is(&parser->token, '=')) return malformed(parser, "\"=\"");
     advance(parser);
-    if (shf_token_is_word(&parser->token, "l1")) return unsupported(parser, &parser->token, "a distance metric that is not read");
+    if (shf_token_is_word(&parser->token, "l1"))
+        return unsupported(parser, &parser->token, "a distance metric that is not read");
     if (shf_token_is_word(&parser->token, "cosine")) {
         out->metric = SHF_METRIC_COSINE;
     } else if (shf_token_is_word(&parser->token, "l2")) {
@@ -76,10 +75,13 @@ static shf_status vector_column(struct parser *parser, const struct shf_token *n
     struct shf_token type = parser->token;
     advance(parser);
     if (!shf_token_is(&parser->token, '[')) return unsupported(parser, name, "a metadata, partition or key column");
-    if (has_prefix(&type, "int8") || has_prefix(&type, "i8")) return unsupported(parser, &type, "a column of int8 vectors");
+    if (has_prefix(&type, "int8") || has_prefix(&type, "i8"))
+        return unsupported(parser, &type, "a column of int8 vectors");
     if (has_prefix(&type, "bit")) return unsupported(parser, &type, "a column of bit vectors");
-    if (!has_prefix(&type, "float") && !has_prefix(&type, "f32")) return unsupported(parser, &type, "an unknown vector type");
-    if (parser->has_vector || !shf_token_is_name(name, "embedding")) return unsupported(parser, name, "another vector column");
+    if (!has_prefix(&type, "float") && !has_prefix(&type, "f32"))
+        return unsupported(parser, &type, "an unknown vector type");
+    if (parser->has_vector || !shf_token_is_name(name, "embedding"))
+        return unsupported(parser, name, "another vector column");
     parser->has_vector = true;
     advance(parser);
     out->dimension = number(&parser->token, SHF_LIMIT_DIMENSION);
@@ -98,7 +100,8 @@ static shf_status table_option(struct parser *parser, const struct shf_token *na
     if (!shf_token_is_word(name, "chunk_size")) return unsupported(parser, name, "a table option that is not known");
     advance(parser);
     out->chunk_slots = number(&parser->token, SHF_LIMIT_CHUNK_SLOTS);
-    if (out->chunk_slots == 0 || out->chunk_slots % 8 != 0) return malformed(parser, "a chunk size of 8 to 4096, divisible by 8");
+    if (out->chunk_slots == 0 || out->chunk_slots % 8 != 0)
+        return malformed(parser, "a chunk size of 8 to 4096, divisible by 8");
     advance(parser);
     return ends_argument(parser) ? SHF_OK : malformed(parser, "\",\" or \")\"");
 }

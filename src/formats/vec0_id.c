@@ -142,7 +142,8 @@ shf_status shf_vec0_id(const struct shf_vec0 *vec, int64_t rowid, struct shf_sto
     if (id.is_text && !id.owned) status = own_text(id.text, id.text_size, &id, error);
     shf_free(owned_row);
     if (status) return status;
-    *out = (struct shf_stored_id){.is_text = id.is_text, .integer = id.integer, .text = id.owned, .text_size = id.text_size};
+    *out =
+        (struct shf_stored_id){.is_text = id.is_text, .integer = id.integer, .text = id.owned, .text_size = id.text_size};
     return SHF_OK;
 }
 

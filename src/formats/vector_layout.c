@@ -49,8 +49,8 @@ shf_status shf_vector_layout_plan(uint32_t dimension, uint64_t rows, struct shf_
     fits = fits && add_section(rows, sizeof(int64_t), &end);
     layout.total_size = end;
     if (!fits || end > PTRDIFF_MAX) {
-        return shf_error_set(error, SHF_E_LIMIT, "%" PRIu64 " vectors of %" PRIu32 " dimensions can not be laid out", rows,
-                             dimension);
+        return shf_error_set(error, SHF_E_LIMIT, "%" PRIu64 " vectors of %" PRIu32 " dimensions can not be laid out",
+                             rows, dimension);
     }
     *out = layout;
     return SHF_OK;
@@ -82,7 +82,8 @@ shf_status shf_vector_layout_open(const uint8_t *bytes, uint64_t size, const uin
     if (memcmp(bytes + AT_MAGIC, magic, sizeof magic) != 0) return refuse(error, "the magic is wrong");
     if (shf_load_u32le(bytes + AT_VERSION) != VERSION) return refuse(error, "the version is another one");
     shf_hash128(bytes, AT_CHECKSUM, checksum);
-    if (memcmp(bytes + AT_CHECKSUM, checksum, sizeof checksum) != 0) return refuse(error, "the checksum of the header is wrong");
+    if (memcmp(bytes + AT_CHECKSUM, checksum, sizeof checksum) != 0)
+        return refuse(error, "the checksum of the header is wrong");
     if (memcmp(bytes + AT_IDENTITY, identity, 32) != 0) return refuse(error, "they are of another shard");
     shf_status status =
         shf_vector_layout_plan(shf_load_u32le(bytes + AT_DIMENSION), shf_load_u64le(bytes + AT_ROWS), &layout, NULL);

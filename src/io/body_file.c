@@ -15,7 +15,8 @@ static shf_status take_buffers(struct shf_body_file *file, struct shf_error **er
         file->buffer_bytes = SHF_BODY_SMALL_BUFFER_BYTES;
         if (!shf_budget_take(budget, 2 * (uint64_t)file->buffer_bytes)) {
             return shf_error_set(error, SHF_E_NO_MEMORY,
-                                 "%s: what is left of memory_budget_bytes has no room for a download's buffers", file->url);
+                                 "%s: what is left of memory_budget_bytes has no room for a download's buffers",
+                                 file->url);
         }
     }
     file->buffers = shf_alloc_array(2, file->buffer_bytes);
@@ -61,8 +62,8 @@ static shf_status begin_anew(struct shf_body_file *file) {
 
 static shf_status write_now(struct shf_body_file *file, const uint8_t *data) {
     if (shf_fs_write(file->fd, data, file->write_size, file->offset) != 0) {
-        return shf_fs_error(&file->error, SHF_E_LOCAL, errno, "%s: cannot write its local file at byte %" PRIu64, file->url,
-                            file->offset);
+        return shf_fs_error(&file->error, SHF_E_LOCAL, errno, "%s: cannot write its local file at byte %" PRIu64,
+                            file->url, file->offset);
     }
     if (file->md5 && EVP_DigestUpdate(file->md5, data, file->write_size) != 1) {
         return shf_error_set(&file->error, SHF_E_NO_MEMORY, "%s: no memory for a download's digest", file->url);

@@ -16,7 +16,7 @@
 struct shf_body_file {
     shf_runtime *runtime;
     int fd;
-    const char *url; /* for messages; borrowed */
+    const char *url;                          /* for messages; borrowed */
     void (*idle)(struct shf_body_file *file); /* loop thread: a write ended (look at status) */
 
     uint8_t *buffers; /* two, one behind the other; NULL until the first attempt begins */
@@ -25,7 +25,7 @@ struct shf_body_file {
     uint32_t filling; /* 0 or 1 */
     size_t filled;
     bool writing;
-    shf_status status; /* of the writes so far; loop thread */
+    shf_status status;       /* of the writes so far; loop thread */
     struct shf_error *error; /* with status */
 
     struct { /* the worker's while it writes */

@@ -18,7 +18,8 @@ shf_status shf_cache_writer_map(struct shf_cache_writer *writer, uint64_t size, 
     while (problem == EINTR);
     if (problem) {
         return shf_error_set(error, SHF_E_LOCAL,
-                             "cannot reserve %" PRIu64 " bytes in the cache directory: %s; free space or choose another "
+                             "cannot reserve %" PRIu64
+                             " bytes in the cache directory: %s; free space or choose another "
                              "local_root",
                              size, strerror(problem));
     }

@@ -35,8 +35,7 @@ static bool kernel_declines(int problem) {
     }
 }
 
-static shf_status copy_in_kernel(const struct shf_copy *copy, const char *name, uint64_t *done,
-                                 struct shf_error **error) {
+static shf_status copy_in_kernel(const struct shf_copy *copy, const char *name, uint64_t *done, struct shf_error **error) {
     off_t from_offset = (off_t)copy->from_offset, to_offset = 0;
     while (*done < copy->size) {
         shf_status status = shf_copy_check(copy->cancel, copy->deadline_ns, name, error);
@@ -111,11 +110,8 @@ shf_status shf_copy_file(const char *path, int fd, struct shf_error **error) {
         status = shf_error_set(error, SHF_E_LOCAL, "%s is not a regular file", path);
         goto done;
     }
-    const struct shf_copy copy = {.from = from,
-                                  .to = fd,
-                                  .size = (uint64_t)before.st_size,
-                                  .is_whole = true,
-                                  .deadline_ns = SHF_DEADLINE_NONE};
+    const struct shf_copy copy = {
+        .from = from, .to = fd, .size = (uint64_t)before.st_size, .is_whole = true, .deadline_ns = SHF_DEADLINE_NONE};
     status = shf_copy_run(&copy, path, &copied, error);
     if (!status && (copied != copy.size || has_changed(from, &before))) {
         status = shf_error_set(error, SHF_E_STORE_RETRY, "%s changed while it was copied; try again", path);

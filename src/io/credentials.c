@@ -39,8 +39,7 @@ struct shf_credentials *shf_credentials_retain(struct shf_credentials *c) {
     return c;
 }
 
-struct shf_credentials *shf_credentials_new(const char *id, const char *secret, const char *token,
-                                            int64_t expires_at_us) {
+struct shf_credentials *shf_credentials_new(const char *id, const char *secret, const char *token, int64_t expires_at_us) {
     struct shf_credentials *made = shf_alloc_zero(1, sizeof *made);
     if (!made) return NULL;
     atomic_init(&made->references, 1);
@@ -159,8 +158,7 @@ static shf_status read_files(struct shf_credential_source *source, struct shf_er
     if (!keys->access_key_id || !keys->secret_access_key) {
         status = shf_error_set(error, SHF_E_ACCESS, "AWS profile %s has no keys any more", source->config->profile);
     } else {
-        source->fresh =
-            shf_credentials_new(keys->access_key_id, keys->secret_access_key, keys->session_token, INT64_MAX);
+        source->fresh = shf_credentials_new(keys->access_key_id, keys->secret_access_key, keys->session_token, INT64_MAX);
         if (!source->fresh) status = shf_error_set(error, SHF_E_NO_MEMORY, "no memory for credentials");
     }
     shf_aws_profile_free(&profile);
@@ -284,8 +282,7 @@ static enum shf_credential_answer fail(struct shf_credential_waiter *waiter, shf
     return SHF_CREDENTIALS_FAILED;
 }
 
-enum shf_credential_answer shf_credentials_get(struct shf_credential_source *source,
-                                               struct shf_credential_waiter *waiter,
+enum shf_credential_answer shf_credentials_get(struct shf_credential_source *source, struct shf_credential_waiter *waiter,
                                                const struct shf_credentials *refused, struct shf_credentials **out,
                                                shf_status *status, struct shf_error **error) {
     struct shf_credentials *current = source->current;

@@ -64,8 +64,7 @@ enum shf_credential_answer { SHF_CREDENTIALS_READY, SHF_CREDENTIALS_WAIT, SHF_CR
  * Loop thread. `refused` (or NULL) is a set that the server called expired: it is not given again. READY: *out is the
  * caller's to release. WAIT: wake comes, unless shf_credentials_forget does. FAILED: *status and *error.
  */
-enum shf_credential_answer shf_credentials_get(struct shf_credential_source *source,
-                                               struct shf_credential_waiter *waiter,
+enum shf_credential_answer shf_credentials_get(struct shf_credential_source *source, struct shf_credential_waiter *waiter,
                                                const struct shf_credentials *refused, struct shf_credentials **out,
                                                shf_status *status, struct shf_error **error);
 /* It asks no more: whatever it waited for or was told is dropped. */

@@ -69,13 +69,14 @@ static shf_status check_directory(int directory, const char *path, struct shf_er
         return shf_fs_error(error, SHF_E_LOCAL, errno, "cannot look at the cache directory %s", path);
     }
     if (found.st_uid != geteuid()) {
-        return shf_error_set(error, SHF_E_LOCAL,
-                             "the cache directory %s belongs to user %lu, not to this one (%lu); choose another local_root",
-                             path, (unsigned long)found.st_uid, (unsigned long)geteuid());
+        return shf_error_set(
+            error, SHF_E_LOCAL,
+            "the cache directory %s belongs to user %lu, not to this one (%lu); choose another local_root", path,
+            (unsigned long)found.st_uid, (unsigned long)geteuid());
     }
     if (found.st_mode & (S_IWGRP | S_IWOTH)) {
-        return shf_error_set(error, SHF_E_LOCAL, "others may write to the cache directory %s (mode %04o); chmod 700 it", path,
-                             (unsigned)(found.st_mode & 07777));
+        return shf_error_set(error, SHF_E_LOCAL, "others may write to the cache directory %s (mode %04o); chmod 700 it",
+                             path, (unsigned)(found.st_mode & 07777));
     }
     return SHF_OK;
 }
@@ -90,10 +91,11 @@ static shf_status open_directory(char *path, int *out, struct shf_error **error)
         directory = shf_fs_open(AT_FDCWD, path, flags, 0);
     }
     if (directory < 0 && (errno == ENOTDIR || errno == ELOOP)) {
-        return shf_error_set(error, SHF_E_LOCAL,
-                             "the cache directory %s is not a directory (a symbolic link is not followed); give the directory "
-                             "itself as local_root",
-                             path);
+        return shf_error_set(
+            error, SHF_E_LOCAL,
+            "the cache directory %s is not a directory (a symbolic link is not followed); give the directory "
+            "itself as local_root",
+            path);
     }
     if (directory < 0) return shf_fs_error(error, SHF_E_LOCAL, errno, "cannot open the cache directory %s", path);
     shf_status status = check_directory(directory, path, error);
@@ -183,7 +185,8 @@ static void throw_away(struct shf_disk_cache *cache, const struct shf_cache_key 
     shf_cache_unlock(lock);
     if (!gone) return;
     shf_log_write(shf_rt_log(cache->runtime), SHF_LOG_WARNING,
-                  "the file %s in the cache %s did not agree with its record and was thrown away", names.data, cache->path);
+                  "the file %s in the cache %s did not agree with its record and was thrown away", names.data,
+                  cache->path);
 }
 
 shf_status shf_disk_cache_find(struct shf_disk_cache *cache, const struct shf_cache_key *key, const char *kind,

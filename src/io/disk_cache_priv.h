@@ -8,12 +8,12 @@
 #include <limits.h>
 
 #define SHF_CACHE_DEFAULT_BYTES (UINT64_C(64) << 30)
-#define SHF_CACHE_KIND_BYTES 16u        /* with the NUL */
-#define SHF_CACHE_NAME_BYTES 96u        /* 64 digits, dot, kind, ".record", NUL */
+#define SHF_CACHE_KIND_BYTES 16u /* with the NUL */
+#define SHF_CACHE_NAME_BYTES 96u /* 64 digits, dot, kind, ".record", NUL */
 #define SHF_CACHE_RECORD_BYTES 96u
-#define SHF_CACHE_FILES 1048576u        /* entries that one look through the directory takes in */
-#define SHF_CACHE_NAME_ATTEMPTS 16u     /* names for a temporary */
-#define SHF_CACHE_LOCK_WAIT_MS 5000     /* for another process that publishes or evicts */
+#define SHF_CACHE_FILES 1048576u    /* entries that one look through the directory takes in */
+#define SHF_CACHE_NAME_ATTEMPTS 16u /* names for a temporary */
+#define SHF_CACHE_LOCK_WAIT_MS 5000 /* for another process that publishes or evicts */
 #define SHF_CACHE_RECORD_SUFFIX ".record"
 #define SHF_CACHE_TEMPORARY_PREFIX "tmp-"
 

@@ -75,7 +75,8 @@ static shf_status open_private(struct shf_disk_cache *cache, const char *name, i
     }
     if (opened < 0) return shf_fs_error(error, SHF_E_LOCAL, errno, "cannot open %s in the cache %s", name, cache->path);
     if (shf_fs.fstat(opened, found) != 0) {
-        shf_status status = shf_fs_error(error, SHF_E_LOCAL, errno, "cannot look at %s in the cache %s", name, cache->path);
+        shf_status status =
+            shf_fs_error(error, SHF_E_LOCAL, errno, "cannot look at %s in the cache %s", name, cache->path);
         shf_fs_close(opened);
         return status;
     }

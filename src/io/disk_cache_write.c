@@ -92,7 +92,8 @@ static shf_status seal(const struct shf_cache_writer *writer, struct stat *seale
     if (shf_fs.fstat(writer->fd, sealed) != 0) {
         return shf_fs_error(error, SHF_E_LOCAL, errno, "cannot look at a new file of the cache %s", path);
     }
-    if (sealed->st_size == 0) return shf_error_set(error, SHF_E_CORRUPT, "the object is empty: there is nothing to keep");
+    if (sealed->st_size == 0)
+        return shf_error_set(error, SHF_E_CORRUPT, "the object is empty: there is nothing to keep");
     return SHF_OK;
 }
 
@@ -125,7 +126,8 @@ static shf_status write_record(struct shf_disk_cache *cache, const struct shf_ca
 static shf_status put_in_place(struct shf_disk_cache *cache, const char *data, const char *record,
                                const struct shf_cache_names *names, struct shf_error **error) {
     if (shf_fs_rename(cache->directory, data, names->data) != 0) {
-        return shf_fs_error(error, SHF_E_LOCAL, errno, "cannot put %s in place in the cache %s", names->data, cache->path);
+        return shf_fs_error(error, SHF_E_LOCAL, errno, "cannot put %s in place in the cache %s", names->data,
+                            cache->path);
     }
     if (shf_fs_rename(cache->directory, record, names->record) != 0) {
         shf_status status = shf_fs_error(error, SHF_E_LOCAL, errno, "cannot put %s in place in the cache %s",

@@ -26,7 +26,7 @@ enum shf_http_place { SHF_HTTP_NOWHERE, SHF_HTTP_PARKED, SHF_HTTP_QUEUED, SHF_HT
 
 struct shf_http_request {
     /* in */
-    int64_t not_before_ns; /* parked until then; 0 = now */
+    int64_t not_before_ns;                      /* parked until then; 0 = now */
     uint32_t connect_timeout_ms, inactivity_ms; /* until the request goes out; longest silence from then on */
     int64_t deadline_ns;
     const struct shf_cancel *cancel;
@@ -46,13 +46,13 @@ struct shf_http_request {
     struct curl_slist *headers;
 
     /* out */
-    shf_status status;  /* SHF_OK: an answer arrived whole, or `stopped`; STORE_RETRY, STORE, DEADLINE, CANCELLED, NO_MEMORY */
-    bool stopped;       /* prepare, begin_body or take_body ended it */
-    char problem[256];  /* what went wrong on the way, for a message; no secrets */
+    shf_status status; /* SHF_OK: an answer arrived whole, or `stopped`; STORE_RETRY, STORE, DEADLINE, CANCELLED, NO_MEMORY */
+    bool stopped;      /* prepare, begin_body or take_body ended it */
+    char problem[256]; /* what went wrong on the way, for a message; no secrets */
     long http_status;
-    int64_t content_length; /* -1 = not told */
+    int64_t content_length;                                                 /* -1 = not told */
     char etag[256], content_range[128], retry_after[64], bucket_region[64]; /* "" = absent (or longer than is sensible) */
-    char *location;     /* where a 3xx points, absolute, or NULL; the client's, until done returned */
+    char *location; /* where a 3xx points, absolute, or NULL; the client's, until done returned */
     uint64_t body_bytes;
 
     /* the client's own */

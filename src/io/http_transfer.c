@@ -53,7 +53,7 @@ static size_t header_came(char *data, size_t size, size_t count, void *context) 
                   {"retry-after:", request->retry_after, sizeof request->retry_after},
                   {"x-amz-bucket-region:", request->bucket_region, sizeof request->bucket_region}};
     request->last_activity_ns = shf_clock_monotonic_ns();
-    if (request->begun) return length; /* trailers of a chunked body */
+    if (request->begun) return length;                      /* trailers of a chunked body */
     if (length > 5 && strncasecmp(data, "HTTP/", 5) == 0) { /* an answer begins: one before it was an interim one */
         for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) wanted[i].out[0] = '\0';
     }

@@ -40,9 +40,10 @@ static bool check_range(struct shf_s3_call *call) {
     const char *told = call->http.content_range;
     uint64_t wanted_last = request->range_offset + (request->range_size - 1), first, last, total;
     if (call->http.http_status != 206) {
-        return refuse(call, shf_error_set(&call->error, SHF_E_STORE,
-                                          "%s: the server does not know ranges: it answered HTTP %ld to a request for one",
-                                          call->object_url, call->http.http_status));
+        return refuse(call,
+                      shf_error_set(&call->error, SHF_E_STORE,
+                                    "%s: the server does not know ranges: it answered HTTP %ld to a request for one",
+                                    call->object_url, call->http.http_status));
     }
     if (!read_content_range(told, &first, &last, &total) || first != request->range_offset || last > wanted_last) {
         return refuse(call, shf_error_set(&call->error, SHF_E_STORE,
@@ -50,9 +51,10 @@ static bool check_range(struct shf_s3_call *call) {
                                           call->object_url, request->range_offset, wanted_last, told));
     }
     if (last < wanted_last) {
-        return refuse(call, shf_error_set(&call->error, SHF_E_STORE,
-                                          "%s has %" PRIu64 " bytes: it is shorter than the range %" PRIu64 " to %" PRIu64,
-                                          call->object_url, total, request->range_offset, wanted_last));
+        return refuse(call,
+                      shf_error_set(&call->error, SHF_E_STORE,
+                                    "%s has %" PRIu64 " bytes: it is shorter than the range %" PRIu64 " to %" PRIu64,
+                                    call->object_url, total, request->range_offset, wanted_last));
     }
     call->request->object_size = total;
     return true;
@@ -64,14 +66,17 @@ static bool check_length(struct shf_s3_call *call) {
     if (request->has_range) {
         call->expected = request->range_size;
         if (length < 0 || (uint64_t)length == request->range_size) return true;
-        return refuse(call, shf_error_set(&call->error, SHF_E_STORE, "%s: the server sent %" PRId64 " bytes for a range of %" PRIu64,
+        return refuse(call, shf_error_set(&call->error, SHF_E_STORE,
+                                          "%s: the server sent %" PRId64 " bytes for a range of %" PRIu64,
                                           call->object_url, length, request->range_size));
     }
     if (length < 0) { /* without it a cut connection would look like a whole object */
-        return refuse(call, shf_error_set(&call->error, SHF_E_STORE, "%s: the server does not tell its size", call->object_url));
+        return refuse(
+            call, shf_error_set(&call->error, SHF_E_STORE, "%s: the server does not tell its size", call->object_url));
     }
     if ((uint64_t)length > request->max_bytes) {
-        return refuse(call, shf_error_set(&call->error, SHF_E_LIMIT, "%s has %" PRId64 " bytes, at most %" PRIu64 " are read here",
+        return refuse(call, shf_error_set(&call->error, SHF_E_LIMIT,
+                                          "%s has %" PRId64 " bytes, at most %" PRIu64 " are read here",
                                           call->object_url, length, request->max_bytes));
     }
     request->object_size = call->expected = (uint64_t)length;
@@ -96,7 +101,8 @@ static bool begin_object(struct shf_s3_call *call) {
         call->sink = SHF_S3_SINK_MEMORY;
         shf_buf_release(call->body); /* of an attempt before */
         call->body = NULL;
-        status = shf_store_body_new(call->store->base.runtime, call->expected, call->object_url, &call->body, &call->error);
+        status =
+            shf_store_body_new(call->store->base.runtime, call->expected, call->object_url, &call->body, &call->error);
     }
     return status ? refuse(call, status) : true;
 }
@@ -136,7 +142,8 @@ static enum shf_http_take take_page(struct shf_s3_call *call, const uint8_t *dat
         return SHF_HTTP_STOP;
     }
     if (add_text(call, data, size)) return SHF_HTTP_TOOK;
-    (void)refuse(call, shf_error_set(&call->error, SHF_E_NO_MEMORY, "%s: no memory for a page of the listing", call->object_url));
+    (void)refuse(call, shf_error_set(&call->error, SHF_E_NO_MEMORY, "%s: no memory for a page of the listing",
+                                     call->object_url));
     return SHF_HTTP_STOP;
 }
 
@@ -144,8 +151,8 @@ enum shf_http_take shf_s3_body_take(struct shf_http_request *http, const uint8_t
     struct shf_s3_call *call = shf_s3_call_of(http);
     bool is_object = call->sink == SHF_S3_SINK_FILE || call->sink == SHF_S3_SINK_MEMORY;
     if (is_object && size > call->expected - call->body_used) {
-        (void)refuse(call, shf_error_set(&call->error, SHF_E_STORE, "%s: the server sends more bytes than were asked for",
-                                         call->object_url));
+        (void)refuse(call, shf_error_set(&call->error, SHF_E_STORE,
+                                         "%s: the server sends more bytes than were asked for", call->object_url));
         return SHF_HTTP_STOP;
     }
     switch (call->sink) {

@@ -78,8 +78,8 @@ static void try_again(struct shf_s3_call *call, struct shf_s3_outcome *outcome) 
         no_time_left(call, outcome);
         return;
     }
-    shf_log_write(shf_rt_log(runtime), SHF_LOG_INFO, "attempt %u failed, the next in %" PRId64 " ms: %s", call->attempts,
-                  pause_ms, shf_error_message(outcome->error));
+    shf_log_write(shf_rt_log(runtime), SHF_LOG_INFO, "attempt %u failed, the next in %" PRId64 " ms: %s",
+                  call->attempts, pause_ms, shf_error_message(outcome->error));
     shf_error_free(outcome->error);
     atomic_fetch_add_explicit(&shf_rt_counters(runtime)->store_retries, 1, memory_order_relaxed);
     shf_s3_call_send(call, until);
@@ -117,7 +117,8 @@ static void succeed(struct shf_s3_call *call) {
     }
     if (request->verb == SHF_STORE_HEAD) {
         if (call->http.content_length < 0) {
-            fail(call, shf_error_set(&call->error, SHF_E_STORE, "%s: the server does not tell its size", call->object_url));
+            fail(call,
+                 shf_error_set(&call->error, SHF_E_STORE, "%s: the server does not tell its size", call->object_url));
             return;
         }
         request->object_size = (uint64_t)call->http.content_length;
@@ -259,10 +260,8 @@ static void begin(struct shf_task *task) {
         fail(call, status);
         return;
     }
-    call->file = (struct shf_body_file){.runtime = call->store->base.runtime,
-                                        .fd = call->request->body_fd,
-                                        .url = call->object_url,
-                                        .idle = file_idle};
+    call->file = (struct shf_body_file){
+        .runtime = call->store->base.runtime, .fd = call->request->body_fd, .url = call->object_url, .idle = file_idle};
     shf_s3_call_send(call, 0);
 }
 
@@ -285,7 +284,8 @@ void shf_s3_call_start(struct shf_store *store, struct shf_store_request *reques
     if (!call || !object_url) {
         shf_free(call);
         shf_free(object_url);
-        request->status = shf_error_set(&request->error, SHF_E_NO_MEMORY, "no memory for a request to s3://%s", s3->bucket);
+        request->status =
+            shf_error_set(&request->error, SHF_E_NO_MEMORY, "no memory for a request to s3://%s", s3->bucket);
         request->internal = store->runtime;
         request->task.run = no_memory;
         shf_rt_post_loop(store->runtime, &request->task);

@@ -30,7 +30,7 @@ static const char *first_of(const char *const *names, size_t count) {
     for (size_t i = 0; !value && i < count; i++) value = environment(names[i]);
     return value;
 }
-#define FIRST_OF(...) \
+#define FIRST_OF(...)                                                                                                  \
     first_of((const char *const[]){__VA_ARGS__}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *))
 
 static void free_secret(char *text) {
@@ -97,9 +97,11 @@ static shf_status set_endpoint(struct shf_s3_config *config, const char *endpoin
 static shf_status set_region(struct shf_s3_config *config, const char *region, struct shf_error **error) {
     size_t size = strlen(region);
     /* A server of one's own may call its region as it likes; only for AWS it becomes part of a host name. */
-    bool fits = size <= LONGEST_REGION && strspn(region, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == size;
+    bool fits = size <= LONGEST_REGION &&
+                strspn(region, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == size;
     if (!fits || (!config->endpoint && !shf_s3_region_is_plain(region))) {
-        return shf_error_set(error, SHF_E_INVALID, "the S3 region is none (it has other characters); check region and AWS_REGION");
+        return shf_error_set(error, SHF_E_INVALID,
+                             "the S3 region is none (it has other characters); check region and AWS_REGION");
     }
     return copy(&config->region, region) ? SHF_OK : no_memory(error);
 }
@@ -114,9 +116,10 @@ static shf_status check_bucket(const char *bucket, struct shf_error **error) {
 static shf_status check_numbers(const shf_s3_options *o, struct shf_s3_config *config, struct shf_error **error) {
     if (o->connect_timeout_ms > LARGEST_TIMEOUT_MS || o->read_timeout_ms > LARGEST_TIMEOUT_MS ||
         o->max_attempts > LARGEST_MAX_ATTEMPTS || o->addressing > SHF_ADDRESSING_VIRTUAL) {
-        return shf_error_set(error, SHF_E_INVALID,
-                             "an S3 option is out of range: time-outs up to a day, max_attempts up to %u, a known addressing",
-                             LARGEST_MAX_ATTEMPTS);
+        return shf_error_set(
+            error, SHF_E_INVALID,
+            "an S3 option is out of range: time-outs up to a day, max_attempts up to %u, a known addressing",
+            LARGEST_MAX_ATTEMPTS);
     }
     config->connect_timeout_ms = o->connect_timeout_ms ? o->connect_timeout_ms : DEFAULT_CONNECT_TIMEOUT_MS;
     config->read_timeout_ms = o->read_timeout_ms ? o->read_timeout_ms : DEFAULT_READ_TIMEOUT_MS;
@@ -141,8 +144,8 @@ static shf_status find_place(const char *bucket, const shf_s3_options *o, const 
     /* A certificate of AWS does not fit a bucket with dots, and capitals and _ can not be in a host name: into the path. */
     bool fits_host = strspn(bucket, lower_and_digits) == strlen(bucket);
     uint32_t addressing = o->addressing ? o->addressing : profile->addressing;
-    config->virtual_host = addressing == SHF_ADDRESSING_VIRTUAL ||
-                           (addressing == SHF_ADDRESSING_AUTO && !config->endpoint && fits_host);
+    config->virtual_host =
+        addressing == SHF_ADDRESSING_VIRTUAL || (addressing == SHF_ADDRESSING_AUTO && !config->endpoint && fits_host);
     return SHF_OK;
 }
 
@@ -157,7 +160,8 @@ struct source {
 static shf_status take_source(const struct source *source, const struct shf_aws_profile *profile,
                               struct shf_s3_config *config, struct shf_error **error) {
     if (!source->process && (!source->id || !source->secret)) {
-        return shf_error_set(error, SHF_E_ACCESS, "%s: one of access key id and secret access key is missing; give both or none",
+        return shf_error_set(error, SHF_E_ACCESS,
+                             "%s: one of access key id and secret access key is missing; give both or none",
                              source->name);
     }
     config->key_source = source->kind;
@@ -173,11 +177,12 @@ static shf_status find_keys(const shf_s3_options *o, const struct shf_aws_profil
                             struct shf_s3_config *config, struct shf_error **error) {
     const struct shf_aws_keys *shared = &profile->credentials, *other = &profile->config;
     const struct source sources[] = {
-        {SHF_S3_KEYS_OPTIONS, "the options", given(o->access_key_id), given(o->secret_access_key), given(o->session_token), NULL},
+        {SHF_S3_KEYS_OPTIONS, "the options", given(o->access_key_id), given(o->secret_access_key),
+         given(o->session_token), NULL},
         {SHF_S3_KEYS_ENVIRONMENT, "environment S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY", environment("S3_ACCESS_KEY_ID"),
          environment("S3_SECRET_ACCESS_KEY"), environment("S3_SESSION_TOKEN"), NULL},
-        {SHF_S3_KEYS_ENVIRONMENT, "environment AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY", environment("AWS_ACCESS_KEY_ID"),
-         environment("AWS_SECRET_ACCESS_KEY"), environment("AWS_SESSION_TOKEN"), NULL},
+        {SHF_S3_KEYS_ENVIRONMENT, "environment AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY",
+         environment("AWS_ACCESS_KEY_ID"), environment("AWS_SECRET_ACCESS_KEY"), environment("AWS_SESSION_TOKEN"), NULL},
         {SHF_S3_KEYS_FILE, "the AWS credentials file", shared->access_key_id, shared->secret_access_key,
          shared->session_token, NULL},
         {SHF_S3_KEYS_PROCESS, "credential_process", NULL, NULL, NULL, profile->credential_process},
@@ -189,15 +194,16 @@ static shf_status find_keys(const shf_s3_options *o, const struct shf_aws_profil
             return take_source(&sources[i], profile, config, error);
         }
     }
-    return shf_error_set(error, SHF_E_ACCESS,
-                         "no credentials; tried the options, the environment (S3_ACCESS_KEY_ID, AWS_ACCESS_KEY_ID) and profile "
-                         "%s of the AWS files (%s)%s%s. Web identity, container and instance credentials are not read by "
-                         "this version. Give keys, or ask for anonymous access",
-                         profile->name ? profile->name : "default",
-                         file_problem         ? file_problem
-                         : profile->looked_at ? profile->looked_at
-                                              : "HOME is not set",
-                         profile->unread ? "; not read here: its " : "", profile->unread ? profile->unread : "");
+    return shf_error_set(
+        error, SHF_E_ACCESS,
+        "no credentials; tried the options, the environment (S3_ACCESS_KEY_ID, AWS_ACCESS_KEY_ID) and profile "
+        "%s of the AWS files (%s)%s%s. Web identity, container and instance credentials are not read by "
+        "this version. Give keys, or ask for anonymous access",
+        profile->name ? profile->name : "default",
+        file_problem         ? file_problem
+        : profile->looked_at ? profile->looked_at
+                             : "HOME is not set",
+        profile->unread ? "; not read here: its " : "", profile->unread ? profile->unread : "");
 }
 
 static shf_status fill(const char *bucket, const shf_s3_options *o, const struct shf_aws_profile *profile,

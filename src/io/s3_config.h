@@ -19,10 +19,10 @@ enum shf_s3_key_source {
 };
 
 struct shf_s3_config {
-    char *endpoint;     /* "https://host[:port][/path]", no trailing slash; NULL = AWS */
+    char *endpoint; /* "https://host[:port][/path]", no trailing slash; NULL = AWS */
     char *region;
-    bool virtual_host;  /* bucket in the host name */
-    char *ca_bundle;    /* or NULL */
+    bool virtual_host; /* bucket in the host name */
+    char *ca_bundle;   /* or NULL */
     bool insecure_skip_verify;
     uint32_t connect_timeout_ms, read_timeout_ms, max_attempts;
 

@@ -23,7 +23,8 @@ int64_t shf_s3_retry_after_ms(const char *header) {
     size_t digits = strspn(header, "0123456789");
     int64_t seconds = 0;
     if (digits && !header[digits]) {
-        for (size_t i = 0; i < digits && seconds < LONGEST_RETRY_AFTER_S; i++) seconds = seconds * 10 + (header[i] - '0');
+        for (size_t i = 0; i < digits && seconds < LONGEST_RETRY_AFTER_S; i++)
+            seconds = seconds * 10 + (header[i] - '0');
     } else if (*header) {
         time_t date = curl_getdate(header, NULL); /* knows no locale and keeps no state */
         if (date == -1) return 0;
@@ -77,12 +78,13 @@ static const char *judge(const struct shf_s3_call *call, const struct shf_s3_pro
     }
     if (http == 404) {
         out->status = SHF_E_NOT_FOUND;
-        return is(problem, "NoSuchBucket")                 ? "there is no such bucket"
-               : call->request->verb == SHF_STORE_LIST     ? "there is no such bucket, or the endpoint is another's"
-               : call->request->verb == SHF_STORE_HEAD     ? "there is no such object, or no such bucket"
-                                                           : "there is no such object";
+        return is(problem, "NoSuchBucket")             ? "there is no such bucket"
+               : call->request->verb == SHF_STORE_LIST ? "there is no such bucket, or the endpoint is another's"
+               : call->request->verb == SHF_STORE_HEAD ? "there is no such object, or no such bucket"
+                                                       : "there is no such object";
     }
-    if (http >= 300 && http < 400) return "it points elsewhere, which is not followed; check endpoint_url, region and addressing";
+    if (http >= 300 && http < 400)
+        return "it points elsewhere, which is not followed; check endpoint_url, region and addressing";
     if (http == 412) return "the object is not what it was: its ETag differs";
     if (http == 416) return "the object is shorter than the range that was asked for";
     return "the request was refused; check endpoint_url, region and addressing";
@@ -118,7 +120,8 @@ static void hide_secrets(const struct shf_s3_call *call, struct shf_s3_problem *
     bool repeats = strstr(problem->message, c->secret_access_key) ||
                    (c->session_token && (strstr(problem->message, c->session_token) ||
                                          strncmp(problem->message, c->session_token, 16) == 0));
-    if (repeats || strstr(problem->message, "AWS4-HMAC")) (void)snprintf(problem->message, sizeof problem->message, "(hidden)");
+    if (repeats || strstr(problem->message, "AWS4-HMAC"))
+        (void)snprintf(problem->message, sizeof problem->message, "(hidden)");
     if (strstr(problem->code, c->secret_access_key)) problem->code[0] = '\0';
 }
 

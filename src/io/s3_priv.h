@@ -18,7 +18,7 @@ struct shf_s3_store {
     char *bucket;
     struct shf_s3_config config;
     struct shf_credential_source credentials;
-    struct { /* loop thread: the signing key of today */
+    struct {                                     /* loop thread: the signing key of today */
         struct shf_credentials *key_credentials; /* retained; whose key it is */
         char key_date[SHF_SIGV4_DATE_BYTES], key_region[64];
         uint8_t key[SHF_SIGV4_KEY_BYTES];

@@ -140,7 +140,8 @@ static bool make_headers(struct shf_s3_call *call, const struct target *target) 
                        request->range_offset + (request->range_size - 1));
         ok = add_header(&list, "Range", range);
     }
-    if (ok && request->verb == SHF_STORE_GET && request->if_match) ok = add_header(&list, "If-Match", request->if_match);
+    if (ok && request->verb == SHF_STORE_GET && request->if_match)
+        ok = add_header(&list, "If-Match", request->if_match);
     call->http.headers = list; /* freed with the call, also on failure */
     return ok;
 }
@@ -208,7 +209,8 @@ char *shf_s3_moved_path(const struct shf_s3_call *call, const char *location) {
     const char *path = location + target.origin.size;
     if (*path != '/' || !decode_path(path, strcspn(path, "?#"), &decoded)) goto done;
     shf_sigv4_encode(&encoded, decoded.data, true);
-    if (encoded.failed || strncmp(encoded.data, target.path.data ? target.path.data : "", target.path.size) != 0) goto done;
+    if (encoded.failed || strncmp(encoded.data, target.path.data ? target.path.data : "", target.path.size) != 0)
+        goto done;
     if (encoded.data[target.path.size] != '/' && encoded.data[target.path.size] != '\0') goto done;
     found = shf_text_take(&encoded);
 done:

@@ -68,7 +68,8 @@ static void XMLCALL closed(void *context, const XML_Char *name) {
 }
 
 /* A document type could declare entities: S3 sends none. */
-static void XMLCALL doctype(void *context, const XML_Char *name, const XML_Char *system, const XML_Char *public, int internal) {
+static void XMLCALL doctype(void *context, const XML_Char *name, const XML_Char *system, const XML_Char *public,
+                            int internal) {
     (void)name, (void)system, (void)public, (void)internal;
     stop(context, SHF_E_STORE);
 }
@@ -186,7 +187,8 @@ shf_status shf_s3_listing_add(struct shf_s3_listing *listing, const void *data, 
     switch (status) {
     case SHF_OK: break;
     case SHF_E_NO_MEMORY: return shf_error_set(error, status, "no memory for a listing");
-    case SHF_E_LIMIT: return shf_error_set(error, status, "the listing has more than %zu names, or they are too long", most);
+    case SHF_E_LIMIT:
+        return shf_error_set(error, status, "the listing has more than %zu names, or they are too long", most);
     default: return shf_error_set(error, SHF_E_STORE, "the answer is no S3 listing");
     }
     if (!reading.root_seen) return shf_error_set(error, SHF_E_STORE, "the answer is no S3 listing");

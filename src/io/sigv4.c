@@ -44,8 +44,7 @@ static bool hash_hex(const struct shf_text *text, char out[SHF_SIGV4_HEX_BYTES])
     return true;
 }
 
-static bool keyed_hash(const void *key, size_t key_size, const char *text, size_t size,
-                       uint8_t out[SHF_SIGV4_KEY_BYTES]) {
+static bool keyed_hash(const void *key, size_t key_size, const char *text, size_t size, uint8_t out[SHF_SIGV4_KEY_BYTES]) {
     unsigned written = SHF_SIGV4_KEY_BYTES;
     return HMAC(EVP_sha256(), key, (int)key_size, (const unsigned char *)text, size, out, &written) != NULL;
 }

@@ -25,8 +25,8 @@ struct shf_sigv4_header {
 
 struct shf_sigv4_input {
     const char *method;
-    const char *path;  /* as it is sent: percent-encoded by shf_sigv4_encode, begins with / */
-    const char *query; /* canonical: names and values encoded, sorted by name; "" for none */
+    const char *path;                       /* as it is sent: percent-encoded by shf_sigv4_encode, begins with / */
+    const char *query;                      /* canonical: names and values encoded, sorted by name; "" for none */
     const struct shf_sigv4_header *headers; /* sorted by name; host and x-amz-date among them */
     size_t header_count;
     const char *payload_hash; /* hex, or UNSIGNED-PAYLOAD */

@@ -15,7 +15,9 @@ void shf_store_release(struct shf_store *store) {
     store->class->destroy(store);
 }
 
-void shf_store_submit(struct shf_store *store, struct shf_store_request *request) { store->class->submit(store, request); }
+void shf_store_submit(struct shf_store *store, struct shf_store_request *request) {
+    store->class->submit(store, request);
+}
 
 void shf_store_request_clear(struct shf_store_request *request) {
     for (size_t i = 0; i < request->name_count; i++) shf_free(request->names[i]);

@@ -23,29 +23,29 @@ enum shf_store_verb {
 struct shf_store_request {
     /* in */
     enum shf_store_verb verb;
-    const char *key;        /* object key, decoded, no leading slash; LIST: prefix, "" or ending in "/" */
+    const char *key; /* object key, decoded, no leading slash; LIST: prefix, "" or ending in "/" */
     bool has_range;
     uint64_t range_offset, range_size; /* GET with has_range: exactly these bytes (else SHF_E_STORE: object is shorter) */
-    const char *if_match;   /* GET: fail with SHF_E_STORE (http_status 412) when the ETag differs; NULL = any */
-    uint64_t max_bytes;     /* body above this: SHF_E_LIMIT, transfer stopped. 0 = no body is expected (HEAD, LIST) */
-    int body_fd;            /* >= 0: the body is written there from offset 0, else to `body` */
-    int64_t deadline_ns;    /* absolute, retries included; SHF_DEADLINE_NONE */
+    const char *if_match; /* GET: fail with SHF_E_STORE (http_status 412) when the ETag differs; NULL = any */
+    uint64_t max_bytes;   /* body above this: SHF_E_LIMIT, transfer stopped. 0 = no body is expected (HEAD, LIST) */
+    int body_fd;          /* >= 0: the body is written there from offset 0, else to `body` */
+    int64_t deadline_ns;  /* absolute, retries included; SHF_DEADLINE_NONE */
     const struct shf_cancel *cancel; /* or NULL */
     void (*done)(struct shf_store_request *request);
 
     /* out, set when done runs */
     shf_status status;
-    struct shf_error *error;  /* the caller's to free when status is not SHF_OK; names the object's URL */
-    struct shf_buf *body;     /* GET without body_fd; the caller's to release */
-    uint64_t body_size;       /* bytes received */
-    uint64_t object_size;     /* size of the whole object */
-    char *etag;               /* verbatim with quotes, or NULL; file store: NULL */
-    int64_t modified_ns;      /* file store: modification time in ns since 1970; else 0 */
-    uint64_t inode;           /* file store; else 0 */
+    struct shf_error *error; /* the caller's to free when status is not SHF_OK; names the object's URL */
+    struct shf_buf *body;    /* GET without body_fd; the caller's to release */
+    uint64_t body_size;      /* bytes received */
+    uint64_t object_size;    /* size of the whole object */
+    char *etag;              /* verbatim with quotes, or NULL; file store: NULL */
+    int64_t modified_ns;     /* file store: modification time in ns since 1970; else 0 */
+    uint64_t inode;          /* file store; else 0 */
     bool has_md5;
-    uint8_t md5[16];          /* GET of a whole object to body_fd: MD5 of what was received, where has_md5 */
-    char **names;             /* LIST: relative to key; directories end in "/"; sorted by bytes */
-    size_t name_count;        /* free with shf_store_request_clear */
+    uint8_t md5[16];   /* GET of a whole object to body_fd: MD5 of what was received, where has_md5 */
+    char **names;      /* LIST: relative to key; directories end in "/"; sorted by bytes */
+    size_t name_count; /* free with shf_store_request_clear */
 
     /* the store's own while it works */
     void *internal;
@@ -67,8 +67,8 @@ struct shf_store {
     const struct shf_store_class *class;
     atomic_uint references;
     shf_runtime *runtime;
-    char *root_url;  /* "s3://bucket", "file:///" ...; no trailing slash except file:/// */
-    char *endpoint;  /* part of cache identities: "" for file */
+    char *root_url; /* "s3://bucket", "file:///" ...; no trailing slash except file:/// */
+    char *endpoint; /* part of cache identities: "" for file */
 };
 
 struct shf_store *shf_store_retain(struct shf_store *store);

@@ -22,8 +22,9 @@ shf_status shf_store_body_new(shf_runtime *runtime, uint64_t size, const char *u
     struct shf_budget *budget = shf_rt_budget(runtime);
     if (size > PTRDIFF_MAX - sizeof(struct body) || !shf_budget_take(budget, size)) {
         return shf_error_set(error, SHF_E_NO_MEMORY,
-                             "%s: its %" PRIu64 " bytes do not fit into what is left of memory_budget_bytes (%" PRIu64 ")", url,
-                             size, budget->limit_bytes);
+                             "%s: its %" PRIu64 " bytes do not fit into what is left of memory_budget_bytes (%" PRIu64
+                             ")",
+                             url, size, budget->limit_bytes);
     }
     struct body *body = shf_alloc(sizeof *body + (size_t)size);
     if (!body) {

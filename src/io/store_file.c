@@ -81,8 +81,9 @@ static shf_status choose_range(const struct answer *answer, uint64_t *offset, ui
                              request->object_size, *offset, *size);
     }
     if (*size > request->max_bytes) {
-        return shf_error_set(answer->error, SHF_E_LIMIT, "%s: %" PRIu64 " bytes are more than the %" PRIu64 " allowed here",
-                             answer->url, *size, request->max_bytes);
+        return shf_error_set(answer->error, SHF_E_LIMIT,
+                             "%s: %" PRIu64 " bytes are more than the %" PRIu64 " allowed here", answer->url, *size,
+                             request->max_bytes);
     }
     return SHF_OK;
 }
@@ -239,10 +240,12 @@ static shf_status answer_list(const struct answer *answer) {
     struct listing listing = {0};
     size_t size = strlen(request->key);
     if (size && request->key[size - 1] != '/') {
-        return shf_error_set(answer->error, SHF_E_INVALID, "the prefix of a listing ends in a slash; got %s", answer->url);
+        return shf_error_set(answer->error, SHF_E_INVALID, "the prefix of a listing ends in a slash; got %s",
+                             answer->url);
     }
     DIR *names = shf_fs_open_names(AT_FDCWD, answer->path, 0);
-    if (!names && (errno == ENOENT || errno == ENOTDIR)) return SHF_OK; /* as an object store: no such prefix, no names */
+    if (!names && (errno == ENOENT || errno == ENOTDIR))
+        return SHF_OK; /* as an object store: no such prefix, no names */
     if (!names) return shf_fs_error(answer->error, shf_fs_status(errno), errno, "cannot list %s", answer->url);
     shf_status status = read_names(answer, names, &listing);
     (void)shf_fs.closedir(names);

@@ -23,7 +23,7 @@ struct object {
 
 struct mem_store {
     struct shf_store base;
-    pthread_mutex_t mutex; /* guards what follows */
+    pthread_mutex_t mutex;  /* guards what follows */
     struct object *objects; /* sorted by the bytes of their keys */
     size_t count, capacity;
 };

@@ -4,7 +4,7 @@
 #include "base/alloc.h"
 
 struct shf_close_op {
-    struct shf_op op; /* first */
+    struct shf_op op;          /* first */
     struct shf_reader *reader; /* retained */
     struct shf_task task;
     struct shf_wait wait;

@@ -12,7 +12,7 @@
 #define KEYS_ANSWERED_IN_CALL 64u /* a few microseconds of work at most */
 
 struct shf_pending_key {
-    uint32_t shard; /* id */
+    uint32_t shard;      /* id */
     size_t offset, size; /* of the stored key in key_bytes */
 };
 
@@ -207,13 +207,13 @@ static void go_on_elsewhere(struct shf_lookup_op *lookup, const shf_key *keys, c
 }
 
 shf_status shf_reader_lookup(struct shf_reader *reader, enum shf_op_kind kind, const shf_key *keys, size_t count,
-                             const shf_routing_context *context, const struct shf_submission *submission,
-                             shf_op_id *id) {
+                             const shf_routing_context *context, const struct shf_submission *submission, shf_op_id *id) {
     struct shf_lookup_op *lookup = shf_alloc_zero(1, sizeof *lookup);
     if (!lookup) return SHF_E_NO_MEMORY;
     lookup->values = count > 1 ? shf_alloc_zero(count, sizeof *lookup->values) : &lookup->one;
     lookup->count = count;
-    shf_status status = lookup->values ? shf_reader_enter(reader, &lookup->base, kind, submission, destroy) : SHF_E_NO_MEMORY;
+    shf_status status =
+        lookup->values ? shf_reader_enter(reader, &lookup->base, kind, submission, destroy) : SHF_E_NO_MEMORY;
     if (status) {
         if (lookup->values != &lookup->one) shf_free(lookup->values);
         shf_free(lookup);

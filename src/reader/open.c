@@ -111,8 +111,8 @@ static void keep_old(struct shf_load_op *load) {
     shf_runtime *runtime = load->base.reader->runtime;
     load->info.manifest_malformed = 1;
     atomic_fetch_add(&shf_rt_counters(runtime)->refresh_failures, 1);
-    shf_log_write(shf_rt_log(runtime), SHF_LOG_WARNING, "refresh keeps serving %s: %s", load->base.snapshot->manifest_ref,
-                  shf_error_message(manifests->error));
+    shf_log_write(shf_rt_log(runtime), SHF_LOG_WARNING, "refresh keeps serving %s: %s",
+                  load->base.snapshot->manifest_ref, shf_error_message(manifests->error));
     shf_error_free(manifests->error);
     manifests->error = NULL;
     finish(load, SHF_OK, NULL);
@@ -151,16 +151,16 @@ static void load_manifests(struct shf_load_op *load) {
             return;
         }
     }
-    load->manifests = (struct shf_manifest_load){
-        .store = source->store,
-        .location = &source->location,
-        .pinned_ref = load->is_refresh ? NULL : source->manifest_ref,
-        .pinned_offset = load->is_refresh ? -1 : source->pinned_offset,
-        .known_ref = load->is_refresh ? load->base.snapshot->manifest_ref : NULL,
-        .max_fallback_attempts = load->is_refresh ? 0 : source->max_fallback_attempts,
-        .deadline_ns = load->base.op.deadline_ns,
-        .cancel = load->base.op.cancel,
-        .done = manifests_loaded};
+    load->manifests =
+        (struct shf_manifest_load){.store = source->store,
+                                   .location = &source->location,
+                                   .pinned_ref = load->is_refresh ? NULL : source->manifest_ref,
+                                   .pinned_offset = load->is_refresh ? -1 : source->pinned_offset,
+                                   .known_ref = load->is_refresh ? load->base.snapshot->manifest_ref : NULL,
+                                   .max_fallback_attempts = load->is_refresh ? 0 : source->max_fallback_attempts,
+                                   .deadline_ns = load->base.op.deadline_ns,
+                                   .cancel = load->base.op.cancel,
+                                   .done = manifests_loaded};
     shf_manifest_load_start(&load->manifests);
 }
 
@@ -234,8 +234,8 @@ static void line_up(struct shf_task *task) {
     while (*at) at = &(*at)->next_turn;
     load->next_turn = NULL;
     *at = load;
-    load->turn = (struct shf_wait){
-        .deadline_ns = load->base.op.deadline_ns, .cancel = load->base.op.cancel, .wake = turn_came};
+    load->turn =
+        (struct shf_wait){.deadline_ns = load->base.op.deadline_ns, .cancel = load->base.op.cancel, .wake = turn_came};
     shf_wait_begin(reader->runtime, &load->turn);
 }
 

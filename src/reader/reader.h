@@ -23,15 +23,15 @@ struct shf_reader {
     struct shf_source *source;
     struct shf_limiter limiter;
     pthread_mutex_t mutex;
-    struct { /* under mutex */
+    struct {                           /* under mutex */
         struct shf_snapshot *snapshot; /* NULL before the first and after closing */
         bool closed;
         uint32_t active_count;
         struct shf_reader_op *active;
     };
-    struct { /* loop thread only */
-        bool loading;               /* an open or refresh has its turn */
-        struct shf_load_op *turns;  /* refreshes that wait for theirs, in order */
+    struct {                          /* loop thread only */
+        bool loading;                 /* an open or refresh has its turn */
+        struct shf_load_op *turns;    /* refreshes that wait for theirs, in order */
         struct shf_close_op *closers; /* closes that wait for the last operation */
     };
     struct shf_task idle_task; /* posted when the last operation of a closed reader ended */
@@ -85,8 +85,7 @@ shf_status shf_reader_close(struct shf_reader *reader, int mode, const struct sh
 shf_status shf_reader_history(struct shf_source *source, uint32_t limit, const struct shf_submission *submission,
                               shf_op_id *id);
 shf_status shf_reader_lookup(struct shf_reader *reader, enum shf_op_kind kind, const shf_key *keys, size_t count,
-                             const shf_routing_context *context, const struct shf_submission *submission,
-                             shf_op_id *id);
+                             const shf_routing_context *context, const struct shf_submission *submission, shf_op_id *id);
 shf_status shf_reader_search(struct shf_reader *reader, enum shf_op_kind kind, const shf_query *queries, size_t count,
                              const struct shf_submission *submission, shf_op_id *id);
 

@@ -15,7 +15,7 @@ struct shf_lookup_value {
 };
 
 struct shf_lookup_op {
-    struct shf_reader_op base; /* first */
+    struct shf_reader_op base;       /* first */
     struct shf_lookup_value *values; /* count; &one for a single key */
     size_t count;
     struct shf_lookup_value one;
@@ -49,7 +49,7 @@ struct shf_query_plan;
 struct shf_search_unit;
 
 struct shf_search_op {
-    struct shf_reader_op base; /* first */
+    struct shf_reader_op base;         /* first */
     struct shf_search_result *results; /* query_count */
     size_t query_count;
     uint64_t charged_bytes; /* to the budget, until the operation is released */

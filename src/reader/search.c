@@ -50,12 +50,14 @@ shf_status shf_search_charge(struct shf_search_op *search, uint64_t bytes, const
     }
     if (bytes > budget->limit_bytes) {
         return shf_error_set(error, SHF_E_INVALID,
-                             "%s needs %" PRIu64 " bytes, the memory budget is %" PRIu64 "; ask for a smaller top_k or raise "
+                             "%s needs %" PRIu64 " bytes, the memory budget is %" PRIu64
+                             "; ask for a smaller top_k or raise "
                              "memory_budget_bytes",
                              what, bytes, budget->limit_bytes);
     }
     return shf_error_set(error, SHF_E_NO_MEMORY,
-                         "%s needs %" PRIu64 " bytes, which the memory budget does not have now; release operations and try "
+                         "%s needs %" PRIu64
+                         " bytes, which the memory budget does not have now; release operations and try "
                          "again",
                          what, bytes);
 }
@@ -75,8 +77,8 @@ static shf_status select_given(const struct shf_snapshot *snapshot, const shf_qu
     for (uint32_t i = 0; i < query->shard_count; i++) {
         uint32_t id = query->shard_ids[i];
         if (id >= snapshot->manifest->num_dbs) {
-            return shf_error_set(error, SHF_E_INVALID, "shard id %u is out of range: the snapshot has shards 0 to %u", id,
-                                 snapshot->manifest->num_dbs - 1);
+            return shf_error_set(error, SHF_E_INVALID, "shard id %u is out of range: the snapshot has shards 0 to %u",
+                                 id, snapshot->manifest->num_dbs - 1);
         }
         if (seen[id] == mark) {
             return shf_error_set(error, SHF_E_INVALID, "shard id %u is given twice", id);
@@ -89,8 +91,8 @@ static shf_status select_given(const struct shf_snapshot *snapshot, const shf_qu
     return SHF_OK;
 }
 
-static shf_status select_shards(const struct shf_snapshot *snapshot, const shf_query *query, struct shf_query_plan *plan,
-                                uint32_t *seen, uint32_t mark, struct shf_error **error) {
+static shf_status select_shards(const struct shf_snapshot *snapshot, const shf_query *query,
+                                struct shf_query_plan *plan, uint32_t *seen, uint32_t mark, struct shf_error **error) {
     bool all = query->shard_ids == NULL;
     uint32_t room = all ? snapshot->shard_count : query->shard_count;
     if (!all && room > snapshot->manifest->num_dbs) {
@@ -131,7 +133,8 @@ static shf_status make_plan(const struct shf_snapshot *snapshot, const shf_query
     const struct shf_manifest_vector *vector = &snapshot->manifest->vector;
     if (given->top_k == 0) return shf_error_set(error, SHF_E_INVALID, "top_k must be at least 1");
     if (given->num_probes) {
-        return shf_error_set(error, SHF_E_INVALID, "num_probes is for vector-only snapshots; this one searches every shard");
+        return shf_error_set(error, SHF_E_INVALID,
+                             "num_probes is for vector-only snapshots; this one searches every shard");
     }
     if ((given->vector != NULL) == (given->like != NULL)) {
         return shf_error_set(error, SHF_E_INVALID, "a query needs either a vector or the id of a stored one");

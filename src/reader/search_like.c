@@ -11,8 +11,8 @@ static const float *find_row(const struct shf_shard *shard, int64_t rowid) {
     return NULL;
 }
 
-static shf_status find_vector(const struct shf_snapshot *snapshot, const struct shf_query_plan *plan, const float **vector,
-                              struct shf_error **error) {
+static shf_status find_vector(const struct shf_snapshot *snapshot, const struct shf_query_plan *plan,
+                              const float **vector, struct shf_error **error) {
     for (uint32_t i = 0; i < snapshot->shard_count; i++) {
         const struct shf_shard *shard = snapshot->shards[i];
         bool found;

@@ -62,11 +62,10 @@ static shf_status fetch_hit(struct shf_search_op *search, const struct shf_candi
     return status;
 }
 
-static shf_status fetch_hits(struct shf_search_op *search, const struct shf_topk *best, struct shf_search_result *result,
-                             struct shf_error **error) {
+static shf_status fetch_hits(struct shf_search_op *search, const struct shf_topk *best,
+                             struct shf_search_result *result, struct shf_error **error) {
     if (best->count == 0) return SHF_OK;
-    shf_status status =
-        shf_search_charge(search, (uint64_t)best->count * sizeof *result->hits, "the answer", error);
+    shf_status status = shf_search_charge(search, (uint64_t)best->count * sizeof *result->hits, "the answer", error);
     if (status) return status;
     result->hits = shf_alloc_zero(best->count, sizeof *result->hits);
     if (!result->hits) return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for %u hits", best->count);
@@ -183,7 +182,8 @@ static shf_status fill_unit(struct shf_search_op *search, struct shf_search_unit
     shf_status status = shf_search_charge(search, candidates * sizeof *unit->storage, "top_k", error);
     if (status) return status;
     unit->storage = shf_alloc_array((size_t)candidates, sizeof *unit->storage);
-    if (!unit->storage) return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for %" PRIu64 " candidates", candidates);
+    if (!unit->storage)
+        return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for %" PRIu64 " candidates", candidates);
     struct shf_candidate *storage = unit->storage;
     for (size_t q = 0; q < filled; q++) {
         uint32_t capacity = unit->topks[q].capacity;

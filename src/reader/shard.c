@@ -119,8 +119,9 @@ static shf_status check_cancelled(struct shf_shard_opening *opening) {
 static shf_status verify_download(struct shf_shard_opening *opening) {
     const struct shf_store_request *request = &opening->request;
     if (request->body_size != opening->size) {
-        return shf_error_set(&opening->error, SHF_E_STORE_RETRY, "%s: received %" PRIu64 " bytes of %" PRIu64 "; try again",
-                             opening->shard->object_url, request->body_size, opening->size);
+        return shf_error_set(&opening->error, SHF_E_STORE_RETRY,
+                             "%s: received %" PRIu64 " bytes of %" PRIu64 "; try again", opening->shard->object_url,
+                             request->body_size, opening->size);
     }
     if (!request->has_md5 || !opening->etag) return SHF_OK;
     size_t length = strlen(opening->etag);
@@ -235,7 +236,8 @@ static shf_status locate(struct shf_shard_opening *opening) {
         goto done;
     }
     status = shf_source_cache(shard->source, &cache, &opening->error);
-    if (!status) status = shf_disk_cache_find(cache, &opening->identity, "shard", &found, &shard->file, &opening->error);
+    if (!status)
+        status = shf_disk_cache_find(cache, &opening->identity, "shard", &found, &shard->file, &opening->error);
     if (!status && !found) status = bring_in(opening, cache, path);
 done:
     shf_free(path);
@@ -334,8 +336,8 @@ static void waiter_woken(struct shf_wait *wait, shf_status reason) {
         break;
     }
     if (reason == SHF_E_DEADLINE && !waiter->error) {
-        (void)shf_error_set(&waiter->error, reason, "the time given to the operation ended while shard %u was being opened",
-                            waiter->shard->id);
+        (void)shf_error_set(&waiter->error, reason,
+                            "the time given to the operation ended while shard %u was being opened", waiter->shard->id);
     } else if (reason == SHF_E_CANCELLED && !waiter->error) {
         (void)shf_error_set(&waiter->error, reason, "cancelled while shard %u was being opened", waiter->shard->id);
     }

@@ -21,12 +21,12 @@ struct shf_shard {
     struct shf_source *source;
     struct shf_store *store; /* borrowed from source */
     uint32_t id;
-    char *directory_key;  /* database directory below the store's root, with a slash at the end */
-    char *object_key;     /* directory_key + "shard.db" */
+    char *directory_key; /* database directory below the store's root, with a slash at the end */
+    char *object_key;    /* directory_key + "shard.db" */
     char *object_url;
-    char *checkpoint_id;  /* or NULL */
+    char *checkpoint_id; /* or NULL */
     bool wants_vectors;
-    uint32_t dimension;   /* what the manifest says of the vectors */
+    uint32_t dimension; /* what the manifest says of the vectors */
     enum shf_metric metric;
 
     /* when ready */

@@ -15,9 +15,9 @@ struct shf_shard_group {
     void (*done)(struct shf_shard_group *group); /* once; may free the group */
 
     /* out */
-    shf_status status; /* of the first failure; the others are not waited for */
+    shf_status status;       /* of the first failure; the others are not waited for */
     struct shf_error *error; /* the receiver's */
-    uint32_t opened; /* that were not ready */
+    uint32_t opened;         /* that were not ready */
     uint64_t downloaded_bytes;
 
     /* own */

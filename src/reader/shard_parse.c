@@ -5,7 +5,6 @@
 
 #include <inttypes.h>
 
-
 static shf_status check_vectors(const struct shf_shard *shard, struct shf_error **error) {
     const struct shf_vec0 *vec = &shard->vec;
     if (vec->dimension != shard->dimension) {
@@ -51,8 +50,9 @@ static void fill_layout(const struct shf_vector_layout *layout, const struct shf
 }
 
 /* Writes the layout into a new cache file through a mapping, so that it is never held in memory of ours. */
-static shf_status build_layout(struct shf_shard *shard, struct shf_disk_cache *cache, const struct shf_cache_key *identity,
-                               const struct shf_cache_key *key, uint64_t rows, struct shf_error **error) {
+static shf_status build_layout(struct shf_shard *shard, struct shf_disk_cache *cache,
+                               const struct shf_cache_key *identity, const struct shf_cache_key *key, uint64_t rows,
+                               struct shf_error **error) {
     struct shf_vector_layout layout;
     struct shf_cache_writer writer;
     uint8_t *bytes = NULL;
@@ -81,8 +81,8 @@ static shf_status use_layout(struct shf_shard *shard, const struct shf_cache_key
     if (status) return status;
     if (layout.dimension != shard->vec.dimension || layout.rows != rows) {
         return shf_error_set(error, SHF_E_INDEX,
-                             "the laid-out vectors in the cache have %" PRIu64 " rows of %u dimensions, the shard %" PRIu64
-                             " of %u; remove the cache directory",
+                             "the laid-out vectors in the cache have %" PRIu64
+                             " rows of %u dimensions, the shard %" PRIu64 " of %u; remove the cache directory",
                              layout.rows, layout.dimension, rows, shard->vec.dimension);
     }
     shard->rows = (struct shf_vector_rows){(const float *)(const void *)(bytes->data + layout.vectors_offset),

@@ -71,13 +71,13 @@ static void copy_numbers(struct shf_source *source, const shf_reader_options *o)
     source->access_mode = o->access_mode;
     source->auto_per_shard_bytes = o->auto_per_shard_bytes ? o->auto_per_shard_bytes : DEFAULT_AUTO_PER_SHARD;
     source->auto_total_bytes = o->auto_total_bytes ? o->auto_total_bytes : DEFAULT_AUTO_TOTAL;
-    source->max_concurrency = o->max_concurrency                 ? o->max_concurrency
+    source->max_concurrency = o->max_concurrency                ? o->max_concurrency
                               : concurrency < LEAST_CONCURRENCY ? LEAST_CONCURRENCY
-                                                                 : concurrency;
+                                                                : concurrency;
     source->timeout_ms = o->timeout_ms ? o->timeout_ms : DEFAULT_TIMEOUT_MS;
     source->max_fallback_attempts = o->max_fallback_attempts == SHF_FALLBACK_NONE ? 0
                                     : o->max_fallback_attempts == 0               ? DEFAULT_FALLBACK_ATTEMPTS
-                                                                    : (uint32_t)o->max_fallback_attempts;
+                                                                                  : (uint32_t)o->max_fallback_attempts;
     source->cache_max_bytes = o->cache_max_bytes;
     source->pinned_offset = o->history_offset ? (int64_t)o->history_offset - 1 : -1;
 }
@@ -148,13 +148,11 @@ void shf_source_release(struct shf_source *source) {
 static shf_status connect_store(struct shf_source *source, const struct shf_location *location, struct shf_store **out,
                                 struct shf_error **error) {
     switch (location->scheme) {
-    case SHF_SCHEME_FILE:
-        return shf_store_file_new(source->runtime, out, error);
+    case SHF_SCHEME_FILE: return shf_store_file_new(source->runtime, out, error);
     case SHF_SCHEME_S3:
         return shf_store_s3_new(source->runtime, location->bucket, source->has_s3_options ? &source->s3 : NULL, out,
                                 error);
-    case SHF_SCHEME_MEM:
-        break;
+    case SHF_SCHEME_MEM: break;
     }
     return shf_error_set(error, SHF_E_INVALID, "%s: only s3://, file:// and plain paths can be opened", location->url);
 }

@@ -15,15 +15,16 @@ static shf_status decide_unified(const struct shf_manifest_vector *vector, const
     const char *backend = vector->backend ? vector->backend : "lancedb";
     if (strcmp(backend, "lancedb") == 0) return refuse(ref, "a composite snapshot with LanceDB vectors", error);
     if (strcmp(backend, "sqlite-vec") != 0) {
-        return shf_error_set(error, SHF_E_INVALID, "%s names the vector backend \"%s\"; known are sqlite-vec and lancedb", ref,
-                             backend);
+        return shf_error_set(error, SHF_E_INVALID,
+                             "%s names the vector backend \"%s\"; known are sqlite-vec and lancedb", ref, backend);
     }
     if (vector->dimension == 0 || vector->dimension > SHF_LIMIT_DIMENSION) {
         return shf_error_set(error, SHF_E_INVALID, "%s: custom.vector.dim must be 1 to %u", ref, SHF_LIMIT_DIMENSION);
     }
     if (vector->metric != SHF_METRIC_COSINE && vector->metric != SHF_METRIC_L2) {
-        return shf_error_set(error, SHF_E_INVALID, "%s: custom.vector.metric is \"%s\"; sqlite-vec shards have cosine or l2",
-                             ref, vector->metric_text ? vector->metric_text : "(absent)");
+        return shf_error_set(error, SHF_E_INVALID,
+                             "%s: custom.vector.metric is \"%s\"; sqlite-vec shards have cosine or l2", ref,
+                             vector->metric_text ? vector->metric_text : "(absent)");
     }
     return SHF_OK;
 }
@@ -63,9 +64,8 @@ static shf_status make_shard(struct shf_source *source, const struct shf_manifes
                              const struct shf_manifest_shard *row, struct shf_shard **out, struct shf_error **error) {
     char *key = NULL;
     int place = -1;
-    shf_status status =
-        shf_location_resolve_data(&source->location, manifest->s3_prefix, row->db_url, source->allowed,
-                                  source->allowed_count, &key, &place, error);
+    shf_status status = shf_location_resolve_data(&source->location, manifest->s3_prefix, row->db_url, source->allowed,
+                                                  source->allowed_count, &key, &place, error);
     if (status) {
         shf_error_prefix(error, "db_url of shard %u", row->db_id);
         shf_error_set_shard(error ? *error : NULL, row->db_id);

@@ -15,7 +15,7 @@ struct shf_snapshot {
     struct shf_manifest *manifest;
     char *manifest_ref;
     int64_t published_at_us;
-    uint32_t kind; /* SHF_KIND_* */
+    uint32_t kind;             /* SHF_KIND_* */
     struct shf_shard **shards; /* non-empty ones, ascending id */
     uint32_t shard_count;
     uint32_t *index_of; /* num_dbs: shard id -> index into shards, or SHF_NO_SHARD */

@@ -112,7 +112,8 @@ struct shf_op *shf_op_wait(struct shf_op_waiter *waiter) {
 shf_status shf_op_check(const struct shf_op *op, struct shf_error **error) {
     if (shf_cancel_requested(op->cancel)) return shf_error_set(error, SHF_E_CANCELLED, "the operation was cancelled");
     if (shf_deadline_over(op->deadline_ns)) {
-        return shf_error_set(error, SHF_E_DEADLINE, "the time given to the operation is over; allow more with timeout_ms");
+        return shf_error_set(error, SHF_E_DEADLINE,
+                             "the time given to the operation is over; allow more with timeout_ms");
     }
     return SHF_OK;
 }

@@ -29,7 +29,8 @@ struct shf_op_waiter {
     pthread_cond_t condition;
     struct shf_op *finished;
 };
-#define SHF_OP_WAITER_INIT {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, NULL}
+#define SHF_OP_WAITER_INIT                                                                                             \
+    { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, NULL }
 
 /* Where a completion goes: a queue, or a waiting thread. */
 struct shf_submission {
@@ -51,7 +52,7 @@ struct shf_op {
     int64_t deadline_ns, accepted_ns, finished_ns;
     shf_status status;
     struct shf_error *error;
-    struct shf_op *next;              /* in the queue */
+    struct shf_op *next;                /* in the queue */
     void (*destroy)(struct shf_op *op); /* frees the results and the op itself */
 };
 

@@ -282,10 +282,16 @@ void shf_rt_post_worker(shf_runtime *runtime, struct shf_task *task) {
 
 uv_loop_t *shf_rt_loop(shf_runtime *runtime) { return &runtime->loop; }
 const struct shf_log *shf_rt_log(const shf_runtime *runtime) { return &runtime->log; }
-struct shf_budget *shf_rt_budget(shf_runtime *runtime) { return &runtime->budget; }
+struct shf_budget *shf_rt_budget(shf_runtime *runtime) {
+    return &runtime->budget;
+}
 uint32_t shf_rt_worker_count(const shf_runtime *runtime) { return runtime->worker_count; }
-struct shf_rt_counters *shf_rt_counters(shf_runtime *runtime) { return &runtime->counters; }
-struct shf_op_table *shf_rt_op_table(shf_runtime *runtime) { return &runtime->ops; }
+struct shf_rt_counters *shf_rt_counters(shf_runtime *runtime) {
+    return &runtime->counters;
+}
+struct shf_op_table *shf_rt_op_table(shf_runtime *runtime) {
+    return &runtime->ops;
+}
 
 void shf_rt_service_add(shf_runtime *runtime, struct shf_rt_service *service) {
     service->next = runtime->services;

@@ -18,7 +18,7 @@ struct shf_task {
 };
 
 /* The struct that embeds member `member` at `pointer`. */
-#define SHF_CONTAINER(pointer, type, member) ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+#define SHF_CONTAINER(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 /* Any thread. Tasks of the loop run in the order posted; workers take them in order, several at once. */
 void shf_rt_post_loop(shf_runtime *runtime, struct shf_task *task);

@@ -90,7 +90,8 @@ static bool check_one(struct conformance *c, shf_reader *reader, const shf_snaps
     if (!op) return false;
     bool ok;
     if (row->is_refused) {
-        ok = shf_op_status(op) == SHF_E_INVALID || conformance_fail("key of line %zu: answered, the peer refuses it", line);
+        ok = shf_op_status(op) == SHF_E_INVALID ||
+             conformance_fail("key of line %zu: answered, the peer refuses it", line);
     } else if (shf_op_status(op)) {
         ok = conformance_fail("key of line %zu: %s", line, shf_error_message(shf_op_error(op)));
     } else {
@@ -242,7 +243,8 @@ bool conformance_check_history(struct conformance *c, const json_t *history) {
     if (!op) return false;
     bool ok = shf_op_status(op) == SHF_OK || conformance_fail("history: %s", shf_error_message(shf_op_error(op)));
     if (ok && shf_op_manifest_count(op) != json_array_size(recorded)) {
-        ok = conformance_fail("history: %zu manifests, %zu recorded", shf_op_manifest_count(op), json_array_size(recorded));
+        ok = conformance_fail("history: %zu manifests, %zu recorded", shf_op_manifest_count(op),
+                              json_array_size(recorded));
     }
     size_t i;
     json_array_foreach(recorded, i, row) {

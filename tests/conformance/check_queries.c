@@ -49,7 +49,8 @@ static bool is_distinct(const json_t *exact, size_t rank) {
     double here = json_number_value(json_object_get(json_array_get(exact, rank), "score"));
     for (size_t other = rank ? rank - 1 : 0; other <= rank + 1 && other < json_array_size(exact); other++) {
         const json_t *score = json_object_get(json_array_get(exact, other), "score");
-        if (other != rank && (!json_is_number(score) || fabs(json_number_value(score) - here) < 2e-6 + 2e-5 * fabs(here))) {
+        if (other != rank &&
+            (!json_is_number(score) || fabs(json_number_value(score) - here) < 2e-6 + 2e-5 * fabs(here))) {
             return false;
         }
     }
@@ -72,7 +73,8 @@ static bool check_hit(const shf_op *op, size_t query, size_t rank, const json_t 
     shf_hit hit;
     SHF_INIT(&hit);
     if (shf_op_hit(op, query, rank, &hit)) return conformance_fail("rank %zu can not be read", rank);
-    if (json_is_string(score)) return isnan(hit.score) || conformance_fail("rank %zu: %g, undefined wanted", rank, hit.score);
+    if (json_is_string(score))
+        return isnan(hit.score) || conformance_fail("rank %zu: %g, undefined wanted", rank, hit.score);
     if (!close_enough(hit.score, json_number_value(score))) {
         return conformance_fail("rank %zu: distance %.17g, exact %.17g", rank, hit.score, json_number_value(score));
     }
@@ -101,7 +103,8 @@ static bool check_answer(const shf_op *op, size_t query, const json_t *json) {
     }
     if (shf_op_search_info(op, query, &info)) return conformance_fail("no search info");
     if (json_is_integer(shards) && info.num_shards_queried != json_integer_value(shards)) {
-        return conformance_fail("%u shards queried, %d recorded", info.num_shards_queried, (int)json_integer_value(shards));
+        return conformance_fail("%u shards queried, %d recorded", info.num_shards_queried,
+                                (int)json_integer_value(shards));
     }
     for (size_t rank = 0; rank < json_array_size(exact); rank++) {
         if (!check_hit(op, query, rank, json, rank ? &before : NULL)) return false;

@@ -191,8 +191,8 @@ static bool check_open_error(struct conformance *c, const char *name) {
         if (status == wanted[i].status && strstr(problem, wanted[i].says)) return true;
         char said[sizeof problem];
         (void)snprintf(said, sizeof said, "%s", problem);
-        return conformance_fail("status %d (%d wanted), \"%.600s\" (\"%s\" wanted in it)", status, wanted[i].status, said,
-                                wanted[i].says);
+        return conformance_fail("status %d (%d wanted), \"%.600s\" (\"%s\" wanted in it)", status, wanted[i].status,
+                                said, wanted[i].says);
     }
     return conformance_fail("no outcome is written down here for %s", name);
 }
@@ -216,7 +216,9 @@ static bool is_wanted(const char *name, int count, char **patterns) {
     return false;
 }
 
-static int compare_names(const struct dirent **a, const struct dirent **b) { return strcmp((*a)->d_name, (*b)->d_name); }
+static int compare_names(const struct dirent **a, const struct dirent **b) {
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
 
 int main(int argc, char **argv) {
     struct conformance c = {0};
@@ -228,7 +230,9 @@ int main(int argc, char **argv) {
     }
     char cache[] = "/tmp/shf-conformance-XXXXXX";
     c.cache = mkdtemp(cache);
-    c.flags = getenv("SHF_CONFORMANCE_LAZY") ? SHF_OPEN_LAZY : getenv("SHF_CONFORMANCE_COPY") ? SHF_OPEN_PRIVATE_COPY : 0;
+    c.flags = getenv("SHF_CONFORMANCE_LAZY")   ? SHF_OPEN_LAZY
+              : getenv("SHF_CONFORMANCE_COPY") ? SHF_OPEN_PRIVATE_COPY
+                                               : 0;
     if (!c.cache || shf_runtime_new(NULL, &c.runtime) || shf_cq_new(c.runtime, 0, &c.cq)) return 2;
     int count = scandir(argv[1], &entries, NULL, compare_names);
     for (int i = 0; i < count; i++) {

@@ -46,7 +46,8 @@ static bool use_case(const char *name) {
 
 /* A failure must be of these kinds and say where it is. */
 static void assert_clean(shf_status status, const char *message) {
-    bool known = status == SHF_E_CORRUPT || status == SHF_E_INDEX || status == SHF_E_STORE_RETRY || status == SHF_E_LIMIT ||
+    bool known = status == SHF_E_CORRUPT || status == SHF_E_INDEX || status == SHF_E_STORE_RETRY ||
+                 status == SHF_E_LIMIT ||
                  status == SHF_E_UNSUPPORTED; /* a damaged declaration may look like one of another kind */
     if (!known || strlen(message) < 20 || !strstr(message, "shard")) {
         print_message("status %d: %s\n", status, message);
@@ -222,10 +223,11 @@ static void test_vectors_that_contradict_the_manifest(void **state) {
     } breaks[] = {
         {"UPDATE build_meta SET num_dbs = 70000", "at most 65536 shards", SHF_E_LIMIT},
         {"UPDATE build_meta SET custom = replace(custom, '\"dim\": 4', '\"dim\": 5')", "the manifest says 5", SHF_E_INDEX},
-        {"UPDATE build_meta SET custom = replace(custom, '\"l2\"', '\"cosine\"')", "the manifest says cosine", SHF_E_INDEX},
+        {"UPDATE build_meta SET custom = replace(custom, '\"l2\"', '\"cosine\"')", "the manifest says cosine",
+         SHF_E_INDEX},
         {"UPDATE build_meta SET custom = replace(custom, '\"l2\"', '\"dot_product\"')", "dot_product", SHF_E_INVALID},
-        {"UPDATE build_meta SET custom = replace(custom, '\"backend\": \"sqlite-vec\"', '\"backend\": \"faiss\"')", "faiss",
-         SHF_E_INVALID},
+        {"UPDATE build_meta SET custom = replace(custom, '\"backend\": \"sqlite-vec\"', '\"backend\": \"faiss\"')",
+         "faiss", SHF_E_INVALID},
     };
     if (!use_case("unified-one-shard")) skip();
     char *manifest = support_find_file(snapshot, "manifest", 0);

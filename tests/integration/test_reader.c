@@ -98,7 +98,7 @@ static void test_a_closed_reader_says_so(void **state) {
     assert_int_equal(health.num_shards, 3);
     assert_int_equal(shf_health(reader, 1, &health), SHF_OK);
     assert_int_equal(health.status, SHF_DEGRADED); /* published long ago */
-    for (int i = 0; i < 2; i++) { /* closing twice is fine */
+    for (int i = 0; i < 2; i++) {                  /* closing twice is fine */
         shf_status status = shf_close(reader, SHF_CLOSE_DRAIN, &call, &id);
         shf_op *op = support_wait(status, id);
         assert_int_equal(shf_op_status(op), SHF_OK);
@@ -204,7 +204,7 @@ static void test_a_missing_shard_is_named(void **state) {
     assert_int_equal(status, SHF_E_NOT_FOUND);
     assert_non_null(strstr(support_message, "db=00001/attempt=00/shard.db"));
     shf_reader *reader = open_ok(SHF_OPEN_LAZY);
-    assert_value(reader, "user:0", 28); /* of shard 0 */
+    assert_value(reader, "user:0", 28);               /* of shard 0 */
     shf_op *op = get(reader, "missing/24-368246000"); /* routes to shard 1 */
     assert_int_equal(shf_op_status(op), SHF_E_NOT_FOUND);
     assert_int_equal(shf_error_shard(shf_op_error(op)), 1);
@@ -320,9 +320,12 @@ static void test_what_is_not_read_is_refused_by_name(void **state) {
     (void)state;
     const struct {
         const char *name, *says;
-    } kinds[] = {{"cel-key-only", "CEL"},        {"cel-unified", "CEL"},
-                 {"kv-slatedb-013", "SlateDB"},  {"composite-sqlite-cosine", "LanceDB"},
-                 {"composite-slatedb-l2", "LanceDB"}, {"vector-lsh-sqlitevec", "vector-only"},
+    } kinds[] = {{"cel-key-only", "CEL"},
+                 {"cel-unified", "CEL"},
+                 {"kv-slatedb-013", "SlateDB"},
+                 {"composite-sqlite-cosine", "LanceDB"},
+                 {"composite-slatedb-l2", "LanceDB"},
+                 {"vector-lsh-sqlitevec", "vector-only"},
                  {"vector-cluster-lancedb", "vector-only"}};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         char *from = support_peer_case(kinds[i].name);
@@ -432,8 +435,7 @@ static void test_a_child_is_told_that_the_reader_is_its_parents(void **state) {
                  shf_search_sync(reader, &query, 0, &op) == SHF_E_FORKED &&
                  shf_refresh_sync(reader, 0, &op) == SHF_E_FORKED &&
                  shf_close_sync(reader, SHF_CLOSE_DRAIN, 0, &op) == SHF_E_FORKED &&
-                 shf_reader_snapshot(reader, &other) == SHF_E_FORKED &&
-                 shf_health(reader, 0, &health) == SHF_E_FORKED;
+                 shf_reader_snapshot(reader, &other) == SHF_E_FORKED && shf_health(reader, 0, &health) == SHF_E_FORKED;
         shf_op_release(held);
         shf_snapshot_release(pinned);
         shf_reader_release(reader);

@@ -62,11 +62,10 @@ static void load_pointers(const char *from) {
     json_t *history = json_load_file(path, 0, NULL), *entry;
     size_t i;
     json_array_foreach(json_object_get(history, "newest_first"), i, entry) {
-        pointers[RUNS - 1 - i] =
-            support_path("{\"format_version\":1,\"manifest_content_type\":\"application/x-sqlite3\",\"manifest_ref\":\"%s\","
-                         "\"run_id\":\"%s\",\"updated_at\":\"2026-11-22T07:32:31.000000Z\"}",
-                         json_string_value(json_object_get(entry, "ref")),
-                         json_string_value(json_object_get(entry, "run_id")));
+        pointers[RUNS - 1 - i] = support_path(
+            "{\"format_version\":1,\"manifest_content_type\":\"application/x-sqlite3\",\"manifest_ref\":\"%s\","
+            "\"run_id\":\"%s\",\"updated_at\":\"2026-11-22T07:32:31.000000Z\"}",
+            json_string_value(json_object_get(entry, "ref")), json_string_value(json_object_get(entry, "run_id")));
     }
     assert_int_equal(i, RUNS);
     json_decref(history);

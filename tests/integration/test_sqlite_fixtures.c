@@ -83,18 +83,20 @@ static void run_sql(sqlite3 *db, const char *sql) {
 static void make_manifest(const char *path, int dimension, const char *metric) {
     sqlite3 *db;
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    run_sql(db, "CREATE TABLE build_meta (run_id TEXT NOT NULL, created_at TEXT NOT NULL, num_dbs INTEGER NOT NULL, "
-                "s3_prefix TEXT NOT NULL, key_col TEXT NOT NULL, sharding TEXT NOT NULL, db_path_template TEXT NOT NULL, "
-                "shard_prefix TEXT NOT NULL, format_version INTEGER NOT NULL, key_encoding TEXT NOT NULL, "
-                "custom TEXT NOT NULL DEFAULT '{}');"
-                "CREATE TABLE shards (db_id INTEGER NOT NULL PRIMARY KEY, db_url TEXT, attempt INTEGER NOT NULL, "
-                "row_count INTEGER NOT NULL, db_bytes INTEGER NOT NULL, min_key TEXT, max_key TEXT, checkpoint_id TEXT, "
-                "writer_info TEXT NOT NULL DEFAULT '{}');"
-                "INSERT INTO shards VALUES (0, 's3://b/p/shards/a', 0, 0, 0, NULL, NULL, NULL, '{}');");
-    char *custom = dimension ? sqlite3_mprintf("{\"vector\": {\"backend\": \"sqlite-vec\", \"dim\": %d, \"metric\": \"%s\", "
-                                               "\"unified\": true}}",
-                                               dimension, metric)
-                             : sqlite3_mprintf("{}");
+    run_sql(db,
+            "CREATE TABLE build_meta (run_id TEXT NOT NULL, created_at TEXT NOT NULL, num_dbs INTEGER NOT NULL, "
+            "s3_prefix TEXT NOT NULL, key_col TEXT NOT NULL, sharding TEXT NOT NULL, db_path_template TEXT NOT NULL, "
+            "shard_prefix TEXT NOT NULL, format_version INTEGER NOT NULL, key_encoding TEXT NOT NULL, "
+            "custom TEXT NOT NULL DEFAULT '{}');"
+            "CREATE TABLE shards (db_id INTEGER NOT NULL PRIMARY KEY, db_url TEXT, attempt INTEGER NOT NULL, "
+            "row_count INTEGER NOT NULL, db_bytes INTEGER NOT NULL, min_key TEXT, max_key TEXT, checkpoint_id TEXT, "
+            "writer_info TEXT NOT NULL DEFAULT '{}');"
+            "INSERT INTO shards VALUES (0, 's3://b/p/shards/a', 0, 0, 0, NULL, NULL, NULL, '{}');");
+    char *custom = dimension
+                       ? sqlite3_mprintf("{\"vector\": {\"backend\": \"sqlite-vec\", \"dim\": %d, \"metric\": \"%s\", "
+                                         "\"unified\": true}}",
+                                         dimension, metric)
+                       : sqlite3_mprintf("{}");
     char *row = sqlite3_mprintf("INSERT INTO build_meta VALUES ('r', '2026-11-24T00:00:00Z', 1, 's3://b/p', '_key', "
                                 "'{\"hash_algorithm\": \"xxh3_64\"}', 'db={db_id:05d}', 'shards', 4, 'raw', %Q)",
                                 custom);
@@ -105,9 +107,10 @@ static void make_manifest(const char *path, int dimension, const char *metric) {
 }
 
 static char *wrap(const char *from, int dimension, const char *metric) {
-    static const char current[] = "{\"manifest_ref\":\"s3://b/p/manifests/2026-11-24T00:00:00.000000Z_run_id=r/manifest\","
-                                  "\"manifest_content_type\":\"application/x-sqlite3\",\"run_id\":\"r\","
-                                  "\"updated_at\":\"2026-11-24T00:00:00Z\"}";
+    static const char current[] =
+        "{\"manifest_ref\":\"s3://b/p/manifests/2026-11-24T00:00:00.000000Z_run_id=r/manifest\","
+        "\"manifest_content_type\":\"application/x-sqlite3\",\"run_id\":\"r\","
+        "\"updated_at\":\"2026-11-24T00:00:00Z\"}";
     char *snapshot = support_path("%s/snapshot", root);
     make_directory("%s", snapshot);
     make_directory("%s/shards", snapshot);
@@ -135,7 +138,8 @@ static bool value_is(shf_reader *reader, const void *key, size_t key_size, const
     shf_status status = shf_get_sync(reader, &wanted, NULL, 0, &op);
     bool ok = status == SHF_OK && shf_op_value(op, 0, &got) == SHF_OK;
     if (ok && !there) ok = got.status == SHF_NOT_FOUND;
-    if (ok && there) ok = got.status == SHF_OK && got.data.size == size && (!value || memcmp(got.data.data, value, size) == 0);
+    if (ok && there)
+        ok = got.status == SHF_OK && got.data.size == size && (!value || memcmp(got.data.data, value, size) == 0);
     if (status) print_message("%s\n", shf_error_message(shf_op_error(op)));
     shf_op_release(op);
     return ok;
@@ -240,8 +244,9 @@ static void check_recorded_query(shf_reader *reader, sqlite3 *db, const json_t *
     shf_query query;
     shf_op *op = NULL;
     SHF_INIT(&query);
-    assert_int_equal(unhex(json_string_value(json_object_get(row, "query_f32le_hex")), (unsigned char *)vector, sizeof vector),
-                     (size_t)dimension * sizeof(float));
+    assert_int_equal(
+        unhex(json_string_value(json_object_get(row, "query_f32le_hex")), (unsigned char *)vector, sizeof vector),
+        (size_t)dimension * sizeof(float));
     query.vector = vector;
     query.dimension = (uint32_t)dimension;
     query.top_k = (uint32_t)json_integer_value(json_object_get(row, "k"));
@@ -333,10 +338,10 @@ static void check_fixture(const char *name) {
     free(from);
 }
 
-#define FIXTURE(name)                                                                                        \
-    static void name(void **state) {                                                                         \
-        (void)state;                                                                                         \
-        check_fixture(#name);                                                                                \
+#define FIXTURE(name)                                                                                                  \
+    static void name(void **state) {                                                                                   \
+        (void)state;                                                                                                   \
+        check_fixture(#name);                                                                                          \
     }
 FIXTURE(bulk_written)
 FIXTURE(d1536_n10_l2_page16384)

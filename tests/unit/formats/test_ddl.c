@@ -19,7 +19,8 @@ static void test_positions(void **state) {
     expect_column(plain, "B", 1, false);
     expect_column(plain, "c", 2, false);
     expect_column(plain, "d", -1, false);
-    const char *quoted = "CREATE TABLE \"t(x\" ([a b] INT, \"c\"\"d\" VARCHAR(10, 2), `e` CHECK (e IN ('f', \"g\")), 'h')";
+    const char *quoted =
+        "CREATE TABLE \"t(x\" ([a b] INT, \"c\"\"d\" VARCHAR(10, 2), `e` CHECK (e IN ('f', \"g\")), 'h')";
     expect_column(quoted, "a b", 0, false);
     expect_column(quoted, "c\"d", 1, false);
     expect_column(quoted, "E", 2, false);
@@ -139,9 +140,12 @@ static void test_vec0_malformed(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_positions),     cmocka_unit_test(test_rowid_alias),
-        cmocka_unit_test(test_words),         cmocka_unit_test(test_vec0_accepted),
-        cmocka_unit_test(test_vec0_refused_by_name), cmocka_unit_test(test_vec0_malformed),
+        cmocka_unit_test(test_positions),
+        cmocka_unit_test(test_rowid_alias),
+        cmocka_unit_test(test_words),
+        cmocka_unit_test(test_vec0_accepted),
+        cmocka_unit_test(test_vec0_refused_by_name),
+        cmocka_unit_test(test_vec0_malformed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

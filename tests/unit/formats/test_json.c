@@ -32,7 +32,8 @@ static void test_read_as_python_does(void **state) {
     (void)state;
     expect_json("{}", "{}");
     expect_json(" [1, 2.5, \"x\", null, true] ", "[1, 2.5, \"x\", null, true]");
-    expect_json("{\"b\": 1, \"a\": {\"d\": [], \"c\": \"\xc3\xa9\"}}", "{\"a\": {\"c\": \"\\u00E9\", \"d\": []}, \"b\": 1}");
+    expect_json("{\"b\": 1, \"a\": {\"d\": [], \"c\": \"\xc3\xa9\"}}",
+                "{\"a\": {\"c\": \"\\u00E9\", \"d\": []}, \"b\": 1}");
     expect_json("{\"x\": NaN, \"y\": [Infinity, -Infinity]}", "{\"x\": null, \"y\": [null, null]}");
     expect_json("\"NaN Infinity -Infinity\"", "\"NaN Infinity -Infinity\"");
     expect_json("\"a \\\" NaN \\\\\"", "\"a \\\" NaN \\\\\"");
@@ -51,10 +52,30 @@ static void expect_broken_text(const char *text) { expect_broken(text, strlen(te
 
 static void test_broken(void **state) {
     (void)state;
-    static const char *const texts[] = {"",      "{",       "{\"a\": }", "[1,]",   "01",       "-",         "\"\\ud800",
-                                        "nan",   "+1",      "{} {}",     "\"\n\"", "NaNs",     "\xef\xbb\xbf{}", "\"\xff\"",
-                                        "tru",   "\"\\x\"", "1.e5",      "--1",    "[1 2]",    "{1: 2}",    "\"\\",
-                                        "000000000000000000000001", "\"\\u12\"", "\"abc"};
+    static const char *const texts[] = {"",
+                                        "{",
+                                        "{\"a\": }",
+                                        "[1,]",
+                                        "01",
+                                        "-",
+                                        "\"\\ud800",
+                                        "nan",
+                                        "+1",
+                                        "{} {}",
+                                        "\"\n\"",
+                                        "NaNs",
+                                        "\xef\xbb\xbf{}",
+                                        "\"\xff\"",
+                                        "tru",
+                                        "\"\\x\"",
+                                        "1.e5",
+                                        "--1",
+                                        "[1 2]",
+                                        "{1: 2}",
+                                        "\"\\",
+                                        "000000000000000000000001",
+                                        "\"\\u12\"",
+                                        "\"abc"};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) expect_broken_text(texts[i]);
     expect_broken("{}\0", 3, "broken JSON");
 }
@@ -84,12 +105,27 @@ static void test_integers(void **state) {
         bool is_integer;
         int64_t value;
     } cases[] = {
-        {"0", true, 0},          {"42", true, 42},      {" -7\t", true, -7},  {"+3", true, 3},
-        {"3.0", true, 3},        {"3.000", true, 3},    {"007", true, 7},     {"9223372036854775807", true, INT64_MAX},
-        {"-9223372036854775808", true, INT64_MIN},      {"9223372036854775808", false, 0},
-        {"-9223372036854775809", false, 0},             {"", false, 0},       {" ", false, 0},
-        {"-", false, 0},         {"3.", false, 0},      {"3.5", false, 0},    {".0", false, 0},
-        {"1e3", false, 0},       {"0x10", false, 0},    {"3 4", false, 0},    {"four", false, 0},
+        {"0", true, 0},
+        {"42", true, 42},
+        {" -7\t", true, -7},
+        {"+3", true, 3},
+        {"3.0", true, 3},
+        {"3.000", true, 3},
+        {"007", true, 7},
+        {"9223372036854775807", true, INT64_MAX},
+        {"-9223372036854775808", true, INT64_MIN},
+        {"9223372036854775808", false, 0},
+        {"-9223372036854775809", false, 0},
+        {"", false, 0},
+        {" ", false, 0},
+        {"-", false, 0},
+        {"3.", false, 0},
+        {"3.5", false, 0},
+        {".0", false, 0},
+        {"1e3", false, 0},
+        {"0x10", false, 0},
+        {"3 4", false, 0},
+        {"four", false, 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         int64_t value = 0;

@@ -210,9 +210,11 @@ static void test_mixed_key_types(void **state) {
     struct shf_error *error = NULL;
     bool found;
     size_t size;
-    db_run(oracle, KV_TABLE ";WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 300)"
-                   "INSERT INTO kv SELECT i, 'int' FROM n UNION ALL SELECT i + 0.5, 'real' FROM n UNION ALL "
-                   "SELECT 'text' || i, 'text' FROM n UNION ALL SELECT CAST('blob' || i AS BLOB), CAST('b' || i AS BLOB) FROM n");
+    db_run(
+        oracle, KV_TABLE
+        ";WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 300)"
+        "INSERT INTO kv SELECT i, 'int' FROM n UNION ALL SELECT i + 0.5, 'real' FROM n UNION ALL "
+        "SELECT 'text' || i, 'text' FROM n UNION ALL SELECT CAST('blob' || i AS BLOB), CAST('b' || i AS BLOB) FROM n");
     uint8_t *bytes = db_bytes(oracle, &size);
     open_kv(&kv, bytes, size);
     for (int i = 1; i <= 300; i++) {
@@ -268,14 +270,15 @@ static void test_other_shapes_are_refused(void **state) {
     refuse_schema("CREATE TABLE kv (k BLOB PRIMARY KEY DESC, v BLOB NOT NULL) WITHOUT ROWID", "is not kv (k BLOB");
     refuse_schema("CREATE TABLE kv (v BLOB NOT NULL, k BLOB PRIMARY KEY) WITHOUT ROWID", "is not kv (k BLOB");
     refuse_schema("CREATE TABLE kv (k BLOB PRIMARY KEY, w BLOB) WITHOUT ROWID", "is not kv (k BLOB");
-    refuse_schema("PRAGMA encoding='UTF-16le'; CREATE TABLE kv (k BLOB PRIMARY KEY, v BLOB NOT NULL) WITHOUT ROWID", "UTF-16");
+    refuse_schema("PRAGMA encoding='UTF-16le'; CREATE TABLE kv (k BLOB PRIMARY KEY, v BLOB NOT NULL) WITHOUT ROWID",
+                  "UTF-16");
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_page_sizes),      cmocka_unit_test(test_reserved_bytes),
-        cmocka_unit_test(test_empty_table),     cmocka_unit_test(test_mixed_key_types),
-        cmocka_unit_test(test_value_types),     cmocka_unit_test(test_other_shapes_are_refused),
+        cmocka_unit_test(test_page_sizes),  cmocka_unit_test(test_reserved_bytes),
+        cmocka_unit_test(test_empty_table), cmocka_unit_test(test_mixed_key_types),
+        cmocka_unit_test(test_value_types), cmocka_unit_test(test_other_shapes_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

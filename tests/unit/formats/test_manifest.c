@@ -8,26 +8,34 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define META_TABLE                                                                                           \
-    "CREATE TABLE build_meta (run_id TEXT NOT NULL, created_at TEXT NOT NULL, num_dbs INTEGER NOT NULL, s3_prefix TEXT NOT NULL," \
-    "key_col TEXT NOT NULL, sharding TEXT NOT NULL, db_path_template TEXT NOT NULL, shard_prefix TEXT NOT NULL,"          \
+#define META_TABLE                                                                                                     \
+    "CREATE TABLE build_meta (run_id TEXT NOT NULL, created_at TEXT NOT NULL, num_dbs INTEGER NOT NULL, s3_prefix "    \
+    "TEXT NOT NULL,"                                                                                                   \
+    "key_col TEXT NOT NULL, sharding TEXT NOT NULL, db_path_template TEXT NOT NULL, shard_prefix TEXT NOT NULL,"       \
     "format_version INTEGER NOT NULL, key_encoding TEXT NOT NULL, custom TEXT NOT NULL DEFAULT '{}')"
-#define LOOSE_META_TABLE                                                                                     \
-    "CREATE TABLE build_meta (extra, custom, key_encoding, format_version, shard_prefix, db_path_template, sharding, key_col," \
+#define LOOSE_META_TABLE                                                                                               \
+    "CREATE TABLE build_meta (extra, custom, key_encoding, format_version, shard_prefix, db_path_template, sharding, " \
+    "key_col,"                                                                                                         \
     "s3_prefix, num_dbs, created_at, run_id)"
-#define SHARDS_TABLE                                                                                         \
-    "CREATE TABLE shards (db_id INTEGER NOT NULL PRIMARY KEY, db_url TEXT, attempt INTEGER NOT NULL, row_count INTEGER NOT NULL," \
-    "db_bytes INTEGER NOT NULL, min_key TEXT, max_key TEXT, checkpoint_id TEXT, writer_info TEXT NOT NULL DEFAULT '{}')"
-#define LOOSE_SHARDS_TABLE                                                                                   \
-    "CREATE TABLE shards (writer_info, checkpoint_id, max_key, min_key, db_bytes, row_count, attempt, db_url, db_id, extra)"
+#define SHARDS_TABLE                                                                                                   \
+    "CREATE TABLE shards (db_id INTEGER NOT NULL PRIMARY KEY, db_url TEXT, attempt INTEGER NOT NULL, row_count "       \
+    "INTEGER NOT NULL,"                                                                                                \
+    "db_bytes INTEGER NOT NULL, min_key TEXT, max_key TEXT, checkpoint_id TEXT, writer_info TEXT NOT NULL DEFAULT "    \
+    "'{}')"
+#define LOOSE_SHARDS_TABLE                                                                                             \
+    "CREATE TABLE shards (writer_info, checkpoint_id, max_key, min_key, db_bytes, row_count, attempt, db_url, db_id, " \
+    "extra)"
 #define HASH "'{\"hash_algorithm\": \"xxh3_64\", \"strategy\": \"hash\"}'"
-#define META_ROW                                                                                             \
-    "INSERT INTO build_meta (run_id, created_at, num_dbs, s3_prefix, key_col, sharding, db_path_template, shard_prefix,"  \
-    "format_version, key_encoding, custom) VALUES ('run', '2026-03-14T10:30:00.5Z', 3, 's3://b/p', '_key', " HASH             \
+#define META_ROW                                                                                                       \
+    "INSERT INTO build_meta (run_id, created_at, num_dbs, s3_prefix, key_col, sharding, db_path_template, "            \
+    "shard_prefix,"                                                                                                    \
+    "format_version, key_encoding, custom) VALUES ('run', '2026-03-14T10:30:00.5Z', 3, 's3://b/p', '_key', " HASH      \
     ", 'db={db_id:05d}', 'shards', 4, 'u64be', '{}')"
-#define SHARD_ROWS                                                                                           \
-    "INSERT INTO shards (db_id, db_url, attempt, row_count, db_bytes, min_key, max_key, checkpoint_id, writer_info) VALUES"  \
-    "(0, 's3://b/p/0', 0, 10, 4096, '1', '\"z\"', 'abc', '{}'), (2, NULL, 1, 5, 0, NULL, NULL, NULL, '{\"attempt\": 0}')"
+#define SHARD_ROWS                                                                                                     \
+    "INSERT INTO shards (db_id, db_url, attempt, row_count, db_bytes, min_key, max_key, checkpoint_id, writer_info) "  \
+    "VALUES"                                                                                                           \
+    "(0, 's3://b/p/0', 0, 10, 4096, '1', '\"z\"', 'abc', '{}'), (2, NULL, 1, 5, 0, NULL, NULL, NULL, '{\"attempt\": "  \
+    "0}')"
 
 static sqlite3 *build(bool loose) {
     sqlite3 *db = db_new(4096, 0);
@@ -81,7 +89,9 @@ static void set(const char *table, const char *column, const char *value, const 
     }
 }
 
-static void meta(const char *column, const char *value, const char *message) { set("build_meta", column, value, message); }
+static void meta(const char *column, const char *value, const char *message) {
+    set("build_meta", column, value, message);
+}
 static void shard(const char *column, const char *value, const char *message) { set("shards", column, value, message); }
 
 static void test_as_written(void **state) {
@@ -122,7 +132,8 @@ static void test_files(void **state) {
         for (int utf16 = 0; utf16 < 2; utf16++) {
             sqlite3 *db = db_new(sizes[i], 0);
             if (utf16) db_run(db, "PRAGMA encoding='UTF-16be'");
-            db_run(db, META_TABLE ";" SHARDS_TABLE ";" META_ROW ";" SHARD_ROWS ";CREATE TABLE other (a); CREATE INDEX i ON shards (row_count)");
+            db_run(db, META_TABLE ";" SHARDS_TABLE ";" META_ROW ";" SHARD_ROWS
+                                  ";CREATE TABLE other (a); CREATE INDEX i ON shards (row_count)");
             expect_ok(parse(db, &manifest, &error), error);
             assert_string_equal(manifest->s3_prefix, "s3://b/p");
             shf_manifest_free(manifest);
@@ -265,11 +276,13 @@ static void test_cel(void **state) {
     cel(", \"routing_values\": {}", "no list");
     cel(", \"other\": 1", "unknown key \"other\"");
     accept("DELETE FROM shards; UPDATE build_meta SET num_dbs = 1, sharding = " CEL ", \"routing_values\": []}'");
-    meta("sharding", "'{" X "\"strategy\": \"cel\", \"cel_expr\": \"\", \"cel_columns\": {\"key\": \"int\"}}'", "needs a cel_expr");
+    meta("sharding", "'{" X "\"strategy\": \"cel\", \"cel_expr\": \"\", \"cel_columns\": {\"key\": \"int\"}}'",
+         "needs a cel_expr");
     meta("sharding", "'{" X "\"strategy\": \"cel\", \"cel_columns\": {\"key\": \"int\"}}'", "needs a cel_expr");
     meta("sharding", "'{" X "\"strategy\": \"cel\", \"cel_expr\": \"key\", \"cel_columns\": {}}'", "needs cel_columns");
     meta("sharding", "'{" X "\"strategy\": \"cel\", \"cel_expr\": \"key\"}'", "needs cel_columns");
-    meta("sharding", "'{" X "\"strategy\": \"cel\", \"cel_expr\": \"key\", \"cel_columns\": {\"key\": 1}}'", "is no text");
+    meta("sharding", "'{" X "\"strategy\": \"cel\", \"cel_expr\": \"key\", \"cel_columns\": {\"key\": 1}}'",
+         "is no text");
 }
 
 static void test_custom(void **state) {
@@ -293,9 +306,10 @@ static struct shf_manifest *with_custom(const char *json) {
 
 static void test_custom_vector(void **state) {
     (void)state;
-    struct shf_manifest *m = with_custom("{\"vector\": {\"dim\": 384, \"metric\": \"dot_product\", \"unified\": true, \"backend\": \"x\","
-                                         "\"kv_backend\": \"y\", \"quantization\": \"fp16\", \"index_type\": \"flat\","
-                                         "\"index_params\": {\"M\": 16, \"a\": null}}, \"sqlite_sidecar\": {}}");
+    struct shf_manifest *m =
+        with_custom("{\"vector\": {\"dim\": 384, \"metric\": \"dot_product\", \"unified\": true, \"backend\": \"x\","
+                    "\"kv_backend\": \"y\", \"quantization\": \"fp16\", \"index_type\": \"flat\","
+                    "\"index_params\": {\"M\": 16, \"a\": null}}, \"sqlite_sidecar\": {}}");
     assert_true(m->has_vector && m->vector.unified && m->has_sidecar);
     assert_int_equal(m->vector.dimension, 384);
     assert_int_equal(m->vector.metric, SHF_METRIC_DOT);
@@ -314,7 +328,8 @@ static void test_custom_vector(void **state) {
     assert_string_equal(m->vector.index_type, "hnsw");
     assert_string_equal(m->vector.index_params, "{}");
     shf_manifest_free(m);
-    m = with_custom("{\"vector\": {\"metric\": \"manhattan\", \"dim\": -3, \"unified\": 1, \"backend\": 7, \"index_params\": []}}");
+    m = with_custom(
+        "{\"vector\": {\"metric\": \"manhattan\", \"dim\": -3, \"unified\": 1, \"backend\": 7, \"index_params\": []}}");
     assert_int_equal(m->vector.metric, 0);
     assert_string_equal(m->vector.metric_text, "manhattan");
     assert_int_equal(m->vector.dimension, 0);
@@ -322,7 +337,8 @@ static void test_custom_vector(void **state) {
     assert_string_equal(m->vector.backend, "7");
     assert_string_equal(m->vector.index_params, "{}");
     shf_manifest_free(m);
-    static const char *const no_object[] = {"{\"vector\": null}", "{\"vector\": [1]}", "{\"vector\": \"x\"}", "{\"sqlite_sidecar\": 8}"};
+    static const char *const no_object[] = {"{\"vector\": null}", "{\"vector\": [1]}", "{\"vector\": \"x\"}",
+                                            "{\"sqlite_sidecar\": 8}"};
     for (size_t i = 0; i < 4; i++) {
         m = with_custom(no_object[i]);
         assert_false(m->has_vector);
@@ -338,8 +354,9 @@ static void test_shard_numbers(void **state) {
     shard("db_id", "NULL", "it is NULL");
     shard("db_id", "2", "db_id 2 occurs twice");
     shard("db_id", "1", NULL);
-    refuse("INSERT INTO shards (db_id, attempt, row_count, db_bytes, writer_info) VALUES (1,0,0,0,'{}'), (1,0,0,0,'{}')",
-           "more rows than num_dbs");
+    refuse(
+        "INSERT INTO shards (db_id, attempt, row_count, db_bytes, writer_info) VALUES (1,0,0,0,'{}'), (1,0,0,0,'{}')",
+        "more rows than num_dbs");
     static const char *const columns[] = {"attempt", "row_count", "db_bytes"};
     for (size_t i = 0; i < 3; i++) {
         shard(columns[i], "NULL", "it is NULL");
@@ -350,9 +367,10 @@ static void test_shard_numbers(void **state) {
     }
     shard("attempt", "4294967296", "absurdly large");
     shard("row_count", "9223372036854775807", NULL);
-    refuse("UPDATE shards SET row_count = 9223372036854775807;"
-           "INSERT INTO shards (db_id, attempt, row_count, db_bytes, writer_info) VALUES (1,0,9223372036854775807,0,'{}')",
-           "absurdly large");
+    refuse(
+        "UPDATE shards SET row_count = 9223372036854775807;"
+        "INSERT INTO shards (db_id, attempt, row_count, db_bytes, writer_info) VALUES (1,0,9223372036854775807,0,'{}')",
+        "absurdly large");
     struct shf_manifest *m = accepted("UPDATE shards SET db_id = 2 - db_id"); /* rows in no order */
     assert_int_equal(m->shards[0].db_id, 0);
     assert_null(m->shards[0].db_url);
@@ -398,9 +416,10 @@ static void test_shard_texts(void **state) {
 
 static void test_many_shards(void **state) {
     (void)state;
-    struct shf_manifest *m = accepted("DELETE FROM shards; UPDATE build_meta SET num_dbs = 65536;"
-                                      "WITH RECURSIVE n(i) AS (SELECT 65535 UNION ALL SELECT i-1 FROM n WHERE i > 0)"
-                                      "INSERT INTO shards (db_id, attempt, row_count, db_bytes, writer_info) SELECT i,0,i,0,'{}' FROM n");
+    struct shf_manifest *m =
+        accepted("DELETE FROM shards; UPDATE build_meta SET num_dbs = 65536;"
+                 "WITH RECURSIVE n(i) AS (SELECT 65535 UNION ALL SELECT i-1 FROM n WHERE i > 0)"
+                 "INSERT INTO shards (db_id, attempt, row_count, db_bytes, writer_info) SELECT i,0,i,0,'{}' FROM n");
     assert_int_equal(m->shard_count, 65536);
     for (uint32_t i = 0; i < 65536; i++) assert_int_equal(shf_manifest_find_shard(m, i)->row_count, i);
     assert_null(shf_manifest_find_shard(m, 65536));
@@ -481,7 +500,8 @@ static void test_failing_allocations(void **state) {
     (void)state;
     sqlite3 *db = build(false);
     size_t size;
-    db_run(db, "UPDATE build_meta SET custom = '{\"vector\": {\"dim\": 4, \"metric\": \"l2\", \"unified\": true, \"backend\": 7}}'");
+    db_run(db, "UPDATE build_meta SET custom = '{\"vector\": {\"dim\": 4, \"metric\": \"l2\", \"unified\": true, "
+               "\"backend\": 7}}'");
     uint8_t *bytes = db_bytes(db, &size);
     const struct shf_alloc_seam seam = {failing_alloc, failing_realloc, counting_free};
     shf_alloc_set_seam(&seam);

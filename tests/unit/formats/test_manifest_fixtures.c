@@ -8,8 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *text_of(const json_t *object, const char *key) { return json_string_value(json_object_get(object, key)); }
-static json_int_t int_of(const json_t *object, const char *key) { return json_integer_value(json_object_get(object, key)); }
+static const char *text_of(const json_t *object, const char *key) {
+    return json_string_value(json_object_get(object, key));
+}
+static json_int_t int_of(const json_t *object, const char *key) {
+    return json_integer_value(json_object_get(object, key));
+}
 
 static void expect_same_text(const char *text, const json_t *wanted) {
     if (!wanted || json_is_null(wanted)) {
@@ -242,7 +246,8 @@ static void test_peer(void **state) {
     static const struct {
         const char *name;
         int good, bad;
-    } broken[] = {{"fallback-one-bad", 3, 1}, {"fallback-three-bad", 1, 3}, {"fallback-four-bad", 1, 4}, {"fallback-zeroed", 1, 1}};
+    } broken[] = {
+        {"fallback-one-bad", 3, 1}, {"fallback-three-bad", 1, 3}, {"fallback-four-bad", 1, 4}, {"fallback-zeroed", 1, 1}};
     const char *root = shared_path("fixtures/peer");
     if (!root) skip();
     char base[4096], folder[4200];

@@ -22,8 +22,10 @@ static double now(void) {
 static size_t some_place(uint64_t *seed, size_t size, size_t page_size) {
     uint64_t kind = random_next(seed) % 4;
     size_t page = random_next(seed) % (size / page_size) * page_size;
-    size_t at = kind == 0 ? random_next(seed) % size : kind == 1 ? random_next(seed) % 100
-                : kind == 2 ? page + random_next(seed) % 12 : page + random_next(seed) % page_size;
+    size_t at = kind == 0   ? random_next(seed) % size
+                : kind == 1 ? random_next(seed) % 100
+                : kind == 2 ? page + random_next(seed) % 12
+                            : page + random_next(seed) % page_size;
     return at < size ? at : size - 1;
 }
 

@@ -38,7 +38,9 @@ static void shard_close(struct shard *shard) {
     free(shard->bytes);
 }
 
-static const char *text_of(const json_t *line, const char *key) { return json_string_value(json_object_get(line, key)); }
+static const char *text_of(const json_t *line, const char *key) {
+    return json_string_value(json_object_get(line, key));
+}
 static json_int_t int_of(const json_t *line, const char *key) { return json_integer_value(json_object_get(line, key)); }
 
 static void check_file(const struct shard *shard, const json_t *line) {
@@ -204,8 +206,8 @@ static size_t check_folder(const char *folder) {
     static const struct {
         const char *op;
         void (*check)(const struct shard *shard, const json_t *line);
-    } checks[] = {{"file", check_file},     {"kv_all", check_kv_all}, {"get", check_get},
-                  {"live_vectors", check_vectors}, {"id_map", check_id},     {"payload", check_payload}};
+    } checks[] = {{"file", check_file}, {"kv_all", check_kv_all},  {"get", check_get}, {"live_vectors", check_vectors},
+                  {"id_map", check_id}, {"payload", check_payload}};
     struct shard shard;
     char path[4200];
     size_t index, checked = 0;

@@ -91,9 +91,11 @@ static void test_page_count(void **state) {
 
 static void expect_column(const struct shf_sqlite *db, const struct shf_sqlite_record *record, uint32_t index,
                           sqlite3_stmt *row, int column) {
-    static const enum shf_sqlite_type types[] = {
-        [SQLITE_NULL] = SHF_SQLITE_NULL, [SQLITE_INTEGER] = SHF_SQLITE_INTEGER, [SQLITE_FLOAT] = SHF_SQLITE_REAL,
-        [SQLITE_TEXT] = SHF_SQLITE_TEXT, [SQLITE_BLOB] = SHF_SQLITE_BLOB};
+    static const enum shf_sqlite_type types[] = {[SQLITE_NULL] = SHF_SQLITE_NULL,
+                                                 [SQLITE_INTEGER] = SHF_SQLITE_INTEGER,
+                                                 [SQLITE_FLOAT] = SHF_SQLITE_REAL,
+                                                 [SQLITE_TEXT] = SHF_SQLITE_TEXT,
+                                                 [SQLITE_BLOB] = SHF_SQLITE_BLOB};
     const struct shf_sqlite_column *c = &record->columns[index];
     struct shf_error *error = NULL;
     assert_int_equal(c->type, types[sqlite3_column_type(row, column)]);
@@ -114,7 +116,8 @@ static void expect_column(const struct shf_sqlite *db, const struct shf_sqlite_r
 static void insert_rows(sqlite3 *oracle, int rows, int page_size, uint64_t *seed) {
     sqlite3_stmt *insert;
     uint8_t *buffer = malloc((size_t)page_size * 4);
-    assert_int_equal(sqlite3_prepare_v2(oracle, "INSERT OR IGNORE INTO t VALUES (?,?,?,?,?)", -1, &insert, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(oracle, "INSERT OR IGNORE INTO t VALUES (?,?,?,?,?)", -1, &insert, NULL),
+                     SQLITE_OK);
     db_run(oracle, "BEGIN");
     for (int i = 0; i < rows; i++) {
         int64_t rowid = (int64_t)random_next(seed) >> (random_next(seed) % 63);
@@ -188,7 +191,8 @@ static void run_rows(int page_size, int reserved, int rows) {
 
 static void test_rows(void **state) {
     (void)state;
-    for (int page_size = 512; page_size <= 65536; page_size *= 2) run_rows(page_size, 0, page_size <= 2048 ? 2000 : 500);
+    for (int page_size = 512; page_size <= 65536; page_size *= 2)
+        run_rows(page_size, 0, page_size <= 2048 ? 2000 : 500);
     run_rows(512, 32, 500);
     run_rows(4096, 255, 300);
     run_rows(65536, 17, 200);
@@ -251,7 +255,8 @@ static void test_many_columns(void **state) {
         db_run(oracle, sql);
         uint8_t *bytes = db_bytes(oracle, &size);
         open_all(&db, &schema, bytes, size);
-        expect_ok(shf_sqlite_row_find(&db, shf_sqlite_schema_table(&schema, "t")->root, 1, &found, &payload, &error), error);
+        expect_ok(shf_sqlite_row_find(&db, shf_sqlite_schema_table(&schema, "t")->root, 1, &found, &payload, &error),
+                  error);
         shf_status status = shf_sqlite_record_decode(&db, &payload, &record, &error);
         if (columns == 65) {
             expect_error(status, &error, SHF_E_CORRUPT, "too many columns");
@@ -287,7 +292,9 @@ static void test_malformed_records(void **state) {
     refuse_record("0281", "serial type is cut");
     refuse_record("0206", "reaches beyond");
     refuse_record("020e", "reaches beyond");
-    refuse_record("0af" "fffffffffffffffffff", "reaches beyond");
+    refuse_record("0af"
+                  "fffffffffffffffffff",
+                  "reaches beyond");
     refuse_record("020100aa", "left over");
 }
 
@@ -301,7 +308,8 @@ static void test_schema(void **state) {
     size_t size;
     for (int i = 0; i < 200; i++) {
         char sql[256];
-        (void)snprintf(sql, sizeof sql, "CREATE TABLE \"table %d\" (a UNIQUE, \"padding padding padding padding padding\")", i);
+        (void)snprintf(sql, sizeof sql,
+                       "CREATE TABLE \"table %d\" (a UNIQUE, \"padding padding padding padding padding\")", i);
         db_run(oracle, sql);
     }
     db_run(oracle, "CREATE VIEW v AS SELECT 1; CREATE TABLE \xc3\xa9 (a)");
@@ -333,8 +341,10 @@ static void test_utf16(void **state) {
         bool found;
         size_t size, length;
         char *text;
-        (void)snprintf(sql, sizeof sql, "PRAGMA encoding='%s'; CREATE TABLE t (a, b);"
-                       "INSERT INTO t VALUES ('x\xc3\xa9\xe6\x97\xa5\xf0\x9f\x98\x80', '')", encodings[i]);
+        (void)snprintf(sql, sizeof sql,
+                       "PRAGMA encoding='%s'; CREATE TABLE t (a, b);"
+                       "INSERT INTO t VALUES ('x\xc3\xa9\xe6\x97\xa5\xf0\x9f\x98\x80', '')",
+                       encodings[i]);
         db_run(oracle, sql);
         uint8_t *bytes = db_bytes(oracle, &size);
         open_all(&db, &schema, bytes, size);
@@ -349,8 +359,8 @@ static void test_utf16(void **state) {
         expect_ok(shf_sqlite_column_text(&db, &record, &record.columns[1], 100, &text, &length, &error), error);
         assert_int_equal(length, 0);
         shf_free(text);
-        expect_error(shf_sqlite_column_text(&db, &record, &record.columns[0], 9, &text, &length, &error), &error, SHF_E_LIMIT,
-                     "at most 9");
+        expect_error(shf_sqlite_column_text(&db, &record, &record.columns[0], 9, &text, &length, &error), &error,
+                     SHF_E_LIMIT, "at most 9");
         shf_sqlite_schema_free(&schema);
         free(bytes);
     }
@@ -374,8 +384,8 @@ static void refuse_text(const char *literal, const char *encoding, const char *m
     open_all(&db, &schema, bytes, size);
     expect_ok(shf_sqlite_row_find(&db, schema.rows[0].root, 1, &found, &payload, &error), error);
     expect_ok(shf_sqlite_record_decode(&db, &payload, &record, &error), error);
-    expect_error(shf_sqlite_column_text(&db, &record, &record.columns[0], 100, &text, NULL, &error), &error, SHF_E_CORRUPT,
-                 message);
+    expect_error(shf_sqlite_column_text(&db, &record, &record.columns[0], 100, &text, NULL, &error), &error,
+                 SHF_E_CORRUPT, message);
     shf_sqlite_schema_free(&schema);
     free(bytes);
 }
@@ -425,11 +435,11 @@ static void test_cycles(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_header),         cmocka_unit_test(test_page_count),
-        cmocka_unit_test(test_rows),           cmocka_unit_test(test_partial_copies),
-        cmocka_unit_test(test_many_columns),   cmocka_unit_test(test_malformed_records),
-        cmocka_unit_test(test_schema),         cmocka_unit_test(test_utf16),
-        cmocka_unit_test(test_bad_texts),      cmocka_unit_test(test_cycles),
+        cmocka_unit_test(test_header),       cmocka_unit_test(test_page_count),
+        cmocka_unit_test(test_rows),         cmocka_unit_test(test_partial_copies),
+        cmocka_unit_test(test_many_columns), cmocka_unit_test(test_malformed_records),
+        cmocka_unit_test(test_schema),       cmocka_unit_test(test_utf16),
+        cmocka_unit_test(test_bad_texts),    cmocka_unit_test(test_cycles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

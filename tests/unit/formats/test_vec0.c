@@ -25,7 +25,8 @@ static sqlite3 *new_tables(const char *arguments) {
     (void)snprintf(sql, sizeof sql,
                    "CREATE TABLE \"vec_index_chunks\"(chunk_id INTEGER PRIMARY KEY AUTOINCREMENT,size INTEGER NOT NULL,"
                    "validity BLOB NOT NULL,rowids BLOB NOT NULL);"
-                   "CREATE TABLE \"vec_index_rowids\"(rowid INTEGER PRIMARY KEY AUTOINCREMENT,id,chunk_id INTEGER,chunk_offset INTEGER);"
+                   "CREATE TABLE \"vec_index_rowids\"(rowid INTEGER PRIMARY KEY AUTOINCREMENT,id,chunk_id "
+                   "INTEGER,chunk_offset INTEGER);"
                    "CREATE TABLE \"vec_index_vector_chunks00\"(rowid PRIMARY KEY,vectors BLOB NOT NULL);"
                    "CREATE TABLE vec_payloads (rowid INTEGER PRIMARY KEY, payload TEXT NOT NULL);"
                    "CREATE TABLE vec_id_map (internal_id INTEGER PRIMARY KEY, original_id TEXT NOT NULL);"
@@ -47,15 +48,18 @@ static void add_chunk(sqlite3 *db, int64_t id, uint8_t validity, int64_t first) 
         vectors[i][1] = (float)rowids[i] + 0.5f;
         vectors[i][2] = -(float)rowids[i];
     }
-    assert_int_equal(sqlite3_prepare_v2(db, "INSERT INTO vec_index_chunks VALUES (?,8,?,?)", -1, &insert, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, "INSERT INTO vec_index_chunks VALUES (?,8,?,?)", -1, &insert, NULL),
+                     SQLITE_OK);
     sqlite3_bind_int64(insert, 1, id);
     sqlite3_bind_blob(insert, 2, &validity, 1, SQLITE_TRANSIENT);
     sqlite3_bind_blob(insert, 3, rowids, sizeof rowids, SQLITE_TRANSIENT);
     assert_int_equal(sqlite3_step(insert), SQLITE_DONE);
     sqlite3_finalize(insert);
     /* The b-tree rowid is what counts; the user's column of the same name is another value. */
-    assert_int_equal(sqlite3_prepare_v2(db, "INSERT INTO vec_index_vector_chunks00(_rowid_, rowid, vectors) VALUES (?,-7 - ?,?)",
-                                        -1, &insert, NULL), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_prepare_v2(db, "INSERT INTO vec_index_vector_chunks00(_rowid_, rowid, vectors) VALUES (?,-7 - ?,?)", -1,
+                           &insert, NULL),
+        SQLITE_OK);
     sqlite3_bind_int64(insert, 1, id);
     sqlite3_bind_int64(insert, 2, id);
     sqlite3_bind_blob(insert, 3, vectors, sizeof vectors, SQLITE_TRANSIENT);
@@ -150,8 +154,8 @@ static void test_broken_chunks(void **state) {
     refuse_read("UPDATE vec_index_chunks SET validity = 'f'", SHF_E_INDEX, "chunk 1: its validity bitmap");
     refuse_read("UPDATE vec_index_chunks SET rowids = zeroblob(63)", SHF_E_INDEX, "chunk 1: its rowids");
     refuse_read("UPDATE vec_index_vector_chunks00 SET vectors = zeroblob(95)", SHF_E_INDEX, "chunk 1: the blob");
-    refuse_read("UPDATE vec_index_vector_chunks00 SET vectors = NULL WHERE 0; DELETE FROM vec_index_vector_chunks00", SHF_E_INDEX,
-                "chunk 1: its vectors are missing");
+    refuse_read("UPDATE vec_index_vector_chunks00 SET vectors = NULL WHERE 0; DELETE FROM vec_index_vector_chunks00",
+                SHF_E_INDEX, "chunk 1: its vectors are missing");
     refuse_read("UPDATE vec_index_vector_chunks00 SET _rowid_ = 5", SHF_E_INDEX, "chunk 1: its vectors are missing");
 }
 
@@ -268,7 +272,8 @@ static void test_ids(void **state) {
     free(table.bytes);
 }
 
-static void expect_found(const struct shf_vec0 *vec, const char *text, int64_t integer, bool wanted, int64_t wanted_rowid) {
+static void expect_found(const struct shf_vec0 *vec, const char *text, int64_t integer, bool wanted,
+                         int64_t wanted_rowid) {
     struct shf_error *error = NULL;
     bool found = !wanted;
     int64_t rowid = -999;
@@ -356,10 +361,14 @@ static void test_without_companions(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_slots_in_order),         cmocka_unit_test(test_empty),
-        cmocka_unit_test(test_broken_chunks),          cmocka_unit_test(test_size_column_is_ignored),
-        cmocka_unit_test(test_refused_tables),         cmocka_unit_test(test_ids),
-        cmocka_unit_test(test_find_id),                cmocka_unit_test(test_payloads),
+        cmocka_unit_test(test_slots_in_order),
+        cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_broken_chunks),
+        cmocka_unit_test(test_size_column_is_ignored),
+        cmocka_unit_test(test_refused_tables),
+        cmocka_unit_test(test_ids),
+        cmocka_unit_test(test_find_id),
+        cmocka_unit_test(test_payloads),
         cmocka_unit_test(test_without_companions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,8 +35,10 @@ static void test_round_trip_and_damage(void **state) {
     expect_ok(shf_vector_layout_open(bytes, layout.total_size, identity, &read, &error), error);
     assert_memory_equal(&read, &layout, sizeof read);
     uint8_t other[32] = {1};
-    expect_error(shf_vector_layout_open(bytes, layout.total_size, other, &read, &error), &error, SHF_E_INDEX, "another shard");
-    expect_error(shf_vector_layout_open(bytes, layout.total_size - 1, identity, &read, &error), &error, SHF_E_INDEX, "size");
+    expect_error(shf_vector_layout_open(bytes, layout.total_size, other, &read, &error), &error, SHF_E_INDEX,
+                 "another shard");
+    expect_error(shf_vector_layout_open(bytes, layout.total_size - 1, identity, &read, &error), &error, SHF_E_INDEX,
+                 "size");
     expect_error(shf_vector_layout_open(bytes, 4095, identity, &read, &error), &error, SHF_E_INDEX, "shorter");
     for (size_t i = 0; i < 104; i++) { /* every byte that is written is checked */
         bytes[i] ^= 0x10;

@@ -163,7 +163,8 @@ static void test_waits_end_by_deadline_cancel_or_news(void **state) {
     struct shf_cancel cancel;
     shf_cancel_init(&cancel);
     struct test_wait a = {.task.run = begin_wait, .runtime = runtime, .wait.deadline_ns = shf_deadline_after_ms(30)};
-    struct test_wait b = {.task.run = begin_wait, .runtime = runtime, .wait = {.deadline_ns = SHF_DEADLINE_NONE, .cancel = &cancel}};
+    struct test_wait b = {
+        .task.run = begin_wait, .runtime = runtime, .wait = {.deadline_ns = SHF_DEADLINE_NONE, .cancel = &cancel}};
     struct test_wait c = {.task.run = begin_wait, .runtime = runtime, .wait.deadline_ns = shf_deadline_after_ms(60000)};
     struct test_wait d = {.task.run = end_other, .runtime = runtime, .other = &c.wait};
     shf_rt_post_loop(runtime, &a.task);
@@ -186,7 +187,8 @@ static void test_a_wait_that_is_cancelled_before_it_begins(void **state) {
     struct shf_cancel cancel;
     shf_cancel_init(&cancel);
     shf_cancel_request(&cancel);
-    struct test_wait a = {.task.run = begin_wait, .runtime = runtime, .wait = {.deadline_ns = SHF_DEADLINE_NONE, .cancel = &cancel}};
+    struct test_wait a = {
+        .task.run = begin_wait, .runtime = runtime, .wait = {.deadline_ns = SHF_DEADLINE_NONE, .cancel = &cancel}};
     shf_rt_post_loop(runtime, &a.task);
     wait_for(&a.reason, 100 + SHF_E_CANCELLED);
     assert_int_equal(shf_runtime_free(runtime), SHF_OK);
