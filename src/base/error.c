@@ -45,7 +45,7 @@ shf_status shf_error_set_v(struct shf_error **error, shf_status code, const char
     return code;
 }
 
-shf_status shf_error_set(struct shf_error **error, shf_status code, const char *format, ...) {
+shf_status(shf_error_set)(struct shf_error **error, shf_status code, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
     (void)shf_error_set_v(error, code, format, arguments);

@@ -16,8 +16,16 @@
 
 #include <stdarg.h>
 
+/* The status of something that failed: compilers and analysers learn that it is not SHF_OK. */
+static inline shf_status shf_failed(shf_status status) {
+    if (status == SHF_OK) __builtin_unreachable();
+    return status;
+}
+
+/* Returns the code, which is not SHF_OK. */
 shf_status shf_error_set(struct shf_error **error, shf_status code, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+    __attribute__((format(printf, 3, 4), cold));
+#define shf_error_set(...) shf_failed(shf_error_set(__VA_ARGS__))
 shf_status shf_error_set_v(struct shf_error **error, shf_status code, const char *format, va_list arguments)
     __attribute__((format(printf, 3, 0)));
 

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,6 +29,7 @@ static bool reserve(struct shf_text *text, size_t more) {
 
 void shf_text_add(struct shf_text *text, const char *data, size_t size) {
     if (!reserve(text, size)) return;
+    assert(text->data);
     if (size) memcpy(text->data + text->size, data, size);
     text->size += size;
     text->data[text->size] = '\0';

@@ -11,7 +11,7 @@
 #define LOCK_BYTE (UINT32_C(1) << 30)
 #define MIN_USABLE_SIZE 480u /* section 1.3.4 */
 
-shf_status shf_sqlite_corrupt(struct shf_error **error, uint32_t page, const char *format, ...) {
+shf_status(shf_sqlite_corrupt)(struct shf_error **error, uint32_t page, const char *format, ...) {
     char what[256];
     va_list arguments;
     va_start(arguments, format);

@@ -23,6 +23,7 @@ struct shf_sqlite_page {
 /* Sets SHF_E_CORRUPT: "SQLite page P: ...". */
 shf_status shf_sqlite_corrupt(struct shf_error **error, uint32_t page, const char *format, ...)
     __attribute__((format(printf, 3, 4), cold));
+#define shf_sqlite_corrupt(...) shf_failed(shf_sqlite_corrupt(__VA_ARGS__))
 
 /* True for a page that may hold something. */
 static inline bool shf_sqlite_page_exists(const struct shf_sqlite *db, uint32_t number) {

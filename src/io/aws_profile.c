@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/text.h"
+#include "io/fs.h"
 #include "shardyfusion/reader.h"
 
 #include <errno.h>
@@ -177,7 +178,7 @@ static shf_status read_text(const char *path, char **out, size_t *size, struct s
     *out = NULL;
     if (!file) {
         if (errno == ENOENT || errno == ENOTDIR) return SHF_OK;
-        return shf_error_set(error, SHF_E_ACCESS, "cannot read the AWS file %s: %s", path, strerror(errno));
+        return shf_fs_error(error, SHF_E_ACCESS, errno, "cannot read the AWS file %s", path);
     }
     char *text = shf_alloc(LARGEST_FILE_BYTES + 2);
     *size = text ? fread(text, 1, LARGEST_FILE_BYTES + 1, file) : 0;

@@ -17,16 +17,11 @@ shf_status shf_cache_writer_map(struct shf_cache_writer *writer, uint64_t size, 
     do problem = posix_fallocate(writer->fd, 0, (off_t)size);
     while (problem == EINTR);
     if (problem) {
-        return shf_error_set(error, SHF_E_LOCAL,
-                             "cannot reserve %" PRIu64
-                             " bytes in the cache directory: %s; free space or choose another "
-                             "local_root",
-                             size, strerror(problem));
+        return shf_fs_error(error, SHF_E_LOCAL, problem, "cannot reserve %" PRIu64 " bytes in the cache directory", size);
     }
     void *mapping = shf_fs.mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, writer->fd, 0);
     if (mapping == MAP_FAILED) {
-        return shf_error_set(error, SHF_E_LOCAL, "cannot map a new cache file of %" PRIu64 " bytes: %s", size,
-                             strerror(errno));
+        return shf_fs_error(error, SHF_E_LOCAL, errno, "cannot map a new cache file of %" PRIu64 " bytes", size);
     }
     *bytes = mapping;
     return SHF_OK;

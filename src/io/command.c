@@ -16,8 +16,6 @@
 #define MOST_WORDS 64u
 #define LOOK_EVERY_MS 20 /* at `abandon`, and at the end of a command that closed its output */
 
-extern char **environ;
-
 /* Cuts the copy into words, in place. False for an open quote, too many words, or none. */
 static bool split(char *text, char *words[MOST_WORDS + 1]) {
     size_t count = 0;

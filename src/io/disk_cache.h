@@ -25,12 +25,12 @@
 struct shf_disk_cache; /* reference-counted: every mapped file holds one */
 
 /*
- * path NULL = $XDG_CACHE_HOME/shardyfusion, else $HOME/.cache/shardyfusion. Made with mode 0700 if missing (parents
+ * given NULL = $XDG_CACHE_HOME/shardyfusion, else $HOME/.cache/shardyfusion. Made with mode 0700 if missing (parents
  * too); SHF_E_LOCAL when it is not a directory or a symbolic link, belongs to another user, or others may write to
  * it; the message says how to mend it. max_bytes 0 = 64 GiB: files in use do not count as removable, so the cap is
  * passed while more than that is in use.
  */
-shf_status shf_disk_cache_open(shf_runtime *runtime, const char *path, uint64_t max_bytes, struct shf_disk_cache **out,
+shf_status shf_disk_cache_open(shf_runtime *runtime, const char *given, uint64_t max_bytes, struct shf_disk_cache **out,
                                struct shf_error **error);
 struct shf_disk_cache *shf_disk_cache_retain(struct shf_disk_cache *cache);
 void shf_disk_cache_release(struct shf_disk_cache *cache);

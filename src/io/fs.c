@@ -134,12 +134,13 @@ static const char *advice(int problem) {
     }
 }
 
-shf_status shf_fs_error(struct shf_error **error, shf_status code, int problem, const char *format, ...) {
+shf_status(shf_fs_error)(struct shf_error **error, shf_status code, int problem, const char *format, ...) {
     char text[SHF_LIMIT_ERROR_MESSAGE];
     va_list arguments;
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof text, format, arguments); /* a cut message is still a message */
     va_end(arguments);
-    return shf_error_set(error, problem == ENOMEM ? SHF_E_NO_MEMORY : code, "%s: %s%s", text, strerror(problem),
-                         advice(problem));
+    const char *why =
+        strerror(problem); /* NOLINT(concurrency-mt-unsafe): a buffer a thread, in every libc that has threads */
+    return shf_error_set(error, problem == ENOMEM ? SHF_E_NO_MEMORY : code, "%s: %s%s", text, why, advice(problem));
 }

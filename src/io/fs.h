@@ -65,6 +65,7 @@ static inline int64_t shf_fs_modified_ns(const struct stat *status) {
 shf_status shf_fs_status(int problem);
 /* "TEXT: why; what to do". `code` gives way to SHF_E_NO_MEMORY when problem is ENOMEM. */
 shf_status shf_fs_error(struct shf_error **error, shf_status code, int problem, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+    __attribute__((format(printf, 4, 5), cold));
+#define shf_fs_error(...) shf_failed(shf_fs_error(__VA_ARGS__))
 
 #endif

@@ -171,11 +171,8 @@ static void answered(struct shf_http_request *http) {
     shf_credentials_forget(&call->waiter);
     call->http_over = true;
     bool whole = !http->status && !call->status && !http->stopped && shf_s3_body_is_whole(call);
-    if (call->sink != SHF_S3_SINK_FILE) {
-        settle(call);
-    } else if (whole ? shf_body_file_flush(&call->file) : !call->file.writing) {
-        settle(call);
-    } /* else file_idle comes */
+    bool is_written = call->sink != SHF_S3_SINK_FILE || (whole ? shf_body_file_flush(&call->file) : !call->file.writing);
+    if (is_written) settle(call); /* else file_idle comes */
 }
 
 /* ---- attempts ---- */

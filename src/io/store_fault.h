@@ -13,9 +13,9 @@ enum shf_fault_kind {
     SHF_FAULT_FAIL = 1,  /* fails with `status` and `http_status`; the inner store is not asked */
     SHF_FAULT_DELAY,     /* waits `amount` ms (at most until the deadline), then is passed on */
     SHF_FAULT_STALL,     /* waits for its token, its deadline, or shf_store_fault_resume (which fails it) */
-    SHF_FAULT_TRUNCATE,  /* a GET's body has only its first `amount` bytes; the object's size is told as it is */
-    SHF_FAULT_EXTRA,     /* a GET's body has `amount` bytes 0xee more */
-    SHF_FAULT_FLIP,      /* bit 0 of byte `amount` of a GET's body is turned */
+    SHF_FAULT_TRUNCATE,  /* the body of a GET has only its first `amount` bytes; the object's size is told as it is */
+    SHF_FAULT_EXTRA,     /* the body of a GET has `amount` bytes 0xee more */
+    SHF_FAULT_FLIP,      /* bit 0 of byte `amount` of the body of a GET is turned */
     SHF_FAULT_WRONG_ETAG /* the answer carries another ETag */
 };
 

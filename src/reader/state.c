@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/text.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* ---- what kind of snapshot this is; what is not read is refused by name ---- */
@@ -97,13 +98,12 @@ static shf_status make_shard(struct shf_source *source, const struct shf_manifes
     return SHF_OK;
 }
 
-static bool same_text(const char *a, const char *b) { return a == b || (a && b && strcmp(a, b) == 0); }
-
 /* Published objects are never written again, so the same object with the same checkpoint is the same shard. */
 static bool same_shard(const struct shf_shard *a, const struct shf_shard *b) {
+    assert(a->object_key && b->object_key);
     return a->store == b->store && a->wants_vectors == b->wants_vectors && a->dimension == b->dimension &&
-           a->metric == b->metric && a->checkpoint_id && same_text(a->checkpoint_id, b->checkpoint_id) &&
-           strcmp(a->object_key, b->object_key) == 0;
+           a->metric == b->metric && a->checkpoint_id && b->checkpoint_id &&
+           strcmp(a->checkpoint_id, b->checkpoint_id) == 0 && strcmp(a->object_key, b->object_key) == 0;
 }
 
 static shf_status add_shard(struct shf_snapshot *snapshot, struct shf_source *source,

@@ -33,7 +33,7 @@ static const struct shf_kernel *choose(const char *name) {
 const struct shf_kernel *shf_kernel_current(void) {
     const struct shf_kernel *kernel = atomic_load_explicit(&current, memory_order_relaxed);
     if (kernel) return kernel;
-    const char *wanted = getenv("SHF_KERNEL");
+    const char *wanted = getenv("SHF_KERNEL"); /* NOLINT(concurrency-mt-unsafe): nothing here changes the environment */
     kernel = wanted && *wanted ? choose(wanted) : NULL;
     if (!kernel) kernel = choose(NULL);
     atomic_store_explicit(&current, kernel, memory_order_relaxed);

@@ -3,6 +3,7 @@
 #include "base/limits.h"
 #include "search/kernel.h"
 
+#include <assert.h>
 #include <math.h>
 
 #define BLOCK_ROWS 64u /* most rows of a block: their sums are on the stack */
@@ -54,6 +55,7 @@ static void finish_scores(const struct shf_search_query *query, const double *no
         for (size_t r = 0; r < count; r++) scores[r] = 1.0 - scores[r];
         return;
     }
+    assert(norms);
     for (size_t r = 0; r < count; r++) {
         double score = 1.0 - scores[r] / (norms[r] * query->norm);
         scores[r] = score < 0 ? 0 : score; /* rounding can put equal directions a hair below 0; NaN stays NaN */

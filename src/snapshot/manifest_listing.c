@@ -4,9 +4,11 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 
+#include <assert.h>
 #include <string.h>
 
 void shf_manifest_listing_clear(struct shf_manifest_listing *listing) {
+    assert(listing->items || listing->count == 0);
     for (size_t i = 0; i < listing->count; i++) {
         shf_free(listing->items[i].ref);
         shf_free(listing->items[i].run_id);

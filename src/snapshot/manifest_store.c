@@ -246,6 +246,7 @@ static void choose(struct shf_manifest_load *load) {
     size_t run_id_size, kept = 0;
     int64_t published_at_us;
     if (failed) dated = shf_manifest_directory_parse(failed, strlen(failed), &published_at_us, &run_id, &run_id_size);
+    assert(by_offset || failed);
     for (size_t i = 0; i < names->count; i++) {
         char *name = names->names[i];
         int order = by_offset ? 0 : strcmp(name, failed);

@@ -168,9 +168,10 @@ static void *search(void *argument) {
     return NULL;
 }
 
-static void start_load(struct load *load, shf_reader *reader, pthread_t threads[3]) {
+static void start_load(struct load *load, shf_reader *reader, bool may_close, pthread_t threads[3]) {
     memset(load, 0, sizeof *load);
     load->reader = reader;
+    load->may_close = may_close;
     assert_int_equal(pthread_create(&threads[0], NULL, look_up, load), 0);
     assert_int_equal(pthread_create(&threads[1], NULL, search, load), 0);
     assert_int_equal(pthread_create(&threads[2], NULL, look_up, load), 0);
@@ -217,7 +218,7 @@ static void test_refreshes_under_load(void **state) {
     shf_reader *reader = open_run(0);
     struct load load;
     pthread_t threads[3];
-    start_load(&load, reader, threads);
+    start_load(&load, reader, false, threads);
     for (int i = 1; i <= REFRESHES; i++) {
         publish(i % RUNS);
         shf_op_release(refresh(reader, SHF_OK, 1));
@@ -285,8 +286,7 @@ static void test_close_under_load(void **state) {
         shf_reader *reader = open_run(round % RUNS);
         struct load load;
         pthread_t threads[3];
-        start_load(&load, reader, threads);
-        load.may_close = true;
+        start_load(&load, reader, true, threads);
         usleep((useconds_t)(round * 100));
         shf_op *op = NULL;
         int mode = round % 2 ? SHF_CLOSE_CANCEL : SHF_CLOSE_DRAIN;

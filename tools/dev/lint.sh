@@ -38,7 +38,7 @@ lint_sizes() {
 }
 
 lint_configure() {
-    cmake -S . -B build-ci/tidy -G Ninja -DCMAKE_C_COMPILER=clang -DSHF_BUILD_TESTS=OFF
+    cmake -S . -B build-ci/tidy -G Ninja -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=Debug -DSHF_BUILD_TESTS=OFF
 }
 
 # Every leg; the caller counts.

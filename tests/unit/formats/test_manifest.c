@@ -249,7 +249,7 @@ static void test_sharding(void **state) {
 #define CEL "'{" X "\"strategy\": \"cel\", \"cel_expr\": \"key % 3\", \"cel_columns\": {\"key\": \"int\"}"
 static void cel(const char *rest, const char *message) {
     char value[512];
-    (void)snprintf(value, sizeof value, CEL "%s}'", rest);
+    (void)snprintf(value, sizeof value, "%s%s}'", CEL, rest);
     meta("sharding", value, message);
 }
 

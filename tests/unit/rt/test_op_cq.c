@@ -59,7 +59,7 @@ static bool is_readable(shf_cq *cq) {
 static void test_a_completion_carries_its_facts(void **state) {
     (void)state;
     shf_cq *cq;
-    struct test_op *op;
+    struct test_op *op = NULL;
     shf_op *out[2];
     int mark;
     assert_int_equal(shf_cq_new(runtime, 4, &cq), SHF_OK);
@@ -109,7 +109,7 @@ static void test_full_tables_are_busy_and_nothing_is_held(void **state) {
 static void test_the_fd_is_armed_by_an_empty_poll(void **state) {
     (void)state;
     shf_cq *cq;
-    struct test_op *op;
+    struct test_op *op = NULL;
     shf_op *out[4];
     assert_int_equal(shf_cq_new(runtime, 8, &cq), SHF_OK);
     assert_false(is_readable(cq));
@@ -139,7 +139,7 @@ static void finish_late(struct shf_task *task) {
 static void test_poll_and_await_wait(void **state) {
     (void)state;
     shf_cq *cq;
-    struct test_op *first, *second;
+    struct test_op *first = NULL, *second = NULL;
     shf_op *out[2];
     assert_int_equal(shf_cq_new(runtime, 8, &cq), SHF_OK);
     int64_t began = shf_clock_monotonic_ns();
@@ -169,7 +169,7 @@ static void test_poll_and_await_wait(void **state) {
 static void test_cancel_reaches_only_its_own_operation(void **state) {
     (void)state;
     shf_cq *cq;
-    struct test_op *op;
+    struct test_op *op = NULL;
     shf_op *out;
     struct shf_error *error = NULL;
     assert_int_equal(shf_cq_new(runtime, 8, &cq), SHF_OK);
@@ -196,7 +196,7 @@ static void test_cancel_reaches_only_its_own_operation(void **state) {
 static void test_deadlines(void **state) {
     (void)state;
     shf_cq *cq;
-    struct test_op *op;
+    struct test_op *op = NULL;
     shf_op *out;
     struct shf_error *error = NULL;
     assert_int_equal(shf_cq_new(runtime, 8, &cq), SHF_OK);
@@ -243,7 +243,7 @@ static void test_storm(void **state) {
     assert_int_equal(shf_cq_new(runtime, 6, &cq), SHF_OK);
     assert_int_equal(pthread_create(&thread, NULL, cancel_storm, &stop), 0);
     while (accepted < ROUNDS || completed < accepted) {
-        struct test_op *op;
+        struct test_op *op = NULL;
         if (accepted < ROUNDS && begin(cq, NULL, 0, &op) == SHF_OK) {
             accepted++;
             op->task.run = finish_now;
