@@ -47,9 +47,14 @@ static bool lies_elsewhere(const struct shf_s3_call *call, const struct shf_s3_p
     return true;
 }
 
+/* versitygw says it with HTTP 404, which else would mean that nothing is there. */
+static bool is_unknown_key_id(const struct shf_s3_problem *problem) {
+    return is(problem, "InvalidAccessKeyId") || is(problem, "XAdminUserNotFound");
+}
+
 static const char *judge_access(const struct shf_s3_problem *problem) {
     if (is(problem, "RequestTimeTooSkewed")) return "the clocks of this machine and of the server differ; set this one";
-    if (is(problem, "InvalidAccessKeyId")) return "the server does not know the access key id";
+    if (is_unknown_key_id(problem)) return "the server does not know the access key id";
     if (is(problem, "SignatureDoesNotMatch")) return "check the secret access key";
     if (is(problem, "InvalidToken")) return "check the session token";
     return "check the credentials and what they may read";
@@ -72,7 +77,7 @@ static const char *judge(const struct shf_s3_call *call, const struct shf_s3_pro
     }
     out->status = SHF_E_STORE;
     if (lies_elsewhere(call, problem, out->other_region)) return "the bucket lies in another region; set region to ";
-    if (http == 401 || http == 403 || is(problem, "InvalidToken")) {
+    if (http == 401 || http == 403 || is(problem, "InvalidToken") || is_unknown_key_id(problem)) {
         out->status = SHF_E_ACCESS;
         return judge_access(problem);
     }
