@@ -42,7 +42,7 @@ ci_legs() {
     leg 'address and undefined-behaviour sanitizers: build' ci_sanitizer address 'address;undefined'
     leg 'address and undefined-behaviour sanitizers: tests' run_tests build-ci/address
     leg 'thread sanitizer: build' ci_sanitizer thread thread
-    leg 'thread sanitizer: tests' run_tests build-ci/thread
+    leg 'thread sanitizer: tests' run_tests build-ci/thread -LE pure
     lint_legs
     leg 'install; consumers by pkg-config, CMake and C++' ci_install
 }

@@ -9,9 +9,8 @@ peer_cases="unified-* kv-sqlite-* history-* fallback-* current-* retried-shard"
 run_tests() {
     tests_directory=$1
     shift
-    # Tests of fork make a runtime in the child.
-    SHF_SHARED=$shared SHF_VERSITYGW=$s3server TSAN_OPTIONS="die_after_fork=0${TSAN_OPTIONS:+:$TSAN_OPTIONS}"
-    export SHF_SHARED SHF_VERSITYGW TSAN_OPTIONS
+    SHF_SHARED=$shared SHF_VERSITYGW=$s3server
+    export SHF_SHARED SHF_VERSITYGW
     ctest --test-dir "$tests_directory" --output-on-failure --no-tests=error -j "$jobs" "$@"
 }
 
