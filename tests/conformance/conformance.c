@@ -3,7 +3,7 @@
  * README says how to compare): every key, absent key, query, inspection call, history and fallback, through the
  * asynchronous API.
  *
- *     conformance CASES_DIR BASE_URL PATTERN...     BASE_URL/<case>/snapshot or, with s3://, BASE_URL/<case>
+ *     conformance CASES_DIR BASE_URL PATTERN...     opens BASE_URL/<case>/snapshot
  *
  * Prints a line a failing case, and "N passed, N failed" last.
  */
@@ -239,9 +239,8 @@ int main(int argc, char **argv) {
         const char *name = entries[i]->d_name;
         char directory[4096], url[4096];
         if (name[0] != '.' && is_wanted(name, argc - 3, argv + 3)) {
-            bool in_place = strncmp(argv[2], "s3://", 5) != 0;
             (void)snprintf(directory, sizeof directory, "%s/%s", argv[1], name);
-            (void)snprintf(url, sizeof url, "%s/%s%s", argv[2], name, in_place ? "/snapshot" : "");
+            (void)snprintf(url, sizeof url, "%s/%s/snapshot", argv[2], name);
             c.url = url;
             bool ok = check_case(&c, directory, name);
             if (!ok) (void)printf("%s: %s\n", name, problem);
