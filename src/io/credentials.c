@@ -108,15 +108,23 @@ static bool is_header_text(const char *text) {
     return *text == '\0';
 }
 
+/* NULL when absent or null; what is of another kind is no answer: a token left out fails every request without a word. */
+static const char *optional_text(const json_t *root, const char *name, bool *ok) {
+    const json_t *value = json_object_get(root, name);
+    *ok = *ok && (!value || json_is_null(value) || json_is_string(value));
+    return json_string_value(value);
+}
+
 shf_status shf_credentials_parse(const char *json, size_t size, struct shf_credentials **out, struct shf_error **error) {
     json_t *root = json_loadb(json, size, JSON_REJECT_DUPLICATES, NULL);
     const char *id = json_string_value(json_object_get(root, "AccessKeyId"));
     const char *secret = json_string_value(json_object_get(root, "SecretAccessKey"));
-    const char *token = json_string_value(json_object_get(root, "SessionToken"));
-    const char *expiration = json_string_value(json_object_get(root, "Expiration"));
+    bool ok = true;
+    const char *token = optional_text(root, "SessionToken", &ok);
+    const char *expiration = optional_text(root, "Expiration", &ok);
     int64_t expires_at_us = INT64_MAX;
     shf_status status = SHF_OK;
-    if (json_integer_value(json_object_get(root, "Version")) != 1 || !is_header_text(id) || !secret || !*secret ||
+    if (!ok || json_integer_value(json_object_get(root, "Version")) != 1 || !is_header_text(id) || !secret || !*secret ||
         (token && *token && !is_header_text(token)) || (expiration && !read_time(expiration, &expires_at_us))) {
         status = shf_error_set(error, SHF_E_ACCESS,
                                "what it printed is not JSON with Version 1, AccessKeyId, SecretAccessKey (and perhaps "
