@@ -1,0 +1,29 @@
+/* What every benchmark is given, and the benchmarks. */
+#ifndef BENCH_BENCH_H
+#define BENCH_BENCH_H
+
+#include "bench/report.h"
+
+struct bench {
+    const char *data;    /* folder that make_data.py filled */
+    const char *python;  /* interpreter that has the peers' packages */
+    const char *program; /* this one, to be run again where memory is measured */
+    struct bench_report report;
+};
+
+/* Each adds its results to the report. False, with a message, when a call failed or an answer was wrong. */
+bool bench_get_vs_lmdb(struct bench *bench);
+bool bench_get_vs_sqlite(struct bench *bench);
+bool bench_get_async_vs_sync(struct bench *bench);
+bool bench_multi_get_vs_lmdb(struct bench *bench);
+bool bench_search_vs_sqlite_vec(struct bench *bench);
+bool bench_search_vs_faiss_flat(struct bench *bench);
+bool bench_search_two_cores(struct bench *bench);
+bool bench_batch_search_64(struct bench *bench);
+bool bench_open_local(struct bench *bench);
+bool bench_memory(struct bench *bench);
+
+/* The child process of bench_memory: does the work of one side, prints two numbers. */
+bool bench_memory_child(const char *data, const char *side);
+
+#endif

@@ -1,0 +1,23 @@
+/* Cores, instruction set, memory of this process. */
+#ifndef BENCH_MACHINE_H
+#define BENCH_MACHINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+unsigned bench_cores(void); /* that this process may use */
+
+/* Keeps this thread, and what it starts from now on, on one core, or lets it use all again. */
+bool bench_use_one_core(void);
+bool bench_use_all_cores(void);
+
+const char *bench_instruction_set(void); /* the widest that the library's kernels know and the machine has */
+
+struct bench_memory {
+    double anonymous; /* bytes: RssAnon now */
+    double peak;      /* bytes: highest resident set, mapped files included */
+};
+
+struct bench_memory bench_memory_now(void);
+
+#endif

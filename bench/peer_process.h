@@ -1,0 +1,24 @@
+/* A peer in a process of its own (peer_vectors.py), asked through pipes, one request at a time. */
+#ifndef BENCH_PEER_PROCESS_H
+#define BENCH_PEER_PROCESS_H
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#define BENCH_MAX_ANSWER 65536u
+
+struct bench_peer {
+    pid_t process;
+    FILE *requests, *answers;
+    char answer[BENCH_MAX_ANSWER]; /* line of the last request, without its end */
+};
+
+/* Inherits the cores of this thread. NULL after a failure. */
+struct bench_peer *bench_peer_start(const char *python, const char *data, const char *name);
+void bench_peer_stop(struct bench_peer *peer);
+
+/* Sends "VERB FIRST COUNT" and waits for the answer. */
+bool bench_peer_ask(struct bench_peer *peer, const char *verb, unsigned first, unsigned count);
+
+#endif

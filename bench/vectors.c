@@ -1,0 +1,60 @@
+#include "bench/vectors.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *read_array(const char *data, const char *name, size_t size) {
+    char path[PATH_MAX];
+    (void)snprintf(path, sizeof path, "%s/vectors/%s", data, name);
+    FILE *file = fopen(path, "rb");
+    void *bytes = malloc(size);
+    bool ok = file && bytes && fread(bytes, 1, size, file) == size;
+    if (file) (void)fclose(file);
+    if (ok) return bytes;
+    fprintf(stderr, "cannot read %s\n", path);
+    free(bytes);
+    return NULL;
+}
+
+bool bench_vectors_load(struct bench_vectors *vectors, const char *data) {
+    vectors->queries = read_array(data, "queries.bin", BENCH_QUERIES * sizeof *vectors->queries);
+    vectors->truth = read_array(data, "truth.bin", BENCH_QUERIES * sizeof *vectors->truth);
+    return vectors->queries && vectors->truth;
+}
+
+void bench_vectors_free(struct bench_vectors *vectors) {
+    free(vectors->queries);
+    free(vectors->truth);
+    memset(vectors, 0, sizeof *vectors);
+}
+
+shf_query bench_query(const struct bench_vectors *vectors, unsigned index) {
+    shf_query query;
+    SHF_INIT(&query);
+    query.top_k = BENCH_TOP_K;
+    query.vector = vectors->queries[index % BENCH_QUERIES];
+    query.dimension = BENCH_DIMENSION;
+    return query;
+}
+
+double bench_recall(const struct bench_vectors *vectors, unsigned first, unsigned count, const int64_t *ids) {
+    size_t found = 0;
+    for (unsigned q = 0; q < count; q++) {
+        for (unsigned t = 0; t < BENCH_TOP_K; t++) {
+            for (unsigned i = 0; i < BENCH_TOP_K; i++) {
+                found += vectors->truth[first + q][t] == ids[q * BENCH_TOP_K + i];
+            }
+        }
+    }
+    return (double)found / (count * BENCH_TOP_K);
+}
+
+void bench_hits(const shf_op *op, size_t query, int64_t *ids) {
+    for (size_t i = 0; i < BENCH_TOP_K; i++) {
+        shf_hit hit;
+        SHF_INIT(&hit);
+        ids[i] = shf_op_hit(op, query, i, &hit) || hit.id.kind != SHF_ID_INT ? -1 : hit.id.int_value;
+    }
+}
