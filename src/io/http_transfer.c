@@ -121,6 +121,13 @@ void shf_http_transfer_end(struct shf_http_request *request) {
     request->paused = false;
 }
 
+/* Rubbish that an answer before left behind on a kept connection; a new one has none. */
+static bool is_leftover(struct shf_http_request *request, CURLcode code) {
+    long connects = 1;
+    (void)curl_easy_getinfo(request->easy, CURLINFO_NUM_CONNECTS, &connects);
+    return code == CURLE_UNSUPPORTED_PROTOCOL && connects == 0;
+}
+
 static void end_transfer(struct shf_http_request *request, CURLcode code, struct shf_http_list *ending) {
     char text[sizeof request->error_text], *location = NULL;
     (void)snprintf(text, sizeof text, "%s", *request->error_text ? request->error_text : curl_easy_strerror(code));
@@ -130,6 +137,7 @@ static void end_transfer(struct shf_http_request *request, CURLcode code, struct
     if (location && strlen(location) <= SHF_HTTP_LOCATION_BYTES) {
         request->location = shf_strdup(location); /* without memory: as if it named none */
     }
+    if (is_leftover(request, code)) code = CURLE_WEIRD_SERVER_REPLY;
     if (request->stopped) code = CURLE_OK;
     shf_http_end(request, shf_http_status_of(code), code == CURLE_OK ? "" : text, ending);
 }

@@ -4,7 +4,7 @@
  *   loop    HEAD of shard.db: size, ETag (or inode and time)          -> identity
  *   worker  in place (file://), or found in the cache: map and parse  -> ready
  *   loop    else GET with If-Match, streamed into a temporary
- *   worker  verify, put in place, map, parse                          -> ready
+ *   worker  verify, put in place, map, parse                          -> ready; or not what HEAD told of: once more
  *   loop    tell the waiters
  *
  * The opening belongs to no operation: it goes on while at least one waiter is interested, and is cancelled when the
@@ -32,7 +32,7 @@ struct shf_shard_opening {
     char *etag;
     struct shf_shard_waiter *waiters;
     uint64_t downloaded_bytes;
-    bool needs_download;
+    bool needs_download, asked_again;
     shf_status status;
     struct shf_error *error;
 };
@@ -115,9 +115,21 @@ static shf_status check_cancelled(struct shf_shard_opening *opening) {
 
 /* ---- download ---- */
 
-/* An ETag that is an MD5 (not of a multipart upload) must be that of the bytes. */
+/* The object was replaced since HEAD looked at it. */
+static bool is_replaced(const struct shf_store_request *request) {
+    return request->status == SHF_E_LIMIT ||
+           (request->status == SHF_E_STORE && shf_error_http_status(request->error) == 412);
+}
+
+/* An ETag that is an MD5 (not of a multipart upload) must be that of the bytes. SHF_E_STORE_RETRY. */
 static shf_status verify_download(struct shf_shard_opening *opening) {
     const struct shf_store_request *request = &opening->request;
+    if (is_replaced(request)) {
+        return shf_error_set(&opening->error, SHF_E_STORE_RETRY,
+                             "%s: the store sent another object than it had told of (ETag %s, %" PRIu64 " bytes): %s",
+                             opening->shard->object_url, opening->etag ? opening->etag : "unknown", opening->size,
+                             shf_error_message(request->error));
+    }
     if (request->body_size != opening->size) {
         return shf_error_set(&opening->error, SHF_E_STORE_RETRY,
                              "%s: received %" PRIu64 " bytes of %" PRIu64 "; try again", opening->shard->object_url,
@@ -134,18 +146,38 @@ static shf_status verify_download(struct shf_shard_opening *opening) {
                          opening->shard->object_url, digest, opening->etag);
 }
 
+static void ask_again(struct shf_task *task);
+
+/* What came is not what HEAD told of: replaced in between, or damaged on its way. A second look is worth it, a third is not. */
+static void start_again(struct shf_shard_opening *opening) {
+    shf_log_write(shf_rt_log(opening->shard->source->runtime), SHF_LOG_WARNING, "asking once more: %s",
+                  shf_error_message(opening->error));
+    shf_error_free(opening->error);
+    opening->error = NULL;
+    opening->asked_again = true;
+    opening->needs_download = false;
+    opening->loop.run = ask_again;
+    shf_rt_post_loop(opening->shard->source->runtime, &opening->loop);
+}
+
 static void commit_download(struct shf_task *task) {
     struct shf_shard_opening *opening = SHF_CONTAINER(task, struct shf_shard_opening, worker);
     struct shf_shard *shard = opening->shard;
     shf_status status = opening->request.status;
-    if (status) {
+    bool differs = false;
+    if (!status || is_replaced(&opening->request)) {
+        status = verify_download(opening);
+        differs = status != SHF_OK;
+    } else {
         opening->error = opening->request.error;
         opening->request.error = NULL;
-    } else {
-        status = verify_download(opening);
     }
     if (status) {
         shf_disk_cache_abort(&opening->writer);
+        if (differs && !opening->asked_again) {
+            start_again(opening);
+            return;
+        }
     } else {
         opening->downloaded_bytes = opening->request.body_size;
         status = shf_disk_cache_commit(&opening->writer, &opening->identity, "shard", &shard->file, &opening->error);
@@ -296,10 +328,28 @@ static void headed(struct shf_store_request *request) {
         return;
     }
     opening->size = request->object_size;
+    shf_free(opening->etag);
     opening->etag = request->etag;
     request->etag = NULL;
     opening->worker.run = locate_task;
     shf_rt_post_worker(opening->shard->source->runtime, &opening->worker);
+}
+
+static void ask_head(struct shf_shard_opening *opening) {
+    struct shf_store_request *request = &opening->request;
+    request->verb = SHF_STORE_HEAD;
+    request->key = opening->shard->object_key;
+    request->body_fd = -1;
+    request->deadline_ns = SHF_DEADLINE_NONE;
+    request->cancel = &opening->cancel;
+    request->done = headed;
+    shf_store_submit(opening->shard->store, request);
+}
+
+static void ask_again(struct shf_task *task) {
+    struct shf_shard_opening *opening = SHF_CONTAINER(task, struct shf_shard_opening, loop);
+    shf_store_request_clear(&opening->request);
+    ask_head(opening);
 }
 
 static shf_status begin_opening(struct shf_shard *shard, struct shf_error **error) {
@@ -310,14 +360,7 @@ static shf_status begin_opening(struct shf_shard *shard, struct shf_error **erro
     shard->opening = opening;
     atomic_store_explicit(&shard->state, SHF_SHARD_OPENING, memory_order_relaxed);
     shf_rt_background_begin(shard->source->runtime);
-    struct shf_store_request *request = &opening->request;
-    request->verb = SHF_STORE_HEAD;
-    request->key = shard->object_key;
-    request->body_fd = -1;
-    request->deadline_ns = SHF_DEADLINE_NONE;
-    request->cancel = &opening->cancel;
-    request->done = headed;
-    shf_store_submit(shard->store, request);
+    ask_head(opening);
     return SHF_OK;
 }
 

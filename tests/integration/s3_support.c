@@ -158,7 +158,18 @@ int s3_begin(void **state) {
     return support_set_up(state);
 }
 
+/* What was cancelled gives its buffers back a little after the operation has ended. */
+static void wait_for_the_rest(void) {
+    shf_runtime_stats stats;
+    SHF_INIT(&stats);
+    for (int i = 0; i < 2000; i++) {
+        if (shf_runtime_stats_get(support_runtime, &stats) || (!stats.budget_used_bytes && !stats.mapped_bytes)) return;
+        (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+}
+
 int s3_end(void **state) {
+    wait_for_the_rest();
     int held = support_tear_down(state);
     support_remove_tree(s3_cache);
     free(s3_cache);
@@ -240,4 +251,12 @@ struct s3_cache_files s3_count_cache(const char *directory) {
     }
     if (names) (void)closedir(names);
     return files;
+}
+
+void s3_assert_no_temporaries(void) {
+    int64_t end = s3_now_ms() + 2000;
+    while (s3_count_cache(s3_cache).temporaries && s3_now_ms() < end) {
+        (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    }
+    assert_int_equal(s3_count_cache(s3_cache).temporaries, 0);
 }

@@ -51,6 +51,8 @@ struct s3_cache_files {
     int temporaries, shards, records, others;
 };
 struct s3_cache_files s3_count_cache(const char *directory);
+/* What was cancelled is tidied up a little after the operation has ended; no longer than two seconds. */
+void s3_assert_no_temporaries(void);
 
 int64_t s3_now_ms(void);
 
