@@ -82,7 +82,12 @@ class Faiss:
         return [queries[i : i + 1] for i in range(len(queries))]
 
     def batch(self, queries):
-        return self.index.search(self.together, TOP_K)[1]
+        # By default it hands only larger batches to BLAS, which is several times faster from 4 queries on.
+        default = self.faiss.cvar.distance_compute_blas_threshold
+        self.faiss.cvar.distance_compute_blas_threshold = 20
+        found = self.index.search(self.together, TOP_K)[1]
+        self.faiss.cvar.distance_compute_blas_threshold = default
+        return found
 
 
 def timed_round(peer, queries):

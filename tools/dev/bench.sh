@@ -1,0 +1,57 @@
+# Benchmarks against LMDB, libsqlite3, sqlite-vec and faiss. Sourced.
+# shellcheck shell=sh
+
+bench_venv=build/bench-venv
+bench_data=build/bench-data
+
+# The peers that come from PyPI, in an environment of their own.
+bench_install_peers() {
+    [ -x "$bench_venv/bin/pip" ] || /usr/bin/python3 -m venv "$bench_venv" || return 1
+    "$bench_venv/bin/pip" install --quiet --disable-pip-version-check sqlite-vec || return 1
+    "$bench_venv/bin/pip" install --quiet --disable-pip-version-check --upgrade faiss-cpu
+}
+
+# The parts of the data that the named benchmarks need, made where they are not there already.
+bench_prepare() {
+    bench_parts=$(build/shf-bench --parts "$@" | tr ' ' '\n' | sort -u) || die 'no such benchmark'
+    bench_python=/usr/bin/python3
+    case $bench_parts in
+        *vectors*)
+            quietly "sqlite-vec and faiss from PyPI in $bench_venv" bench_install_peers || die 'the peers could not be installed'
+            bench_python=$bench_venv/bin/python3
+            ;;
+    esac
+    # shellcheck disable=SC2086 # a list of names
+    quietly "snapshots in $bench_data" "$bench_python" bench/make_data.py "$bench_data" $bench_parts ||
+        die 'the data could not be made'
+}
+
+# bench_run OPTION... [NAME...]
+bench_run() {
+    build/shf-bench --data "$bench_data" --python "$bench_venv/bin/python3" "$@"
+}
+
+bench_build() {
+    # shellcheck disable=SC2086 # a list of names
+    need $packages_bench
+    quietly 'built build/shf-bench' build_in build -DCMAKE_BUILD_TYPE="$build_type" -DSHF_BUILD_BENCH=ON ||
+        die 'the build failed'
+    [ "$build_type" = RelWithDebInfo ] || [ "$build_type" = Release ] ||
+        note "a $build_type build: its figures say nothing about the library"
+}
+
+# ./dev bench [NAME...]: those whose name begins so.
+verb_bench() {
+    bench_build
+    bench_prepare "$@"
+    say 'Taking turns, several rounds each; a ratio above 1 means that ours is better'
+    bench_run "$@" || die 'a benchmark failed'
+}
+
+verb_bench_json() {
+    bench_build
+    bench_prepare "$@"
+    say 'Measuring, some minutes'
+    bench_run --json build/bench.json "$@" || die 'a benchmark failed'
+    good 'build/bench.json (plots and table of docs/: python3 bench/report.py build/bench.json docs)'
+}
