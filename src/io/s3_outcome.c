@@ -118,16 +118,25 @@ static void transport_failed(const struct shf_s3_call *call, struct shf_s3_outco
     }
 }
 
+/* By its first bytes: what came after them may have been cut. */
+static bool repeats(const char *text, const char *secret) {
+    char beginning[17];
+    if (!secret) return false;
+    (void)snprintf(beginning, sizeof beginning, "%s", secret);
+    return strstr(text, beginning) != NULL;
+}
+
 /* A server that repeats what we sent must not get a secret into a log. */
+static bool tells_secret(const char *text, const struct shf_credentials *credentials) {
+    return repeats(text, credentials->secret_access_key) || repeats(text, credentials->session_token) ||
+           strstr(text, "AWS4-HMAC");
+}
+
 static void hide_secrets(const struct shf_s3_call *call, struct shf_s3_problem *problem) {
-    const struct shf_credentials *c = call->credentials;
-    if (!c) return;
-    bool repeats = strstr(problem->message, c->secret_access_key) ||
-                   (c->session_token && (strstr(problem->message, c->session_token) ||
-                                         strncmp(problem->message, c->session_token, 16) == 0));
-    if (repeats || strstr(problem->message, "AWS4-HMAC"))
+    if (!call->credentials) return;
+    if (tells_secret(problem->code, call->credentials)) problem->code[0] = '\0';
+    if (tells_secret(problem->message, call->credentials))
         (void)snprintf(problem->message, sizeof problem->message, "(hidden)");
-    if (strstr(problem->code, c->secret_access_key)) problem->code[0] = '\0';
 }
 
 void shf_s3_outcome_of(const struct shf_s3_call *call, struct shf_s3_outcome *out) {

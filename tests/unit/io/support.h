@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 #include <semaphore.h>
+#include <stdatomic.h>
 
 #define SUPPORT_COUNT(array) (sizeof(array) / sizeof(array)[0])
 
@@ -39,7 +40,7 @@ void support_setenv(const char *name, const char *value);
 struct support_call {
     struct shf_store_request request;
     sem_t ended;
-    int done_count;
+    atomic_int done_count;
 };
 /* A request without limits, of a key: set the rest before it is submitted. */
 void support_call_init(struct support_call *call, enum shf_store_verb verb, const char *key);
