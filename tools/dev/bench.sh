@@ -34,8 +34,11 @@ bench_run() {
 bench_build() {
     # shellcheck disable=SC2086 # a list of names
     need $packages_bench
-    quietly 'built build/shf-bench' build_in build -DCMAKE_BUILD_TYPE="$build_type" -DSHF_BUILD_BENCH=ON ||
-        die 'the build failed'
+    # A build directory that has the tests keeps them.
+    bench_tests=OFF
+    grep -qs '^SHF_BUILD_TESTS:BOOL=ON' build/CMakeCache.txt && bench_tests=ON
+    quietly 'built build/shf-bench' build_in build -DCMAKE_BUILD_TYPE="$build_type" -DSHF_BUILD_TESTS="$bench_tests" \
+        -DSHF_BUILD_BENCH=ON || die 'the build failed'
     [ "$build_type" = RelWithDebInfo ] || [ "$build_type" = Release ] ||
         note "a $build_type build: its figures say nothing about the library"
 }
