@@ -33,9 +33,11 @@ shf_status shf_http_status_of(CURLcode code) {
 
 /* ---- what comes in ---- */
 
+static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+
 static void copy_value(char *out, size_t room, const char *value, size_t size) {
-    while (size && (*value == ' ' || *value == '\t')) value++, size--;
-    while (size && (value[size - 1] == '\r' || value[size - 1] == '\n' || value[size - 1] == ' ')) size--;
+    while (size && is_blank(*value)) value++, size--;
+    while (size && is_blank(value[size - 1])) size--;
     if (size >= room || memchr(value, '\0', size)) size = 0; /* no sensible value: as good as none */
     memcpy(out, value, size);
     out[size] = '\0';
