@@ -151,7 +151,9 @@ static void assert_lasting(const struct lasting *lasting, size_t request) {
     }
     assert_int_equal(opened.retryable, lasting->status == SHF_E_STORE_RETRY);
     assert_names(&opened, request);
-    assert_int_equal(fault_proxy_spoilt(s3_proxy), 2); /* max_attempts */
+    /* max_attempts; libcurl asks once more by itself where a kept connection is reset before any answer. */
+    bool is_reset = lasting->fault.kind == FAULT_RESET;
+    assert_in_range(fault_proxy_spoilt(s3_proxy), 2, is_reset ? 4 : 2);
     s3_assert_no_temporaries();
 }
 
