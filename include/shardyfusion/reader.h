@@ -8,7 +8,10 @@
 extern "C" {
 #endif
 
-/* Serves one snapshot prefix; pinned to one manifest until refreshed. Any number of threads may share it. */
+/*
+ * Serves one snapshot prefix; pinned to one manifest until refreshed. Any number of threads may share it. Comes from
+ * shf_op_take_reader, and is the caller's until shf_reader_release.
+ */
 typedef struct shf_reader shf_reader;
 
 /* ---- open ------------------------------------------------------------------------------------------- */
@@ -16,15 +19,17 @@ typedef struct shf_reader shf_reader;
 enum { SHF_ACCESS_AUTO = 0, SHF_ACCESS_DOWNLOAD = 1, SHF_ACCESS_RANGE = 2 };
 enum { SHF_ADDRESSING_AUTO = 0, SHF_ADDRESSING_PATH = 1, SHF_ADDRESSING_VIRTUAL = 2 };
 enum {
-    SHF_OPEN_LAZY = 1u << 0,         /* open each shard at its first use, not with the snapshot */
+    SHF_OPEN_LAZY = 1u << 0,         /* open each shard at its first use, not with the snapshot; after a refresh too */
     SHF_OPEN_PRIVATE_COPY = 1u << 1, /* file:// shards: copy (reflink where possible) into local_root, map the copy */
 };
-enum { SHF_FALLBACK_NONE = -1 };
+enum { SHF_FALLBACK_NONE = -1 }; /* max_fallback_attempts: a malformed manifest fails the open at once */
 
 /*
  * How to reach s3://. A NULL or zero field is looked up: environment (S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY,
  * S3_SESSION_TOKEN, S3_REGION, then AWS_*; endpoint AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL,
- * SLATEDB_S3_ENDPOINT_URL), then the AWS shared config and credentials files.
+ * SLATEDB_S3_ENDPOINT_URL), then the AWS shared config and credentials files (credential_process too: the command is
+ * run, without a shell). Key id, secret and token always come from one source. The strings are copied by the call that
+ * takes the struct; they are looked at when the open or history runs, so that a wrong one is an error of the operation.
  */
 typedef struct shf_s3_options {
     uint32_t struct_size;
@@ -33,66 +38,79 @@ typedef struct shf_s3_options {
     const char *region;        /* default us-east-1 */
     const char *access_key_id; /* with secret_access_key, or neither */
     const char *secret_access_key;
-    const char *session_token;
-    const char *profile;           /* profile of the AWS shared files */
-    const char *ca_bundle;         /* path of a CA bundle */
+    const char *session_token;     /* with the two before, or NULL */
+    const char *profile;           /* profile of the AWS shared files; NULL = AWS_PROFILE, else "default" */
+    const char *ca_bundle;         /* path of a CA bundle; NULL = AWS_CA_BUNDLE, the profile's, the system's */
     uint32_t anonymous;            /* 1 = send unsigned requests */
     uint32_t insecure_skip_verify; /* 1 = do not verify TLS certificates */
-    uint32_t connect_timeout_ms;   /* 0 = 10,000 */
-    uint32_t read_timeout_ms;      /* longest silence within a response; 0 = 30,000 */
-    uint32_t max_attempts;         /* first try included; 0 = 6 */
-    uint32_t reserved;
+    uint32_t connect_timeout_ms;   /* 0 = 10,000; at most a day */
+    uint32_t read_timeout_ms;      /* longest silence within a response; 0 = 30,000; at most a day */
+    uint32_t max_attempts;         /* first try included; 0 = 6; at most 100 */
+    uint32_t reserved;             /* 0 */
 } shf_s3_options;
 
+/* Everything is copied by the call that takes it. */
 typedef struct shf_reader_options {
     uint32_t struct_size;
     uint32_t flags;                /* SHF_OPEN_* */
     const char *url;               /* s3://bucket/prefix, file:///path or a plain path; or the URL of _CURRENT */
     const char *local_root;        /* local cache directory, made if missing; NULL = $XDG_CACHE_HOME/shardyfusion */
     const char *manifest_ref;      /* pin this manifest (a URL, or its tail from manifests/ on); NULL = _CURRENT */
-    uint32_t history_offset;       /* pin the manifest this many places before the newest, plus one; 0 = not asked */
+    uint32_t history_offset;       /* pin the manifest this many places before the newest, plus one; 0 = not asked.
+                                        Not together with manifest_ref. A pinned manifest has no fallback */
     int32_t max_fallback_attempts; /* older manifests tried when one is malformed; 0 = 3, SHF_FALLBACK_NONE = fail */
     uint32_t access_mode;          /* SHF_ACCESS_*; until range reads exist every mode downloads */
-    uint32_t max_concurrency;      /* shard operations in flight for this reader; 0 = 4 a worker thread, at least 8 */
-    uint64_t auto_per_shard_bytes; /* threshold of SHF_ACCESS_AUTO; 0 = 16 MiB */
-    uint64_t auto_total_bytes;     /* threshold of SHF_ACCESS_AUTO; 0 = 2 GiB */
+    uint32_t max_concurrency;      /* shards that one operation opens at a time, and worker tasks of this reader at a
+                                        time; 0 = 4 a worker thread, at least 8 */
+    uint64_t auto_per_shard_bytes; /* threshold of SHF_ACCESS_AUTO; 0 = 16 MiB; without effect so far */
+    uint64_t auto_total_bytes;     /* threshold of SHF_ACCESS_AUTO; 0 = 2 GiB; without effect so far */
     uint64_t cache_max_bytes;      /* cap of the local cache; 0 = 64 GiB. What a reader maps is never removed */
     int64_t timeout_ms;            /* default deadline of lookups, searches, close and history; 0 = 60,000, < 0 = none.
                                         Open and refresh have none by default: transfers are bounded by inactivity */
-    const char *const *allowed_prefixes; /* further URL prefixes that a manifest may name; NULL-terminated or NULL */
+    const char *const *allowed_prefixes; /* further URL prefixes that a manifest may name; NULL-terminated (at most
+                                            1,024) or NULL. They are reached with the same s3 options */
     const shf_s3_options *s3;            /* NULL = all from the environment */
 } shf_reader_options;
 
 /*
  * Opens a snapshot: _CURRENT, the manifest, the shards (concurrently; downloads go through the local cache).
  * A malformed manifest makes it walk back through older ones. On success take the reader with
- * shf_op_take_reader. Errors: STATE (no _CURRENT, no valid manifest), MANIFEST, NOT_FOUND, ACCESS, STORE*,
- * CORRUPT, INDEX, UNSUPPORTED, LOCAL, DEADLINE, CANCELLED.
+ * shf_op_take_reader. A shard in files (file:// or a plain path) is mapped where it lies, unless
+ * SHF_OPEN_PRIVATE_COPY is given: another process must not truncate or rewrite it while it is in use, or the reader
+ * gives wrong answers or the process gets SIGBUS. Every open shard keeps up to two files of the local cache open.
+ *
+ * Errors: STATE (no _CURRENT, no valid manifest), MANIFEST, NOT_FOUND, ACCESS, STORE*, CORRUPT, INDEX, UNSUPPORTED
+ * (the snapshot is of a kind that is not read, named in the message), LOCAL, LIMIT, NO_MEMORY, DEADLINE, CANCELLED,
+ * INVALID (the URL, an S3 option, a manifest_ref).
  */
 SHF_API shf_status shf_open(shf_runtime *runtime, const shf_reader_options *options, const shf_call *call, shf_op_id *id);
 
-/* Moves the reader out of a successful open. SHF_E_INVALID for another operation, or when taken before. */
+/*
+ * Moves the reader out of a successful open: the caller's, to be released. SHF_E_INVALID for another operation, a
+ * failed one, or when taken before. By one thread only. A reader that is not taken is released with the operation.
+ */
 SHF_API shf_status shf_op_take_reader(shf_op *op, shf_reader **out);
 
-/* What an open or a refresh did. */
+/* What an open or a refresh did, a failed one too (as far as it came). Phases do not overlap. */
 typedef struct shf_open_info {
     uint32_t struct_size;
-    uint32_t changed;    /* refresh: 1 = a new snapshot is served; open: always 1 */
-    int64_t current_ns;  /* reading _CURRENT (and listing manifests/, where that was needed) */
-    int64_t manifest_ns; /* reading and checking manifests */
-    int64_t shards_ns;   /* opening shards */
-    uint32_t shards_opened;
+    uint32_t changed;            /* refresh: 1 = a new snapshot is served; open: always 1 */
+    int64_t current_ns;          /* reading _CURRENT (and listing manifests/, where that was needed) */
+    int64_t manifest_ns;         /* reading and checking manifests */
+    int64_t shards_ns;           /* opening shards */
+    uint32_t shards_opened;      /* or begun to be opened; 0 with SHF_OPEN_LAZY */
     uint32_t shards_reused;      /* refresh: unchanged, taken over from the old snapshot */
     uint32_t fallback_attempts;  /* older manifests tried */
     uint32_t manifest_malformed; /* refresh: 1 = the new manifest is malformed, the old snapshot stays */
-    uint64_t downloaded_bytes;
+    uint64_t downloaded_bytes;   /* of shards; 0 = all were in the local cache, or in files */
 } shf_open_info;
 
+/* SHF_E_INVALID for another kind of operation. */
 SHF_API shf_status shf_op_open_info(const shf_op *op, shf_open_info *out);
 
 /*
  * Frees a reader. A reader that was not closed is closed first: running operations complete as cancelled.
- * Never blocks. Delivered operations, snapshots and buffers stay valid.
+ * Never blocks. Delivered operations, snapshots and buffers stay valid. The last use of the handle.
  */
 SHF_API void shf_reader_release(shf_reader *reader);
 
@@ -101,13 +119,18 @@ SHF_API void shf_reader_release(shf_reader *reader);
 /*
  * Looks one key up in the snapshot that is served at the time of the call. Inputs are copied. A missing key is a
  * result (SHF_NOT_FOUND), not an error. Errors: INVALID (kind or range of the key does not fit the key encoding,
- * snapshot without keys), ROUTING, CORRUPT, and those of open where the shard is opened lazily.
- * A resident key is answered before the call returns; its completion is in the queue then.
+ * snapshot without keys), ROUTING, CORRUPT, NO_MEMORY, DEADLINE, CANCELLED, and those of open where the shard is opened
+ * lazily. context may be NULL; snapshots sharded by a hash ignore it.
+ * A key of an open shard is answered before the call returns; its completion is in the queue then.
  */
 SHF_API shf_status shf_get(shf_reader *reader, const shf_key *key, const shf_routing_context *context,
                            const shf_call *call, shf_op_id *id);
 
-/* Looks `count` keys up (at most 1,048,576); duplicates allowed, answers in the order given. One bad key fails the whole operation. */
+/*
+ * Looks `count` keys up (0 to 1,048,576) in one snapshot; duplicates allowed, answers in the order given. One bad key
+ * fails the whole operation; the message says which. Errors as for shf_get. Up to 64 keys of open shards are answered
+ * before the call returns, more by a worker.
+ */
 SHF_API shf_status shf_multi_get(shf_reader *reader, const shf_key *keys, size_t count,
                                  const shf_routing_context *context, const shf_call *call, shf_op_id *id);
 
@@ -118,20 +141,21 @@ typedef struct shf_value {
     shf_buf *buf;      /* shf_buf_retain it to keep data longer; NULL when absent */
 } shf_value;
 
-/* Number of values: 1 for get, the number of keys for multi_get. */
+/* Number of values: 1 for get, the number of keys for multi_get, 0 for a failed or another operation. */
 SHF_API size_t shf_op_value_count(const shf_op *op);
+/* Value `index`, in the order of the keys. SHF_E_INVALID: no such value. An absent key is SHF_OK with out->status. */
 SHF_API shf_status shf_op_value(const shf_op *op, size_t index, shf_value *out);
 
 /* ---- search ----------------------------------------------------------------------------------------- */
 
 enum { SHF_ID_INT = 1, SHF_ID_TEXT = 2 };
 
-/* Id of a stored vector. */
+/* Id of a stored vector. In a query: borrowed for the call only. In a hit: text lives as long as the operation. */
 typedef struct shf_vector_id {
     uint32_t kind; /* SHF_ID_* */
     uint32_t reserved;
-    int64_t int_value;
-    shf_slice text; /* UTF-8 */
+    int64_t int_value; /* SHF_ID_INT */
+    shf_slice text;    /* SHF_ID_TEXT: UTF-8 */
 } shf_vector_id;
 
 /*
@@ -142,21 +166,31 @@ typedef struct shf_vector_id {
  */
 typedef struct shf_query {
     uint32_t struct_size;
-    uint32_t top_k;            /* hits wanted, at least 1; memory is the only cap */
+    uint32_t top_k;            /* hits wanted, at least 1; the memory budget is the only cap (INVALID above it) */
     const float *vector;       /* `dimension` floats, finite; copied */
     uint32_t dimension;        /* must be that of the snapshot */
     uint32_t shard_count;      /* number of shard_ids */
-    const uint32_t *shard_ids; /* NULL = all shards (or those of the context); else just these, count 0 = none */
+    const uint32_t *shard_ids; /* NULL = all shards (or those of the context); else just these, each once, count 0 =
+                                  none (no hits) */
     const shf_routing_context *context; /* NULL, or where to search; shard_ids win over it */
     const shf_vector_id *like;          /* instead of vector: the stored vector of this id (the first in shard order) */
-    uint32_t num_probes;                /* vector-only snapshots; 0 = the manifest's */
-    uint32_t reserved;
+    uint32_t num_probes;                /* vector-only snapshots; 0 = the manifest's; INVALID for others */
+    uint32_t reserved;                  /* 0 */
 } shf_query;
 
-/* Errors: INVALID (dimension, top_k, NaN or Inf, a zero query under cosine, shard ids, snapshot without vectors, unknown `like`), INDEX, CORRUPT, ... */
+/*
+ * Searches the snapshot that is served at the time of the call, always on the workers. Inputs are copied. The row of
+ * `like` is itself among the hits. Errors: INVALID (dimension, top_k, NaN or Inf, a zero query under cosine, shard ids
+ * out of range or given twice, neither or both of vector and like, snapshot without vectors, unknown `like`), INDEX,
+ * CORRUPT, NO_MEMORY, DEADLINE, CANCELLED, and those of open where shards are opened lazily.
+ */
 SHF_API shf_status shf_search(shf_reader *reader, const shf_query *query, const shf_call *call, shf_op_id *id);
 
-/* Runs `count` queries (1 to 65,536) together over one snapshot; one result list a query, in the order given. */
+/*
+ * Runs `count` queries (1 to 65,536) together over one snapshot; one result list a query, in the order given. Each row
+ * is read once for all of them. One wrong query fails the whole operation; the message says which. The queries must be
+ * an array of structs of one size (struct_size of the first is its stride).
+ */
 SHF_API shf_status shf_batch_search(shf_reader *reader, const shf_query *queries, size_t count, const shf_call *call,
                                     shf_op_id *id);
 
@@ -165,17 +199,20 @@ typedef struct shf_hit {
     uint32_t shard; /* shard that holds the row */
     double score;   /* distance */
     shf_vector_id id;
-    shf_slice payload; /* JSON object text as stored; data NULL = no payload */
+    shf_slice payload; /* JSON object text as stored (not checked); data NULL = no payload */
 } shf_hit;
 
 typedef struct shf_search_info {
     uint32_t struct_size;
-    uint32_t num_shards_queried;
+    uint32_t num_shards_queried; /* non-empty shards, or as many as shard_ids were given */
     uint64_t rows_scanned;
-    int64_t latency_ns;
+    int64_t latency_ns; /* of the operation: the same for every query of a batch */
 } shf_search_info;
 
-/* Number of queries of a search (1) or batch_search; hits of query `query`, best first. Views live as long as the operation. */
+/*
+ * Number of queries of a search (1) or batch_search; hits of query `query`, best first. Views live as long as the
+ * operation. Of a failed or another operation the counts are 0; SHF_E_INVALID when there is no such query or hit.
+ */
 SHF_API size_t shf_op_query_count(const shf_op *op);
 SHF_API size_t shf_op_hit_count(const shf_op *op, size_t query);
 SHF_API shf_status shf_op_hit(const shf_op *op, size_t query, size_t index, shf_hit *out);
@@ -187,7 +224,9 @@ SHF_API shf_status shf_op_search_info(const shf_op *op, size_t query, shf_search
  * Looks at _CURRENT again and, where it names another manifest, opens that and serves it from then on. Operations
  * under way finish on the snapshot they started on. Refreshes of one reader run one at a time. A malformed new
  * manifest leaves the old one served, with changed = 0 (see shf_op_open_info) and a warning in the log; after any
- * other error the old one stays served too.
+ * other error the old one stays served too. No older manifest is tried. A reader that was opened with manifest_ref or
+ * history_offset goes over to what _CURRENT names. Without a timeout in the call there is none; waiting for the turn
+ * counts. Errors as for shf_open.
  */
 SHF_API shf_status shf_refresh(shf_reader *reader, const shf_call *call, shf_op_id *id);
 
@@ -196,31 +235,42 @@ enum { SHF_CLOSE_DRAIN = 0, SHF_CLOSE_CANCEL = 1 };
 /*
  * Closes the reader: later calls return SHF_E_CLOSED; running operations finish (SHF_CLOSE_DRAIN) or are cancelled
  * (SHF_CLOSE_CANCEL); the close completes last. Closing a closed reader succeeds. Release the reader afterwards.
+ * DEADLINE and CANCELLED end the waiting only: the reader is closed from the moment of the call, and what runs goes on.
  */
 SHF_API shf_status shf_close(shf_reader *reader, int mode, const shf_call *call, shf_op_id *id);
 
 /* ---- history ---------------------------------------------------------------------------------------- */
 
-/* Lists the newest `limit` manifests of a prefix (0 = 10), newest first, without opening any. Uses url, manifest-store and s3 fields of options. */
+/*
+ * Lists the newest `limit` manifests of a prefix (0 = 10), newest first, without opening any. Needs no reader, so that
+ * a prefix whose current manifest is broken can be looked at. Uses url, timeout_ms and s3 of the options; the others
+ * are checked as for an open. A prefix without manifests has an empty history. Errors: INVALID, ACCESS, NOT_FOUND (no
+ * such bucket), STORE*, LIMIT, LOCAL, NO_MEMORY, DEADLINE, CANCELLED.
+ */
 SHF_API shf_status shf_history(shf_runtime *runtime, const shf_reader_options *options, uint32_t limit,
                                const shf_call *call, shf_op_id *id);
 
 typedef struct shf_manifest_entry {
     uint32_t struct_size;
-    uint32_t offset; /* 0 = newest */
-    const char *ref; /* URL under the opened prefix; lives as long as the operation */
-    const char *run_id;
+    uint32_t offset;         /* 0 = newest */
+    const char *ref;         /* URL under the opened prefix; lives as long as the operation */
+    const char *run_id;      /* from the directory name; likewise */
     int64_t published_at_us; /* microseconds since 1970 UTC, from the directory name */
 } shf_manifest_entry;
 
+/* At most `limit`; 0 for a failed or another operation. SHF_E_INVALID when there is no such entry. */
 SHF_API size_t shf_op_manifest_count(const shf_op *op);
 SHF_API shf_status shf_op_manifest(const shf_op *op, size_t index, shf_manifest_entry *out);
 
 /* ---- inspection: no I/O, about one pinned snapshot --------------------------------------------------- */
 
-/* The snapshot that a reader serves at one moment; reference-counted, may outlive the reader. */
+/*
+ * The snapshot that a reader serves at one moment; reference-counted, may outlive the reader, immutable. It keeps its
+ * shards open, so release it when it is not needed.
+ */
 typedef struct shf_snapshot shf_snapshot;
 
+/* *out is the caller's to release. Errors: INVALID, CLOSED, FORKED. */
 SHF_API shf_status shf_reader_snapshot(shf_reader *reader, shf_snapshot **out);
 SHF_API void shf_snapshot_release(shf_snapshot *snapshot);
 
@@ -234,7 +284,7 @@ typedef struct shf_snapshot_info {
     uint32_t sharding;          /* SHF_SHARDING_* */
     const char *run_id;         /* strings live as long as the snapshot */
     const char *manifest_ref;   /* as it was resolved: under the opened prefix */
-    const char *created_at;     /* ISO 8601, as in the manifest */
+    const char *created_at;     /* ISO 8601 text, as in the manifest */
     const char *key_encoding;   /* u64be, u32be, utf8, raw */
     const char *hash_algorithm; /* xxh3_64 */
     int64_t created_at_us;      /* microseconds since 1970 UTC */
@@ -242,27 +292,29 @@ typedef struct shf_snapshot_info {
     uint64_t row_count;         /* rows written, repeated keys counted each time */
 } shf_snapshot_info;
 
+/* What the manifest says of a shard; nothing is looked up. Strings live as long as the snapshot. */
 typedef struct shf_shard_info {
     uint32_t struct_size;
     uint32_t shard;
-    uint32_t is_empty; /* 1 = no rows, no object */
-    uint32_t attempt;
-    uint64_t row_count;
+    uint32_t is_empty;   /* 1 = no rows, no object */
+    uint32_t attempt;    /* which try of the writer this is */
+    uint64_t row_count;  /* rows written, repeated keys counted each time */
     uint64_t db_bytes;   /* a hint */
     const char *min_key; /* JSON text (number or string), or NULL; informational */
-    const char *max_key;
-    const char *db_url; /* as in the manifest; NULL when empty */
+    const char *max_key; /* likewise */
+    const char *db_url;  /* as in the manifest, not as it was resolved; NULL when empty */
 } shf_shard_info;
 
+/* What the manifest says of the vectors. Strings live as long as the snapshot. */
 typedef struct shf_vector_info {
     uint32_t struct_size;
-    uint32_t dimension;
-    const char *metric; /* cosine, l2, dot_product */
-    const char *index_type;
+    uint32_t dimension;       /* floats a vector */
+    const char *metric;       /* cosine, l2, dot_product */
+    const char *index_type;   /* as the writer named it; searches are exact whatever it is */
     const char *quantization; /* NULL = none */
     const char *index_params; /* JSON object text */
-    const char *backend;
-    const char *kv_backend;
+    const char *backend;      /* where the vectors are: sqlite-vec */
+    const char *kv_backend;   /* where the values are: sqlite-vec */
 } shf_vector_info;
 
 /* Named *_describe so that types and functions differ. Errors: INVALID (shard out of range, snapshot without vectors). */
@@ -270,11 +322,15 @@ SHF_API shf_status shf_snapshot_describe(const shf_snapshot *snapshot, shf_snaps
 SHF_API shf_status shf_snapshot_shard(const shf_snapshot *snapshot, uint32_t shard, shf_shard_info *out);
 SHF_API shf_status shf_snapshot_vectors(const shf_snapshot *snapshot, shf_vector_info *out);
 
-/* Shard of a key. error may be NULL; else it receives the reason of a failure, the caller's to free. */
+/*
+ * Shard of a key, whether the key is there or not. The key encoding is not looked at: a key that a lookup refuses may
+ * have a shard. error may be NULL; else it receives the reason of a failure (the caller's to free) or NULL. Errors:
+ * INVALID (text that is not UTF-8, an integer above 2^63-1 under hash sharding), ROUTING.
+ */
 SHF_API shf_status shf_snapshot_route_key(const shf_snapshot *snapshot, const shf_key *key,
                                           const shf_routing_context *context, uint32_t *shard, shf_error **error);
 
-/* Shards of `count` keys: shards[i] belongs to keys[i]. */
+/* Shards of `count` keys (at most 1,048,576): shards[i] belongs to keys[i]. After a failure `shards` is half filled. */
 SHF_API shf_status shf_snapshot_shards_for_keys(const shf_snapshot *snapshot, const shf_key *keys, size_t count,
                                                 const shf_routing_context *context, uint32_t *shards, shf_error **error);
 
@@ -282,13 +338,16 @@ enum { SHF_HEALTHY = 1, SHF_DEGRADED = 2, SHF_UNHEALTHY = 3 };
 
 typedef struct shf_health_info {
     uint32_t struct_size;
-    uint32_t status; /* SHF_HEALTHY, SHF_DEGRADED (older than the threshold), SHF_UNHEALTHY (closed) */
-    uint32_t num_shards;
+    uint32_t status;     /* SHF_HEALTHY, SHF_DEGRADED (older than the threshold), SHF_UNHEALTHY (closed) */
+    uint32_t num_shards; /* shards, empty ones included; 0 when closed */
     uint32_t is_closed;
-    double manifest_age_seconds; /* since publication */
+    double manifest_age_seconds; /* since publication, by this machine's clock; 0 when closed */
 } shf_health_info;
 
-/* staleness_threshold_ms <= 0: age is not judged. */
+/*
+ * State of a reader, without I/O: what it serves was whole when it was opened, and is not looked at again.
+ * staleness_threshold_ms <= 0: age is not judged. Errors: INVALID, FORKED; a closed reader is a result.
+ */
 SHF_API shf_status shf_health(shf_reader *reader, int64_t staleness_threshold_ms, shf_health_info *out);
 
 /* ---- synchronous forms ------------------------------------------------------------------------------ */
@@ -296,7 +355,8 @@ SHF_API shf_status shf_health(shf_reader *reader, int64_t staleness_threshold_ms
 /*
  * Submit and wait, without a queue. timeout_ms as in shf_call. *op receives the finished operation (to be
  * released) whenever one was accepted, failed ones included, so that its error can be read; NULL when the call
- * was refused. The return value is the refusal, or the operation's status.
+ * was refused. The return value is the refusal, or the operation's status. They take a slot of max_inflight_ops, but
+ * no queue; not to be called from a log function.
  */
 SHF_API shf_status shf_open_sync(shf_runtime *runtime, const shf_reader_options *options, int64_t timeout_ms,
                                  shf_op **op);

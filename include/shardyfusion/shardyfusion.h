@@ -9,17 +9,23 @@
  *
  * Rules that hold for every function:
  *
- *   - Handles are opaque. A function that takes a NULL handle returns SHF_E_INVALID; a *_release or *_free
- *     function takes NULL and does nothing.
+ *   - Handles are opaque. A function that takes a NULL handle returns SHF_E_INVALID (one that returns no status:
+ *     0, NULL or nothing); a *_release or *_free function takes NULL and does nothing.
+ *   - A function that returns a shf_status writes its results on SHF_OK only, unless its comment says otherwise.
  *   - Option structs begin with `struct_size` (set it to sizeof the struct; SHF_INIT does). A zero field
  *     means the default. A caller built against a newer header may set fields that this library does not
  *     know: they must be zero, else SHF_E_INVALID.
- *   - Result structs also begin with `struct_size`, set by the caller; the library fills what fits.
+ *   - Result structs also begin with `struct_size`, set by the caller; the library fills what fits, and zeroes
+ *     what it does not know. Pointers in them are views: their comment says how long they live.
  *   - Strings are NUL-terminated UTF-8 unless they are shf_slice. Times are nanoseconds in names that end in
- *     _ns, milliseconds in _ms.
- *   - Any function may be called from any thread, unless its comment says otherwise.
- *   - After fork() every call of the child on an inherited handle gives SHF_E_FORKED; freeing such a handle
- *     releases memory and nothing else; a new runtime can be made in the child.
+ *     _ns, milliseconds in _ms, microseconds since 1970 UTC in _us; sizes are bytes.
+ *   - Any function may be called from any thread, unless its comment says otherwise. What frees a handle must be
+ *     its last use.
+ *   - After fork() every call of the child on an inherited runtime, queue or reader gives SHF_E_FORKED
+ *     (shf_cq_poll: 0). What only reads memory goes on working there: the accessors of finished operations, errors,
+ *     buffers and snapshots. Freeing an inherited handle releases memory and nothing else; a new runtime can be made
+ *     in the child.
+ *   - The library installs no signal handler, and its threads block every signal.
  */
 #ifndef SHF_SHARDYFUSION_H
 #define SHF_SHARDYFUSION_H

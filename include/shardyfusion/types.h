@@ -48,7 +48,8 @@ enum {
     SHF_E_STORE_RETRY = -11, /* the store failed for now: 5xx, reset, time-out; retries used up  (store, retryable) */
     SHF_E_CORRUPT = -12,     /* bytes of a shard contradict its format                               (adapter) */
     SHF_E_INDEX = -13,       /* vectors of a shard contradict the manifest or their format             (index) */
-    SHF_E_BUSY = -14,        /* a queue or table is full: drain completions, then call again (limit, retryable) */
+    SHF_E_BUSY = -14,        /* a queue or table is full: drain completions, then call again; or, from a *_free
+                                function, the handle is still in use                         (limit, retryable) */
     SHF_E_NO_MEMORY = -15,   /* the budget or the system has no memory left                  (limit, retryable) */
     SHF_E_LIMIT = -16,       /* something is larger than a named limit                                 (limit) */
     SHF_E_DEADLINE = -17,    /* the time given to the operation is over                  (deadline, retryable) */
@@ -83,7 +84,10 @@ SHF_API const char *shf_status_text(shf_status status);
 /* SHF_CATEGORY_* of a status code. */
 SHF_API int32_t shf_status_category(shf_status status);
 
-/* Bytes that somebody else owns. Layout frozen. */
+/*
+ * Bytes that somebody else owns: as an argument they need to live for the call only, as a result for as long as the
+ * comment there says. data may be NULL where size is 0. Not NUL-terminated. Layout frozen.
+ */
 typedef struct shf_slice {
     const void *data;
     size_t size;
@@ -97,10 +101,14 @@ enum { SHF_KEY_INT = 1, SHF_KEY_UINT = 2, SHF_KEY_TEXT = 3, SHF_KEY_BYTES = 4 };
  * A lookup key. An integer routes by its 8 little-endian bytes, text and bytes by their own bytes: a row that
  * was written under an integer key is found by the integer, not by its 8 bytes. SHF_KEY_UINT is for values
  * above INT64_MAX; smaller ones mean the same as SHF_KEY_INT. Text must be valid UTF-8.
+ *
+ * What a snapshot takes is said by its key encoding (shf_snapshot_info): u64be an integer from 0 to 2^64-1 or exactly
+ * 8 bytes, u32be an integer from 0 to 2^32-1 or exactly 4 bytes, utf8 and raw text or bytes. Anything else is
+ * SHF_E_INVALID; so is, under hash sharding, an integer above 2^63-1.
  */
 typedef struct shf_key {
-    uint32_t kind; /* SHF_KEY_* */
-    uint32_t reserved;
+    uint32_t kind;     /* SHF_KEY_* */
+    uint32_t reserved; /* 0 */
     union {
         int64_t int_value;
         uint64_t uint_value;
@@ -154,6 +162,7 @@ typedef struct shf_context_value {
     } as;
 } shf_context_value;
 
+/* All columns; borrowed for the call only. struct_size is sizeof, `values` points at `count` of them. */
 typedef struct shf_routing_context {
     uint32_t struct_size;
     uint32_t count;
@@ -164,8 +173,8 @@ typedef struct shf_routing_context {
 
 /*
  * Why an operation failed. Owned by its operation, or by the caller where a function has a `shf_error **`
- * parameter (free it with shf_error_free). Immutable, so any thread may read it. No secret (key, token,
- * presigned query) is ever in a message.
+ * parameter (free it with shf_error_free). Immutable, so any thread may read it. No secret (access key, token,
+ * presigned query) is ever in a message. Texts live as long as the error. Every accessor takes NULL.
  */
 typedef struct shf_error shf_error;
 
@@ -181,13 +190,14 @@ SHF_API void shf_error_free(shf_error *error);                 /* for errors tha
 /* ---- reference-counted buffers ---------------------------------------------------------------------- */
 
 /*
- * Bytes that may outlive the operation that delivered them. A value that was read in place keeps its shard's
- * mapping alive for as long as somebody holds its buffer.
+ * Bytes that may outlive the operation that delivered them, and the reader and the runtime too. A value that was read
+ * in place keeps its shard's mapping (and its place in the local cache) for as long as somebody holds its buffer; a
+ * value that had to be copied stays charged to the memory budget until then. Any thread; NULL is fine in both.
  */
 typedef struct shf_buf shf_buf;
 
-SHF_API shf_buf *shf_buf_retain(shf_buf *buf); /* returns buf */
-SHF_API void shf_buf_release(shf_buf *buf);
+SHF_API shf_buf *shf_buf_retain(shf_buf *buf); /* one reference more; returns buf */
+SHF_API void shf_buf_release(shf_buf *buf);    /* one less; the last frees */
 
 #ifdef __cplusplus
 }

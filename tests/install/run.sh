@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs a build and uses the copy as somebody else's project would: by pkg-config, by CMake, from C++.
+# Installs a build and uses the copy as somebody else's project would: by pkg-config, by CMake, from C++, and as the
+# README says.
 #
 #     tests/install/run.sh BUILD-DIRECTORY SCRATCH-DIRECTORY
 set -eu
@@ -65,4 +66,34 @@ cmake --build "$scratch/examples" >>"$scratch/examples.log" || {
 for example in poll_loop libuv_loop synchronous streaming_gets; do
     expect "$scratch/examples/example_$example" "$sample" ncdu nginx no-such-package
 done
+
+# block LANGUAGE: the lines of the README's blocks of that kind.
+block() { sed -n '/^```'"$1"'$/,/^```$/p' "$root/README.md" | sed '/^```/d'; }
+
+echo '--- the C program of the README'
+block c >"$scratch/readme.c"
+[ -s "$scratch/readme.c" ]
+# shellcheck disable=SC2046 # flags are words
+cc -std=c11 -Wall -Wextra -Wpedantic -Werror "$scratch/readme.c" -o "$scratch/readme" \
+    $(pkg-config --cflags --libs shardyfusion) "-Wl,-rpath,$libraries"
+expect "$scratch/readme" "$sample"
+
+# Lines that begin with "$ " are commands, the others what they print: all of it is compared.
+echo '--- the shell lines of the README'
+block console >"$scratch/console.txt"
+grep -q '^\$ ' "$scratch/console.txt"
+(
+    cd "$root"
+    unset SHARDY_CURRENT SHARDY_CONFIG SHARDY_CREDENTIALS
+    HOME=$scratch XDG_CACHE_HOME=$scratch/cache PATH=$prefix/bin:$PATH
+    export HOME XDG_CACHE_HOME PATH
+    sed -n 's/^\$ //p' "$scratch/console.txt" | while IFS= read -r line; do
+        printf '$ %s\n' "$line"
+        sh -c "$line" 2>&1 </dev/null
+    done
+) >"$scratch/console-now.txt"
+diff "$scratch/console.txt" "$scratch/console-now.txt" || {
+    echo 'failed: the shell of the README prints something else now'
+    exit 1
+}
 echo 'the installed copy works'
