@@ -174,7 +174,12 @@ static void drive(struct shf_http_client *client, curl_socket_t fd, int events) 
 static void socket_ready(uv_poll_t *poll, int status, int events) {
     struct http_socket *socket = SHF_CONTAINER(poll, struct http_socket, poll);
     int bits = (events & UV_READABLE ? CURL_CSELECT_IN : 0) | (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0);
-    drive(socket->client, socket->fd, status < 0 ? CURL_CSELECT_ERR : bits);
+    /*
+     * An error of the socket: libcurl is to meet it in a call of its own. Told CURL_CSELECT_ERR it fails the transfer;
+     * from recv it learns that a kept connection was dead, and sends the request over another one.
+     */
+    if (status < 0) bits = CURL_CSELECT_IN | CURL_CSELECT_OUT;
+    drive(socket->client, socket->fd, bits);
 }
 
 static void socket_closed(uv_handle_t *handle) {
