@@ -44,6 +44,7 @@ ci_legs() {
     leg 'thread sanitizer: build' ci_sanitizer thread thread
     leg 'thread sanitizer: tests' run_tests build-ci/thread -LE pure
     lint_legs
+    leg "reads what sqlite-vec $interop_newest writes" interop "$interop_newest"
     leg 'install; consumers by pkg-config, CMake and C++' ci_install
 }
 
@@ -68,6 +69,8 @@ verb_ci() {
 verb_ci_full() {
     ci_begin
     ci_legs
+    # shellcheck disable=SC2086 # a list of versions
+    leg "reads what sqlite-vec $interop_versions writes" interop $interop_versions
     leg "fuzzing, ${SECONDS_EACH:-300} seconds a fuzzer" fuzz_all "${SECONDS_EACH:-300}"
     ci_finish
 }
