@@ -103,7 +103,8 @@ place=s3://no-such-bucket/x
 everywhere 1 2 'there is no such bucket'
 place=s3://samples/nothing/there
 run -u "$place" get duf
-ends 1 'CURRENT pointer not found at s3://samples/nothing/there/_CURRENT'
+ends 1 'CURRENT pointer not found'
+ends 1 's3://samples/nothing/there/_CURRENT'
 run -u "$place" health
 ends 2 'CURRENT pointer not found'
 run -u "$place" history
