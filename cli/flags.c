@@ -177,7 +177,7 @@ APPLY(set_staleness) {
 
 APPLY(set_top_k) {
     bool ok = cli_parse_u32(value, 1, UINT32_MAX, &o->top_k);
-    return ok ? NULL : wrong(flag, value, "a whole number above 0");
+    return ok ? NULL : wrong(flag, value, "a number from 1 to 4294967295");
 }
 
 APPLY(set_num_probes) {

@@ -43,7 +43,7 @@ static const char global_flags[] =
     "                              where auto goes over to range reads (default: 16 MiB, 2 GiB)\n"
     "      --memory-budget BYTES   what may be allocated for data (default: 1 GiB)\n"
     "      --max-concurrency N     shard operations in flight\n"
-    "      --timeout SECONDS       for each operation (default: 60; 0 = none)\n"
+    "      --timeout SECONDS       for each operation (default: 60, none for opening; 0 = none)\n"
     "      --color WHEN            auto, always or never (NO_COLOR is honoured)\n"
     "  -v, --verbose               say more (-vv: everything); -q, --quiet: no warnings; --no-progress\n"
     "  -h, --help                  help, also of a command: shardy get --help\n"

@@ -50,7 +50,13 @@ bool cli_session_begin(struct cli_session *session, const struct cli_settings *s
     options.log = options.log_level ? cli_log : NULL;
     shf_status status = shf_runtime_new(&options, &session->runtime);
     if (status == SHF_OK) status = shf_cq_new(session->runtime, CLI_QUEUE_CAPACITY, &session->cq);
-    if (status != SHF_OK) cli_session_error(session, NULL, shf_status_text(status));
+    if (status == SHF_E_LOCAL) {
+        cli_session_error(session, NULL,
+                          "cannot start: the system has no more threads or file descriptors for this process"
+                          " (see ulimit -a)");
+    } else if (status != SHF_OK) {
+        cli_session_error(session, NULL, shf_status_text(status));
+    }
     return status == SHF_OK;
 }
 

@@ -68,9 +68,8 @@ static void fill_reader(struct cli_settings *s, const struct cli_reader_config *
     r->max_concurrency = o->max_concurrency ? o->max_concurrency : config->max_workers;
     r->timeout_ms = !o->has_timeout ? 0 : o->timeout_ms ? o->timeout_ms : -1;
     r->s3 = &s->s3;
-    if (mode == SHF_ACCESS_DOWNLOAD) return;
-    cli_note("--sqlite-mode %s: this version has no range reads, shards on S3 are downloaded into the local cache",
-             mode == SHF_ACCESS_RANGE ? "range" : "auto");
+    if (mode != SHF_ACCESS_AUTO) return; /* the library itself speaks of range */
+    cli_note("--sqlite-mode auto: this version has no range reads, shards on S3 are downloaded into the local cache");
 }
 
 static char *load_files(struct cli_settings *s, struct cli_reader_config *config) {

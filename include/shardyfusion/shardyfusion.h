@@ -21,10 +21,9 @@
  *     _ns, milliseconds in _ms, microseconds since 1970 UTC in _us; sizes are bytes.
  *   - Any function may be called from any thread, unless its comment says otherwise. What frees a handle must be
  *     its last use.
- *   - After fork() every call of the child on an inherited runtime, queue or reader gives SHF_E_FORKED
- *     (shf_cq_poll: 0). What only reads memory goes on working there: the accessors of finished operations, errors,
- *     buffers and snapshots. Freeing an inherited handle releases memory and nothing else; a new runtime can be made
- *     in the child.
+ *   - After fork() every call of the child on an inherited runtime, queue, reader or snapshot gives SHF_E_FORKED
+ *     (shf_cq_poll: 0). Finished operations, errors and buffers can still be read there. Freeing an inherited handle
+ *     releases memory and nothing else; a new runtime can be made in the child.
  *   - The library installs no signal handler, and its threads block every signal.
  */
 #ifndef SHF_SHARDYFUSION_H

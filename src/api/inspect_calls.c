@@ -24,6 +24,7 @@ void shf_snapshot_release(shf_snapshot *snapshot) {
 
 shf_status shf_snapshot_describe(const shf_snapshot *snapshot, shf_snapshot_info *out) {
     if (!snapshot || !out) return SHF_E_INVALID;
+    if (shf_rt_forked(snapshot->runtime)) return SHF_E_FORKED;
     const struct shf_manifest *manifest = snapshot->manifest;
     const shf_snapshot_info info = {.struct_size = sizeof info,
                                     .kind = snapshot->kind,
@@ -42,6 +43,7 @@ shf_status shf_snapshot_describe(const shf_snapshot *snapshot, shf_snapshot_info
 
 shf_status shf_snapshot_shard(const shf_snapshot *snapshot, uint32_t shard, shf_shard_info *out) {
     if (!snapshot || !out || shard >= snapshot->manifest->num_dbs) return SHF_E_INVALID;
+    if (shf_rt_forked(snapshot->runtime)) return SHF_E_FORKED;
     const struct shf_manifest_shard *row = shf_manifest_find_shard(snapshot->manifest, shard);
     shf_shard_info info = {.struct_size = sizeof info, .shard = shard, .is_empty = !row || !row->db_url};
     if (row) {
@@ -57,6 +59,7 @@ shf_status shf_snapshot_shard(const shf_snapshot *snapshot, uint32_t shard, shf_
 
 shf_status shf_snapshot_vectors(const shf_snapshot *snapshot, shf_vector_info *out) {
     if (!snapshot || !out || !snapshot->manifest->has_vector) return SHF_E_INVALID;
+    if (shf_rt_forked(snapshot->runtime)) return SHF_E_FORKED;
     const struct shf_manifest_vector *vector = &snapshot->manifest->vector;
     const shf_vector_info info = {.struct_size = sizeof info,
                                   .dimension = vector->dimension,
@@ -73,6 +76,7 @@ shf_status shf_snapshot_shards_for_keys(const shf_snapshot *snapshot, const shf_
                                         const shf_routing_context *context, uint32_t *shards, shf_error **error) {
     if (error) *error = NULL;
     if (!snapshot || (count && (!keys || !shards)) || count > SHF_LIMIT_KEYS_PER_CALL) return SHF_E_INVALID;
+    if (shf_rt_forked(snapshot->runtime)) return SHF_E_FORKED;
     for (size_t i = 0; i < count; i++) {
         shf_status status = shf_route(snapshot->manifest, &keys[i], context, &shards[i], error);
         if (status) {

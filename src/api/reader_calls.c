@@ -52,9 +52,10 @@ shf_status shf_refresh(shf_reader *reader, const shf_call *call, shf_op_id *id) 
 
 shf_status shf_refresh_sync(shf_reader *reader, int64_t timeout_ms, shf_op **op) {
     struct shf_sync sync;
-    if (!reader || !op) return SHF_E_INVALID;
+    if (!op) return SHF_E_INVALID;
     shf_sync_begin(&sync, timeout_ms);
-    return shf_sync_end(&sync, shf_reader_refresh(reader, &sync.submission, NULL), op);
+    shf_status status = reader ? shf_reader_refresh(reader, &sync.submission, NULL) : SHF_E_INVALID;
+    return shf_sync_end(&sync, status, op);
 }
 
 static bool is_close_mode(int mode) { return mode == SHF_CLOSE_DRAIN || mode == SHF_CLOSE_CANCEL; }
@@ -68,9 +69,11 @@ shf_status shf_close(shf_reader *reader, int mode, const shf_call *call, shf_op_
 
 shf_status shf_close_sync(shf_reader *reader, int mode, int64_t timeout_ms, shf_op **op) {
     struct shf_sync sync;
-    if (!reader || !op || !is_close_mode(mode)) return SHF_E_INVALID;
+    if (!op) return SHF_E_INVALID;
     shf_sync_begin(&sync, timeout_ms);
-    return shf_sync_end(&sync, shf_reader_close(reader, mode, &sync.submission, NULL), op);
+    shf_status status =
+        reader && is_close_mode(mode) ? shf_reader_close(reader, mode, &sync.submission, NULL) : SHF_E_INVALID;
+    return shf_sync_end(&sync, status, op);
 }
 
 shf_status shf_history(shf_runtime *runtime, const shf_reader_options *options, uint32_t limit, const shf_call *call,

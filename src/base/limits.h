@@ -2,7 +2,7 @@
 #ifndef SHF_BASE_LIMITS_H
 #define SHF_BASE_LIMITS_H
 
-/* Contract section 9: counts and sizes that data may ask for. */
+/* Counts and sizes that data may ask for. */
 #define SHF_LIMIT_SHARDS 65536u
 #define SHF_LIMIT_MANIFEST_BYTES (256u << 20)
 #define SHF_LIMIT_CURRENT_BYTES (64u << 10)

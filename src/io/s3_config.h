@@ -1,5 +1,5 @@
 /*
- * Where and as whom an s3:// store talks: options, then environment, then the AWS shared files (contract section 7).
+ * Where and as whom an s3:// store talks: options, then environment, then the AWS shared files (see docs/manual.md).
  * Reading blocks on files. No network.
  */
 #ifndef SHF_IO_S3_CONFIG_H

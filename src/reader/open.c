@@ -74,7 +74,7 @@ static void state_made(struct shf_task *task) {
     }
     load->phase_began_ns = shf_clock_monotonic_ns();
     const struct shf_source *source = load->base.reader->source;
-    if (source->access_mode == SHF_ACCESS_RANGE) {
+    if (source->access_mode == SHF_ACCESS_RANGE && source->location.scheme == SHF_SCHEME_S3) {
         shf_log_write(shf_rt_log(source->runtime), SHF_LOG_INFO,
                       "range reads are not in this version: shards are downloaded whole");
     }

@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #define DEFAULT_INFLIGHT_OPS 16384u
 #define DEFAULT_BUDGET_BYTES (UINT64_C(1) << 30)
@@ -48,8 +47,8 @@ shf_status shf_struct_fill(void *given, const void *known, size_t known_size) {
 }
 
 static uint32_t core_count(void) {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    return cores < 1 ? 1 : cores > (long)SHF_LIMIT_WORKERS ? SHF_LIMIT_WORKERS : (uint32_t)cores;
+    unsigned cores = uv_available_parallelism(); /* heeds the affinity of the process; at least 1 */
+    return cores > SHF_LIMIT_WORKERS ? SHF_LIMIT_WORKERS : cores;
 }
 
 static shf_status read_options(const shf_runtime_options *given, shf_runtime_options *out) {

@@ -6,7 +6,7 @@
  * URL that comes from data (manifest_ref, db_url, .npy refs) is rebased where it begins with the snapshot's
  * own s3_prefix, and must then lie under the opened prefix or under one that the caller allowed; `..` and `.`
  * segments, encoded separators, userinfo, queries, fragments, control characters, empty buckets and other
- * schemes are SHF_E_MANIFEST, before any packet is sent (contract section 9).
+ * schemes are SHF_E_MANIFEST, before any packet is sent (see SECURITY.md).
  *
  * Percent signs: nothing is ever decoded. The writers put keys into URLs raw, `=` and spaces included, so for
  * s3 and file alike a `%` is a byte of the key. Because another program may still decode, an escape that

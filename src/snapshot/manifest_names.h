@@ -15,7 +15,7 @@ struct shf_manifest_names {
 
 /* Takes the names out of a finished LIST request. */
 void shf_manifest_names_take(struct shf_manifest_names *names, struct shf_store_request *request);
-/* Drops what is no manifest directory (contract section 1) and sorts newest first. Long lists take a while.
+/* Drops what is no manifest directory (TIME_run_id=RUN) and sorts newest first. Long lists take a while.
  */
 void shf_manifest_names_tidy(struct shf_manifest_names *names);
 void shf_manifest_names_free(struct shf_manifest_names *names);

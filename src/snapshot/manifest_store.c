@@ -188,6 +188,13 @@ static void manifest_read(struct shf_store_request *request) {
     bool walking = load->own.first_error != NULL;
     if (request->status) {
         load->manifest_ns += shf_clock_monotonic_ns() - load->own.began_ns;
+        if (!walking && request->status == SHF_E_NOT_FOUND) {
+            const char *who = load->pinned_ref           ? "the given ref"
+                              : load->pinned_offset >= 0 ? "the history"
+                                                         : "the CURRENT pointer";
+            shf_error_prefix(&request->error, "%s names a manifest that is not there; list those that are (history)",
+                             who);
+        }
         if (!walking || request->status != SHF_E_NOT_FOUND) {
             fail_request(load);
             return;
@@ -279,7 +286,7 @@ static void try_next(struct shf_manifest_load *load) {
 static void take_offset(struct shf_manifest_load *load) {
     if (load->own.names.count == 0) {
         finish(load, shf_error_set(&load->error, SHF_E_STATE,
-                                   "offset %lld is not in the history of %s, which has %zu manifests (0 is the newest)",
+                                   "offset %lld is not in the history of %s: manifests there: %zu (0 is the newest)",
                                    (long long)load->pinned_offset, load->location->url, load->own.history_count));
         return;
     }

@@ -52,7 +52,7 @@ shf_status shf_route(const struct shf_manifest *manifest, const shf_key *key, co
     shf_status status = check_key(key, error);
     if (status) return status;
 
-    /* Canonical bytes: 8 little-endian signed for integers, else as they are (contract section 2). */
+    /* Canonical bytes: 8 little-endian signed for integers, else as they are. */
     uint8_t integer[8];
     const void *data = key->as.bytes.data;
     size_t size = key->as.bytes.size;

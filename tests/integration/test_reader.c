@@ -425,17 +425,28 @@ static void test_a_child_is_told_that_the_reader_is_its_parents(void **state) {
         shf_snapshot *other;
         shf_query query;
         shf_health_info health;
+        shf_snapshot_info info;
+        shf_shard_info shard;
+        shf_vector_info vectors;
+        uint32_t routed;
         shf_call call = support_call();
         SHF_INIT(&query);
         SHF_INIT(&health);
+        SHF_INIT(&info);
+        SHF_INIT(&shard);
+        SHF_INIT(&vectors);
         const float vector[8] = {1};
         query.vector = vector, query.dimension = 8, query.top_k = 1;
-        int ok = shf_get(reader, &key, NULL, &call, &id) == SHF_E_FORKED &&
-                 shf_get_sync(reader, &key, NULL, 0, &op) == SHF_E_FORKED &&
-                 shf_search_sync(reader, &query, 0, &op) == SHF_E_FORKED &&
-                 shf_refresh_sync(reader, 0, &op) == SHF_E_FORKED &&
-                 shf_close_sync(reader, SHF_CLOSE_DRAIN, 0, &op) == SHF_E_FORKED &&
-                 shf_reader_snapshot(reader, &other) == SHF_E_FORKED && shf_health(reader, 0, &health) == SHF_E_FORKED;
+        int ok =
+            shf_get(reader, &key, NULL, &call, &id) == SHF_E_FORKED &&
+            shf_get_sync(reader, &key, NULL, 0, &op) == SHF_E_FORKED &&
+            shf_search_sync(reader, &query, 0, &op) == SHF_E_FORKED && shf_refresh_sync(reader, 0, &op) == SHF_E_FORKED &&
+            shf_close_sync(reader, SHF_CLOSE_DRAIN, 0, &op) == SHF_E_FORKED &&
+            shf_reader_snapshot(reader, &other) == SHF_E_FORKED && shf_health(reader, 0, &health) == SHF_E_FORKED &&
+            shf_snapshot_describe(pinned, &info) == SHF_E_FORKED &&
+            shf_snapshot_shard(pinned, 0, &shard) == SHF_E_FORKED &&
+            shf_snapshot_vectors(pinned, &vectors) == SHF_E_FORKED &&
+            shf_snapshot_route_key(pinned, &key, NULL, &routed, NULL) == SHF_E_FORKED && shf_op_value_count(held) == 1;
         shf_op_release(held);
         shf_snapshot_release(pinned);
         shf_reader_release(reader);
