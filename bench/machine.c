@@ -35,6 +35,11 @@ bool bench_use_all_cores(void) {
     return is_known && sched_setaffinity(0, sizeof all_cores, &all_cores) == 0;
 }
 
+double bench_load(void) {
+    double load = 0;
+    return getloadavg(&load, 1) == 1 ? load : 0;
+}
+
 const char *bench_instruction_set(void) {
 #if defined(__x86_64__)
     __builtin_cpu_init();

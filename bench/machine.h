@@ -11,6 +11,8 @@ unsigned bench_cores(void); /* that this process may use */
 bool bench_use_one_core(void);
 bool bench_use_all_cores(void);
 
+double bench_load(void); /* runnable threads of the whole machine, mean of the last minute */
+
 const char *bench_instruction_set(void); /* the widest that the library's kernels know and the machine has */
 
 struct bench_memory {

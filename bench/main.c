@@ -29,6 +29,7 @@ static const struct benchmark {
     {"memory", "kv vectors", bench_memory},
 };
 
+#define BUSY_SHARE 0.5 /* of the cores; building just before leaves a little */
 #define BENCHMARKS (sizeof benchmarks / sizeof benchmarks[0])
 
 static bool is_wanted(const struct benchmark *benchmark, char **names, int count) {
@@ -62,6 +63,11 @@ static int run(struct bench *bench, const char *json, char **names, int count) {
     int result = EXIT_SUCCESS;
     if (!bench->report.is_quiet) {
         printf("\n  %u core%s, %s\n", bench_cores(), bench_cores() == 1 ? "" : "s", bench_instruction_set());
+        if (bench_load() > bench_cores() * BUSY_SHARE) {
+            printf(
+                "  Others are at work on this machine (load %.1f): the ratios hold, times and two-core figures less so.\n",
+                bench_load());
+        }
     }
     bench_report_begin(&bench->report);
     for (size_t b = 0; b < BENCHMARKS; b++) {

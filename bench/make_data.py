@@ -31,7 +31,8 @@ CREATE TABLE shards (db_id INTEGER NOT NULL PRIMARY KEY, db_url TEXT, attempt IN
     writer_info TEXT NOT NULL DEFAULT '{}');
 """
 WRITER_INFO = {"attempt": 0, "duration_ms": 0, "stage_id": None, "task_attempt_id": None}
-SHARDING = {"cel_columns": None, "cel_expr": None, "hash_algorithm": "xxh3_64", "routing_values": None, "strategy": "hash"}
+SHARDING = {"cel_columns": None, "cel_expr": None, "hash_algorithm": "xxh3_64", "routing_values": None,
+            "strategy": "hash"}
 
 
 def load_xxh3():
@@ -120,8 +121,9 @@ def make_kv(folder):
     present = set(keys)
     absent = {numbers.randbytes(16) for _ in range(MISSES)} - present
     write_keys(folder, "keys.bin", keys)
-    write_keys(folder, "absent.bin", sorted(absent, key=lambda key: key[::-1]))  # in no order that matters
-    shutil.rmtree(os.path.join(os.path.dirname(folder), "lmdb"), ignore_errors=True)  # the runner's copy of the old rows
+    write_keys(folder, "absent.bin", sorted(absent, key=lambda key: key[::-1]))  # another order than the keys'
+    # The runner's copy of the old rows.
+    shutil.rmtree(os.path.join(os.path.dirname(folder), "lmdb"), ignore_errors=True)
 
 
 def make_open(folder):
@@ -142,15 +144,18 @@ def make_vector_snapshot(folder, shards, vectors):
         database = snapshot.create_shard(shard)
         database.enable_load_extension(True)
         sqlite_vec.load(database)
-        database.execute(f"CREATE VIRTUAL TABLE vec_index USING vec0(embedding float[{DIMENSION}] distance_metric=cosine)")
+        column = f"embedding float[{DIMENSION}] distance_metric=cosine"
+        database.execute(f"CREATE VIRTUAL TABLE vec_index USING vec0({column})")
         database.execute("CREATE TABLE vec_payloads (rowid INTEGER PRIMARY KEY, payload TEXT NOT NULL)")
         database.execute("CREATE TABLE vec_id_map (internal_id INTEGER PRIMARY KEY, original_id TEXT NOT NULL)")
         database.execute("BEGIN")
         rows = list(enumerate(members))
         database.executemany("INSERT INTO kv VALUES (?,?)", ((k.to_bytes(8, "big"), b"row %d" % k) for k in members))
-        database.executemany("INSERT INTO vec_index(rowid, embedding) VALUES (?,?)", ((r, vectors[k].tobytes()) for r, k in rows))
+        database.executemany("INSERT INTO vec_index(rowid, embedding) VALUES (?,?)",
+                             ((r, vectors[k].tobytes()) for r, k in rows))
         database.executemany("INSERT INTO vec_payloads VALUES (?,?)", ((r, json.dumps({"row": k})) for r, k in rows))
-        database.executemany("INSERT INTO vec_id_map VALUES (?,?)", ((r, json.dumps({"v": k, "t": "int"})) for r, k in rows))
+        database.executemany("INSERT INTO vec_id_map VALUES (?,?)",
+                             ((r, json.dumps({"v": k, "t": "int"})) for r, k in rows))
         snapshot.close_shard(database, len(rows))
     snapshot.publish()
 

@@ -41,6 +41,9 @@ bool bench_alternate(struct bench_side ours, struct bench_side peer, unsigned ro
             (is_ours ? ours_times : peer_times)[slot] = time;
         }
     }
-    *out = (struct bench_times){bench_median(ours_times, rounds), bench_median(peer_times, rounds)};
+    out->ours = bench_median(ours_times, rounds);
+    out->peer = bench_median(peer_times, rounds);
+    out->ours_best = ours_times[0]; /* sorted now */
+    out->peer_best = peer_times[0];
     return true;
 }

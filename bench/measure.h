@@ -24,6 +24,7 @@ struct bench_side {
 
 struct bench_times {
     double ours, peer; /* medians over the rounds */
+    double ours_best, peer_best;
 };
 
 /* Two warming rounds of each, then `rounds` pairs; who begins changes from pair to pair. False after a failure. */

@@ -85,7 +85,9 @@ def main():
     with open(sys.argv[1], encoding="utf-8") as file:
         results = json.load(file)
     docs = sys.argv[2]
-    for name, title, starts in (("lookups", "Lookups", ("get_", "multi_get_")), ("search", "Exact search, 100,000 × 384", ("search_", "batch_search_"))):
+    plots = (("lookups", "Lookups in 1,000,000 rows", ("get_", "multi_get_")),
+             ("search", "Exact search, 100,000 × 384", ("search_", "batch_search_")))
+    for name, title, starts in plots:
         chosen = [result for result in results if result["name"].startswith(starts)]
         if chosen:
             with open(os.path.join(docs, f"benchmarks-{name}.svg"), "w", encoding="utf-8") as file:
