@@ -37,6 +37,8 @@ void s3_server_stop(struct s3_server *server);
 bool s3_server_make_bucket(struct s3_server *server, const char *bucket);
 bool s3_server_put(struct s3_server *server, const char *bucket, const char *key, const void *data, size_t size);
 bool s3_server_put_folder(struct s3_server *server, const char *folder, const char *bucket, const char *prefix);
+/* Straight into the server's folder, which is ten times as fast: for listings of many. Such objects have no ETag. */
+bool s3_server_put_behind(struct s3_server *server, const char *bucket, const char *key, const void *data, size_t size);
 bool s3_server_put_policy(struct s3_server *server, const char *bucket, const char *policy); /* JSON */
 bool s3_server_delete(struct s3_server *server, const char *bucket, const char *key);
 

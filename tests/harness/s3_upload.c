@@ -101,6 +101,21 @@ bool s3_server_put(struct s3_server *server, const char *bucket, const char *key
     return change(server, "PUT", path, "", data, size);
 }
 
+bool s3_server_put_behind(struct s3_server *server, const char *bucket, const char *key, const void *data, size_t size) {
+    char path[LONGEST_PATH];
+    (void)snprintf(path, sizeof path, "%s/data/%s/%s", server->directory, bucket, key);
+    for (char *slash = strchr(path + strlen(server->directory) + 6, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        (void)mkdir(path, 0755); /* most are there already; what fails shows in the next line */
+        *slash = '/';
+    }
+    FILE *file = fopen(path, "wb");
+    bool ok = file && fwrite(data, 1, size, file) == size;
+    if (file) ok = fclose(file) == 0 && ok;
+    if (!ok) (void)fprintf(stderr, "%s can not be written\n", path);
+    return ok;
+}
+
 bool s3_server_put_policy(struct s3_server *server, const char *bucket, const char *policy) {
     char path[LONGEST_PATH];
     (void)snprintf(path, sizeof path, "/%s", bucket);

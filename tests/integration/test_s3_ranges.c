@@ -184,7 +184,7 @@ static void test_a_listing_goes_on_after_a_failed_page(void **state) {
     for (int i = 0; i < 1005; i++) {
         char key[64];
         (void)snprintf(key, sizeof key, "pages/%04d & more", i);
-        assert_true(s3_server_put(&server, "ranges", key, "x", 1));
+        assert_true(s3_server_put_behind(&server, "ranges", key, "x", 1));
     }
     const struct fault fault = {
         .kind = FAULT_STATUS, .target = "continuation-token=", .times = 1, .number = 503, .text = "SlowDown"};
