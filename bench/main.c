@@ -64,9 +64,9 @@ static int run(struct bench *bench, const char *json, char **names, int count) {
     if (!bench->report.is_quiet) {
         printf("\n  %u core%s, %s\n", bench_cores(), bench_cores() == 1 ? "" : "s", bench_instruction_set());
         if (bench_load() > bench_cores() * BUSY_SHARE) {
-            printf(
-                "  Others are at work on this machine (load %.1f): the ratios hold, times and two-core figures less so.\n",
-                bench_load());
+            printf("  Others are at work on this machine (load %.1f): the ratios hold, times and two-core figures less "
+                   "so.\n",
+                   bench_load());
         }
     }
     bench_report_begin(&bench->report);
