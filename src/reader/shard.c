@@ -260,6 +260,9 @@ static shf_status locate(struct shf_shard_opening *opening) {
     bool found = false;
     char *path = NULL;
     shf_status status = check_cancelled(opening);
+    if (!status && opening->size == 0) {
+        status = shf_error_set(&opening->error, SHF_E_CORRUPT, "%s is empty: it is no database", shard->object_url);
+    }
     if (!status) status = make_identity(opening);
     if (status) return status;
     if (shard->store->class->local_path) path = shard->store->class->local_path(shard->store, shard->object_key);

@@ -55,10 +55,12 @@ static uint16_t free_port(void) {
 /* ---- the child ---- */
 
 static void run_server(const struct s3_server *server, pid_t parent) {
-    char address[32], data[80], sidecar[80], log[80], access_key[64], secret_key[96], home[] = "HOME=/nonexistent";
+    char address[32], domain[32], data[80], sidecar[80], log[80], access_key[64], secret_key[96],
+        home[] = "HOME=/nonexistent";
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(127); /* it was gone before */
     (void)snprintf(address, sizeof address, "127.0.0.1:%u", server->port);
+    (void)snprintf(domain, sizeof domain, "localhost:%u", server->port); /* BUCKET.localhost; other hosts: path style */
     (void)snprintf(data, sizeof data, "%s/data", server->directory);
     (void)snprintf(sidecar, sizeof sidecar, "%s/sidecar", server->directory);
     (void)snprintf(log, sizeof log, "%s/log", server->directory);
@@ -68,8 +70,8 @@ static void run_server(const struct s3_server *server, pid_t parent) {
     if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0 || dup2(fd, STDERR_FILENO) < 0) _exit(127);
     char *const environment[] = {access_key, secret_key, home, NULL};
     /* Not every file system has extended attributes, hence --sidecar. */
-    (void)execle(program(), "versitygw", "--port", address, "--quiet", "--keep-alive", "posix", "--sidecar", sidecar,
-                 data, (char *)NULL, environment);
+    (void)execle(program(), "versitygw", "--port", address, "--quiet", "--keep-alive", "--virtual-domain", domain,
+                 "posix", "--sidecar", sidecar, data, (char *)NULL, environment);
     _exit(127);
 }
 

@@ -108,6 +108,21 @@ static void test_urls_that_are_none_of_s3(void **state) {
     assert_int_equal(fault_proxy_connections(s3_proxy), 0); /* and no packet */
 }
 
+/* The bucket is in the host name, which the resolver of libcurl knows to be here. */
+static void test_virtual_hosts(void **state) {
+    (void)state;
+    char *endpoint = support_path("http://localhost:%u", s3_server.port);
+    shf_s3_options s3 = s3_options(endpoint);
+    shf_op *op = NULL;
+    s3.addressing = SHF_ADDRESSING_VIRTUAL;
+    assert_serves(S3_SAMPLE_URL, &s3);
+    shf_reader_options options = s3_reader_options(S3_SAMPLE_URL, &s3, 0);
+    assert_int_equal(shf_history_sync(support_runtime, &options, 0, 0, &op), SHF_OK);
+    assert_int_equal(shf_op_manifest_count(op), 1);
+    shf_op_release(op);
+    free(endpoint);
+}
+
 /* ---- listings ---- */
 
 #define MANIFESTS 1103 /* the pages of the server have 1,000 */
@@ -220,6 +235,50 @@ static void test_missing_shard(void **state) {
     free(url);
 }
 
+static void put_at(const char *prefix, const char *file, const void *data, size_t size) {
+    char *key = support_path("%s/%s", prefix, file);
+    assert_true(s3_server_put(&s3_server, S3_BUCKET, key, data, size));
+    free(key);
+}
+
+/* Empty objects and rubbish: an error that names them, and right again as soon as they are. */
+static void test_objects_that_are_not_what_they_should_be(void **state) {
+    (void)state;
+    char *shard = support_find_file(S3_SAMPLE, "shard.db", 0), *manifest = support_find_file(S3_SAMPLE, "manifest", 0);
+    const struct {
+        const char *file;
+        shf_status empty, rubbish;
+    } objects[] = {{shard + sizeof S3_SAMPLE, SHF_E_CORRUPT, SHF_E_CORRUPT},
+                   {manifest + sizeof S3_SAMPLE, SHF_E_STATE, SHF_E_STATE},
+                   {"_CURRENT", SHF_E_MANIFEST, SHF_E_MANIFEST}};
+    char rubbish[8192];
+    memset(rubbish, 'x', sizeof rubbish);
+    shf_s3_options s3 = s3_options(s3_server.endpoint);
+    assert_true(s3_server_put_folder(&s3_server, S3_SAMPLE, S3_BUCKET, "odd"));
+    for (size_t i = 0; i < sizeof objects / sizeof objects[0]; i++) {
+        char *file = support_path("%s/%s", S3_SAMPLE, objects[i].file);
+        size_t size;
+        char *right = support_read_file(file, &size);
+        put_at("odd", objects[i].file, "", 0);
+        struct s3_opened opened = s3_open("s3://copies/odd", &s3, 0, 0);
+        assert_failed(&opened, objects[i].empty, 0);
+        assert_says(&opened, objects[i].file);
+        put_at("odd", objects[i].file, rubbish, sizeof rubbish);
+        for (int again = 0; again < 2; again++) { /* then from the cache */
+            opened = s3_open("s3://copies/odd", &s3, 0, 0);
+            assert_failed(&opened, objects[i].rubbish, 0);
+            assert_says(&opened, objects[i].file);
+        }
+        put_at("odd", objects[i].file, right, size);
+        assert_serves("s3://copies/odd", &s3);
+        s3_assert_no_temporaries();
+        free(right);
+        free(file);
+    }
+    free(shard);
+    free(manifest);
+}
+
 /* ---- who may read ---- */
 
 static void test_wrong_credentials(void **state) {
@@ -314,9 +373,11 @@ int main(void) {
         TEST(test_urls_that_are_none_of_s3), /* first: it counts the proxy's connections */
         TEST(test_copied_to_another_bucket_and_prefix),
         TEST(test_awkward_prefixes),
+        TEST(test_virtual_hosts),
         TEST(test_history_and_fallback_over_many_pages),
         TEST(test_missing_pointer_and_bucket),
         TEST(test_missing_shard),
+        TEST(test_objects_that_are_not_what_they_should_be),
         TEST(test_wrong_credentials),
         TEST(test_without_credentials),
         TEST(test_the_environment_gives_all),
