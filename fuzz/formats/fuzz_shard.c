@@ -1,7 +1,7 @@
 /* A shard: everything in it is read, in every way that the reader has. Only status and memory safety are checked. */
 #include "base/alloc.h"
-#include "formats/kv.h"
 #include "formats/vec0.h"
+#include "every_way.h"
 #include "fuzz_entry.h"
 
 #include <string.h>
@@ -11,10 +11,12 @@
 
 static void *memory(uint64_t size) { return size <= PTRDIFF_MAX ? shf_alloc((size_t)size) : NULL; }
 
+static struct shf_kv_separators *separators;
+
 static void get(const struct shf_kv *kv, const void *key, size_t size) {
     struct shf_kv_value value;
-    bool found;
-    if (shf_kv_get(kv, key, size, &found, &value, NULL) || !found) return;
+    bool found = false;
+    if (get_every_way(kv, separators, key, size, &found, &value, NULL) || !found) return;
     uint8_t *copy = memory(value.size);
     if (!copy) return;
     if (!shf_kv_value_copy(kv, &value, copy, NULL) && value.in_place && memcmp(copy, value.in_place, value.size) != 0) {
@@ -41,15 +43,18 @@ static void read_kv(const struct shf_sqlite *db, const struct shf_sqlite_schema 
     struct shf_kv kv;
     struct shf_kv_scan scan = {0};
     if (shf_kv_open(&kv, db, schema, NULL)) return;
+    if (shf_kv_separators_build(&kv, UINT32_MAX, &separators)) return;
     get(&kv, "", 0);
     get(&kv, "key-0000", 8);
     get(&kv, "\xff\xff\xff\xff\xff\xff\xff\xff\xff", 9);
     for (int row = 0;; row++) {
         struct shf_sqlite_payload payload;
         bool done;
-        if (shf_kv_scan_next(&kv, &scan, &done, &payload, NULL) || done) return;
+        if (shf_kv_scan_next(&kv, &scan, &done, &payload, NULL) || done) break;
         if (row < MAX_ROWS) look_up_row(&kv, &payload);
     }
+    shf_free(separators);
+    separators = NULL;
 }
 
 static void read_id(const struct shf_vec0 *vec, int64_t rowid) {

@@ -1,6 +1,5 @@
-#include "formats/kv.h"
-
-#include "formats/sqlite_priv.h"
+#include "formats/kv_priv.h"
+#include "formats/kv_separators.h"
 
 #include <string.h>
 
@@ -24,30 +23,8 @@ shf_status shf_kv_open(struct shf_kv *kv, const struct shf_sqlite *db, const str
 
 /* ---- comparing ---- */
 
-/* The key of a stored record: header parsed, values not yet. */
-struct stored_key {
-    struct shf_sqlite_payload payload;
-    const uint8_t *next_type; /* where the serial type of the value is */
-    uint32_t header_size;     /* the key begins here, in the local part */
-    bool is_blob;
-    uint64_t size;
-};
-
-static inline bool decode_key(const struct shf_sqlite_payload *payload, struct stored_key *out) {
-    const uint8_t *at = payload->local, *end = at + payload->local_size;
-    uint64_t header_size, serial;
-    if (!shf_sqlite_varint(&at, end, &header_size) || header_size > payload->local_size) return false;
-    if (!shf_sqlite_varint(&at, payload->local + header_size, &serial)) return false;
-    if (!shf_sqlite_serial_size(serial, &out->size) || out->size > payload->size - header_size) return false;
-    out->payload = *payload;
-    out->next_type = at;
-    out->header_size = (uint32_t)header_size;
-    out->is_blob = serial >= 12 && serial % 2 == 0;
-    return true;
-}
-
 /* Compares the rest of a key, from byte `at` on (the first in the chain), with the rest of the probe. */
-static shf_status compare_chain(const struct shf_sqlite *db, const struct stored_key *key, uint64_t at,
+shf_status shf_kv_compare_chain(const struct shf_sqlite *db, const struct shf_kv_stored *key, uint64_t at,
                                 const uint8_t *probe, size_t probe_size, int *order, struct shf_error **error) {
     uint32_t page = key->payload.overflow_page, share = db->usable_size - 4;
     while (at < key->size && at < probe_size) { /* bounded by the probe */
@@ -67,23 +44,6 @@ static shf_status compare_chain(const struct shf_sqlite *db, const struct stored
     return SHF_OK;
 }
 
-/* *order: negative when the stored key is less than the probe. The chain is read only when the local part is not enough. */
-static inline shf_status compare(const struct shf_sqlite *db, const struct stored_key *key, const uint8_t *probe,
-                                 size_t probe_size, int *order, struct shf_error **error) {
-    if (!key->is_blob) {
-        *order = -1; /* NULL < numbers < text < blob */
-        return SHF_OK;
-    }
-    uint64_t local = key->payload.local_size - key->header_size;
-    if (local > key->size) local = key->size;
-    size_t common = local < probe_size ? (size_t)local : probe_size;
-    *order = common ? memcmp(key->payload.local + key->header_size, probe, common) : 0;
-    if (*order != 0) return SHF_OK;
-    if (local < key->size && local < probe_size) return compare_chain(db, key, local, probe, probe_size, order, error);
-    *order = key->size < probe_size ? -1 : key->size > probe_size;
-    return SHF_OK;
-}
-
 /* ---- lookup ---- */
 
 /* Asks for the first line of every cell at once, so that the search does not wait for one after the other. */
@@ -96,7 +56,7 @@ static inline void fetch_ahead(const struct shf_sqlite *db, const struct shf_sql
     }
 }
 
-static shf_status take_value(const struct stored_key *key, uint32_t page, struct shf_kv_value *value,
+shf_status shf_kv_take_value(const struct shf_kv_stored *key, uint32_t page, struct shf_kv_value *value,
                              struct shf_error **error) {
     const uint8_t *at = key->next_type, *end = key->payload.local + key->header_size;
     uint64_t serial, offset = key->header_size + key->size;
@@ -120,17 +80,17 @@ static shf_status take_value(const struct stored_key *key, uint32_t page, struct
 /* Searches one page. *order 0: *match is the row; else *cell is the first cell whose key is greater than the probe. */
 static inline shf_status search_page(const struct shf_sqlite *db, const struct shf_sqlite_page *page,
                                      const uint8_t *probe, size_t probe_size, uint32_t *cell, int *order,
-                                     struct stored_key *match, struct shf_error **error) {
+                                     struct shf_kv_stored *match, struct shf_error **error) {
     uint32_t low = 0, high = page->cell_count;
     *order = 1;
     fetch_ahead(db, page);
     while (low < high) {
         uint32_t middle = low + (high - low) / 2, child;
         struct shf_sqlite_payload payload;
-        if (!shf_sqlite_index_cell(db, page, middle, &child, &payload) || !decode_key(&payload, match)) {
+        if (!shf_sqlite_index_cell(db, page, middle, &child, &payload) || !shf_kv_decode(&payload, match)) {
             return shf_sqlite_bad_cell(error, page->number, middle);
         }
-        shf_status status = compare(db, match, probe, probe_size, order, error);
+        shf_status status = shf_kv_compare(db, match, probe, probe_size, order, error);
         if (status || *order == 0) return status;
         if (*order < 0) {
             low = middle + 1;
@@ -143,21 +103,22 @@ static inline shf_status search_page(const struct shf_sqlite *db, const struct s
     return SHF_OK;
 }
 
-shf_status shf_kv_get(const struct shf_kv *kv, const void *key, size_t key_size, bool *found,
-                      struct shf_kv_value *value, struct shf_error **error) {
+shf_status shf_kv_get(const struct shf_kv *kv, const struct shf_kv_separators *separators, const void *key,
+                      size_t key_size, bool *found, struct shf_kv_value *value, struct shf_error **error) {
     const struct shf_sqlite *db = &kv->db;
     uint32_t number = kv->root, from = 0;
+    if (separators && shf_kv_separators_find(separators, key, key_size, &number)) from = kv->root;
     for (uint32_t depth = 0; depth < SHF_LIMIT_BTREE_DEPTH; depth++) {
         struct shf_sqlite_page page;
         struct shf_sqlite_payload payload;
-        struct stored_key match;
+        struct shf_kv_stored match;
         uint32_t cell = 0, child;
         int order;
         shf_status status = shf_sqlite_page_open(db, number, true, from, &page, error);
         if (!status) status = search_page(db, &page, key, key_size, &cell, &order, &match, error);
         if (status) return status;
         if (order == 0) { /* cells of interior pages are rows too */
-            status = take_value(&match, number, value, error);
+            status = shf_kv_take_value(&match, number, value, error);
             if (!status) *found = true;
             return status;
         }

@@ -24,8 +24,25 @@ struct shf_kv_value {
     uint64_t offset;
 };
 
-shf_status shf_kv_get(const struct shf_kv *kv, const void *key, size_t key_size, bool *found,
-                      struct shf_kv_value *value, struct shf_error **error);
+struct shf_kv_separators; /* formats/kv_separators.h */
+
+/* separators: of this table, or NULL. */
+shf_status shf_kv_get(const struct shf_kv *kv, const struct shf_kv_separators *separators, const void *key,
+                      size_t key_size, bool *found, struct shf_kv_value *value, struct shf_error **error);
+
+/* Many lookups side by side, in any tables: while one waits for memory, the others go on. */
+struct shf_kv_probe {
+    /* in */
+    const struct shf_kv *kv;
+    const struct shf_kv_separators *separators; /* or NULL */
+    const void *key;
+    size_t key_size;
+    /* out */
+    bool found;
+    struct shf_kv_value value;
+};
+/* At the first that fails the others are given up; *failed says which it is. */
+shf_status shf_kv_get_many(struct shf_kv_probe *probes, size_t count, size_t *failed, struct shf_error **error);
 shf_status shf_kv_value_copy(const struct shf_kv *kv, const struct shf_kv_value *value, void *out,
                              struct shf_error **error);
 

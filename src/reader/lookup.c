@@ -47,7 +47,7 @@ static shf_status look_up(const struct shf_shard *shard, const void *key, size_t
                           struct shf_error **error) {
     struct shf_kv_value found;
     bool is_there;
-    shf_status status = shf_kv_get(&shard->kv, key, size, &is_there, &found, error);
+    shf_status status = shf_kv_get(&shard->kv, NULL, key, size, &is_there, &found, error);
     if (!status && is_there) {
         if (found.in_place) {
             *out = (struct shf_lookup_value){found.in_place, (size_t)found.size, shard->file.buf, false};

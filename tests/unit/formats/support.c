@@ -1,4 +1,6 @@
 #include "support.h"
+#include "every_way.h"
+#include "base/alloc.h"
 
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -161,4 +163,14 @@ void expect_error(shf_status status, struct shf_error **error, shf_status code, 
 void expect_ok(shf_status status, struct shf_error *error) {
     if (status) fail_msg("status %d: %s", status, shf_error_message(error));
     assert_null(error);
+}
+
+shf_status look_up(const struct shf_kv *kv, const void *key, size_t key_size, bool *found, struct shf_kv_value *value,
+                   struct shf_error **error) {
+    struct shf_kv_separators *separators;
+    assert_int_equal(shf_kv_separators_build(kv, UINT32_MAX, &separators), SHF_OK);
+    *found = false;
+    shf_status status = get_every_way(kv, separators, key, key_size, found, value, error);
+    shf_free(separators);
+    return status;
 }

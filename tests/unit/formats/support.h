@@ -48,4 +48,10 @@ void expect_error(shf_status status, struct shf_error **error, shf_status code, 
 /* The call succeeded; prints the message otherwise. */
 void expect_ok(shf_status status, struct shf_error *error);
 
+/* Looks a key up in every way that there is, which must agree. */
+struct shf_kv;
+struct shf_kv_value;
+shf_status look_up(const struct shf_kv *kv, const void *key, size_t key_size, bool *found, struct shf_kv_value *value,
+                   struct shf_error **error);
+
 #endif

@@ -65,7 +65,7 @@ static void expect_stored(const struct shf_kv *kv, const void *key, size_t key_s
     struct shf_error *error = NULL;
     struct shf_kv_value value;
     bool found = false;
-    expect_ok(shf_kv_get(kv, key, key_size, &found, &value, &error), error);
+    expect_ok(look_up(kv, key, key_size, &found, &value, &error), error);
     assert_true(found);
     assert_int_equal(value.size, size);
     uint8_t *copy = malloc(size + 1);
@@ -137,7 +137,7 @@ static void compare_probes(sqlite3 *oracle, const struct shf_kv *kv, int probes,
         struct shf_error *error = NULL;
         struct shf_kv_value value;
         bool found;
-        expect_ok(shf_kv_get(kv, key, size, &found, &value, &error), error);
+        expect_ok(look_up(kv, key, size, &found, &value, &error), error);
         assert_int_equal(found, sqlite3_column_int(has, 0) == 1);
         sqlite3_reset(has);
     }
@@ -192,9 +192,9 @@ static void test_empty_table(void **state) {
     db_run(oracle, KV_TABLE);
     uint8_t *bytes = db_bytes(oracle, &size);
     open_kv(&kv, bytes, size);
-    expect_ok(shf_kv_get(&kv, "", 0, &found, &value, &error), error);
+    expect_ok(look_up(&kv, "", 0, &found, &value, &error), error);
     assert_false(found);
-    expect_ok(shf_kv_get(&kv, "x", 1, &found, &value, &error), error);
+    expect_ok(look_up(&kv, "x", 1, &found, &value, &error), error);
     assert_false(found);
     expect_ok(shf_kv_scan_next(&kv, &scan, &done, &payload, &error), error);
     assert_true(done);
@@ -222,9 +222,9 @@ static void test_mixed_key_types(void **state) {
         int length = snprintf(key, sizeof key, "blob%d", i), wanted_length = snprintf(wanted, sizeof wanted, "b%d", i);
         expect_stored(&kv, key, (size_t)length, wanted, (size_t)wanted_length);
     }
-    expect_ok(shf_kv_get(&kv, "text5", 5, &found, &value, &error), error);
+    expect_ok(look_up(&kv, "text5", 5, &found, &value, &error), error);
     assert_false(found);
-    expect_ok(shf_kv_get(&kv, "", 0, &found, &value, &error), error);
+    expect_ok(look_up(&kv, "", 0, &found, &value, &error), error);
     assert_false(found);
     free(bytes);
 }
@@ -241,8 +241,8 @@ static void test_value_types(void **state) {
     uint8_t *bytes = db_bytes(oracle, &size);
     open_kv(&kv, bytes, size);
     expect_stored(&kv, "\1", 1, "text", 4);
-    expect_error(shf_kv_get(&kv, "\2", 1, &found, &value, &error), &error, SHF_E_CORRUPT, "neither blob nor text");
-    expect_error(shf_kv_get(&kv, "\3", 1, &found, &value, &error), &error, SHF_E_CORRUPT, "neither blob nor text");
+    expect_error(look_up(&kv, "\2", 1, &found, &value, &error), &error, SHF_E_CORRUPT, "neither blob nor text");
+    expect_error(look_up(&kv, "\3", 1, &found, &value, &error), &error, SHF_E_CORRUPT, "neither blob nor text");
     free(bytes);
 }
 

@@ -80,7 +80,7 @@ static void check_kv_all(const struct shard *shard, const json_t *line) {
         digest_add(&digest, value, record.columns[1].size);
         struct shf_kv_value found; /* and every key is found */
         bool is_there = false;
-        expect_ok(shf_kv_get(&shard->kv, key, record.columns[0].size, &is_there, &found, &error), error);
+        expect_ok(look_up(&shard->kv, key, record.columns[0].size, &is_there, &found, &error), error);
         assert_true(is_there);
         assert_int_equal(found.size, record.columns[1].size);
         uint8_t *again = malloc(found.size + 1);
@@ -105,7 +105,7 @@ static void check_get(const struct shard *shard, const json_t *line) {
     bool found;
     char hex[65];
     uint8_t *key = from_hex(text_of(line, "key_hex"), &size);
-    expect_ok(shf_kv_get(&shard->kv, key, size, &found, &value, &error), error);
+    expect_ok(look_up(&shard->kv, key, size, &found, &value, &error), error);
     free(key);
     assert_int_equal(found, !json_is_null(json_object_get(line, "value_len")));
     if (!found) return;
