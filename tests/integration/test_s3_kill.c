@@ -182,6 +182,10 @@ static void test_one_of_two_processes_is_killed(void **state) {
     assert_int_equal(kill(first, SIGKILL), 0);
     (void)wait_for_child(first);
     assert_child_is_content(second);
+    /* Nothing is left to download, so that the open is the only one who could tidy up. */
+    char *temporary = support_path("%s/tmp-0123456789abcdef0123456789abcdef", s3_cache);
+    support_write_file(temporary, "half a sh", 9);
+    free(temporary);
     shf_s3_options s3 = s3_options(fault_proxy_endpoint(s3_proxy));
     struct s3_opened opened = s3_open(S3_SAMPLE_URL, &s3, 0, 0);
     assert_int_equal(opened.status, SHF_OK);
