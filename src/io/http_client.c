@@ -186,6 +186,15 @@ void shf_http_pump(struct shf_http_client *client) {
     client->pumping = false;
 }
 
+void shf_http_give_up(struct shf_http_client *client, const char *problem) {
+    struct shf_http_list ending = {0};
+    while (client->lists[SHF_HTTP_ACTIVE].head) {
+        shf_http_end(client->lists[SHF_HTTP_ACTIVE].head, SHF_E_STORE_RETRY, problem, &ending);
+    }
+    finish_all(&ending);
+    shf_http_pump(client);
+}
+
 void shf_http_reap(struct shf_http_client *client) {
     struct shf_http_list ending = {0};
     shf_http_transfers_collect(client, &ending);

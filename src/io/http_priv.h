@@ -29,6 +29,8 @@ void shf_http_end(struct shf_http_request *request, shf_status status, const cha
 void shf_http_pump(struct shf_http_client *client);
 /* After any call that let libcurl work. */
 void shf_http_reap(struct shf_http_client *client);
+/* Ends every transfer, as worth another attempt. */
+void shf_http_give_up(struct shf_http_client *client, const char *problem);
 
 /* http_transfer.c */
 bool shf_http_transfers_init(struct shf_http_client *client);

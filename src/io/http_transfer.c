@@ -167,7 +167,9 @@ void shf_http_transfers_collect(struct shf_http_client *client, struct shf_http_
 
 static void drive(struct shf_http_client *client, curl_socket_t fd, int events) {
     int running;
-    (void)curl_multi_socket_action(client->multi, fd, events, &running);
+    CURLMcode code = curl_multi_socket_action(client->multi, fd, events, &running);
+    /* watch_socket failed: libcurl takes part in no transfer any more until all that are there are gone. */
+    if (code == CURLM_ABORTED_BY_CALLBACK) shf_http_give_up(client, "no memory to watch a socket");
     shf_http_reap(client);
 }
 
@@ -211,7 +213,7 @@ static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *context, v
         return 0;
     }
     if (!socket) socket = socket_new(client, fd);
-    if (!socket) return -1; /* fails the transfer */
+    if (!socket) return -1; /* see drive */
     int events = (what != CURL_POLL_OUT ? UV_READABLE : 0) | (what != CURL_POLL_IN ? UV_WRITABLE : 0);
     return uv_poll_start(&socket->poll, events, socket_ready) == 0 ? 0 : -1;
 }

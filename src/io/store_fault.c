@@ -180,7 +180,10 @@ static void answered(struct shf_store_request *inner) {
     outer->names = inner->names;
     outer->name_count = inner->name_count;
     shf_status status = outer->status ? SHF_OK : spoil(call);
-    if (status) {
+    if (status) { /* nothing half spoiled goes out */
+        shf_buf_release(outer->body);
+        outer->body = NULL;
+        outer->body_size = 0;
         fail(call, status, 0, "the fault could not be made");
     } else {
         finish(call);

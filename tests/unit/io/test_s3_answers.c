@@ -149,66 +149,68 @@ static void test_head(void **state) {
     s3_end(&test);
 }
 
+/* Answers to a request for bytes 10 to 14. */
+static const struct {
+    struct scripted_answer answer;
+    shf_status status;
+    const char *part; /* of the message, or the body */
+} ranges[] = {
+    {{.status = 206, .headers = "Content-Range: bytes 10-14/100\r\n", .body = "hello"}, SHF_OK, "hello"},
+    {{.status = 206, .headers = "content-range:  bytes 10-14/15 \r\n", .body = "hello"}, SHF_OK, "hello"},
+    {{.status = 206,
+      .headers = "Content-Range: bytes 10-14/100\r\nTransfer-Encoding: chunked\r\n",
+      .body = "5\r\nhello\r\n0\r\n\r\n",
+      .declared = SCRIPTED_NO_LENGTH},
+     SHF_OK,
+     "hello"},
+    {{.status = 200, .body = "hello"}, SHF_E_STORE, "does not know ranges"},
+    {{.status = 206, .body = "hello"}, SHF_E_STORE, "the server sent \"\""},
+    {{.status = 206, .headers = "Content-Range: bytes 11-15/100\r\n", .body = "hello"},
+     SHF_E_STORE,
+     "sent \"bytes 11-15/100\""},
+    {{.status = 206, .headers = "Content-Range: bytes 0-4/100\r\n", .body = "hello"},
+     SHF_E_STORE,
+     "asked for bytes 10 to 14"},
+    {{.status = 206, .headers = "Content-Range: bytes 10-15/100\r\n", .body = "hello!"},
+     SHF_E_STORE,
+     "asked for bytes 10 to 14"},
+    {{.status = 206, .headers = "Content-Range: bytes 10-12/13\r\n", .body = "hel"},
+     SHF_E_STORE,
+     "has 13 bytes: it is shorter than the range"},
+    {{.status = 206, .headers = "Content-Range: bytes 10-14/14\r\n", .body = "hello"}, SHF_E_STORE, "asked for bytes"},
+    {{.status = 206, .headers = "Content-Range: bytes 10-14/*\r\n", .body = "hello"}, SHF_E_STORE, "asked for bytes"},
+    {{.status = 206, .headers = "Content-Range: bytes 10-14/100x\r\n", .body = "hello"}, SHF_E_STORE, "asked for bytes"},
+    {{.status = 206, .headers = "Content-Range: bytes 18446744073709551626-14/100\r\n", .body = "hello"},
+     SHF_E_STORE,
+     "asked for bytes"},
+    {{.status = 206, .headers = "Content-Range: items 10-14/100\r\n", .body = "hello"}, SHF_E_STORE, "asked for bytes"},
+    {{.status = 206, .headers = "Content-Range: bytes 10-14/100\r\n", .body = "hello!"},
+     SHF_E_STORE,
+     "sent 6 bytes for a range of 5"},
+    {{.status = 206, .headers = "Content-Range: bytes 10-14/100\r\n", .body = "hell"},
+     SHF_E_STORE,
+     "sent 4 bytes for a range of 5"},
+    {{.status = 206,
+      .headers = "Content-Range: bytes 10-14/100\r\nTransfer-Encoding: chunked\r\n",
+      .body = "6\r\nhello!\r\n0\r\n\r\n",
+      .declared = SCRIPTED_NO_LENGTH},
+     SHF_E_STORE,
+     "more bytes than were asked for"},
+    {{.status = 206,
+      .headers = "Content-Range: bytes 10-14/100\r\nTransfer-Encoding: chunked\r\n",
+      .body = "4\r\nhell\r\n0\r\n\r\n",
+      .declared = SCRIPTED_NO_LENGTH},
+     SHF_E_STORE,
+     "sent 4 of 5 bytes"},
+    {{.status = 416, .body = "<Error><Code>InvalidRange</Code></Error>"}, SHF_E_STORE, "shorter than the range"},
+};
+
 static void test_ranges(void **state) {
     (void)state;
-    static const struct {
-        struct scripted_answer answer;
-        shf_status status;
-        const char *part; /* of the message, or the body */
-    } cases[] = {
-        {{.status = 206, .headers = "Content-Range: bytes 10-14/100\r\n", .body = "hello"}, SHF_OK, "hello"},
-        {{.status = 206, .headers = "content-range:  bytes 10-14/15 \r\n", .body = "hello"}, SHF_OK, "hello"},
-        {{.status = 206,
-          .headers = "Content-Range: bytes 10-14/100\r\nTransfer-Encoding: chunked\r\n",
-          .body = "5\r\nhello\r\n0\r\n\r\n",
-          .declared = SCRIPTED_NO_LENGTH},
-         SHF_OK,
-         "hello"},
-        {{.status = 200, .body = "hello"}, SHF_E_STORE, "does not know ranges"},
-        {{.status = 206, .body = "hello"}, SHF_E_STORE, "the server sent \"\""},
-        {{.status = 206, .headers = "Content-Range: bytes 11-15/100\r\n", .body = "hello"},
-         SHF_E_STORE,
-         "sent \"bytes 11-15/100\""},
-        {{.status = 206, .headers = "Content-Range: bytes 0-4/100\r\n", .body = "hello"},
-         SHF_E_STORE,
-         "asked for bytes 10 to 14"},
-        {{.status = 206, .headers = "Content-Range: bytes 10-15/100\r\n", .body = "hello!"},
-         SHF_E_STORE,
-         "asked for bytes 10 to 14"},
-        {{.status = 206, .headers = "Content-Range: bytes 10-12/13\r\n", .body = "hel"},
-         SHF_E_STORE,
-         "has 13 bytes: it is shorter than the range"},
-        {{.status = 206, .headers = "Content-Range: bytes 10-14/14\r\n", .body = "hello"}, SHF_E_STORE, "asked for bytes"},
-        {{.status = 206, .headers = "Content-Range: bytes 10-14/*\r\n", .body = "hello"}, SHF_E_STORE, "asked for bytes"},
-        {{.status = 206, .headers = "Content-Range: bytes 10-14/100x\r\n", .body = "hello"}, SHF_E_STORE, "asked for bytes"},
-        {{.status = 206, .headers = "Content-Range: bytes 18446744073709551626-14/100\r\n", .body = "hello"},
-         SHF_E_STORE,
-         "asked for bytes"},
-        {{.status = 206, .headers = "Content-Range: items 10-14/100\r\n", .body = "hello"}, SHF_E_STORE, "asked for bytes"},
-        {{.status = 206, .headers = "Content-Range: bytes 10-14/100\r\n", .body = "hello!"},
-         SHF_E_STORE,
-         "sent 6 bytes for a range of 5"},
-        {{.status = 206, .headers = "Content-Range: bytes 10-14/100\r\n", .body = "hell"},
-         SHF_E_STORE,
-         "sent 4 bytes for a range of 5"},
-        {{.status = 206,
-          .headers = "Content-Range: bytes 10-14/100\r\nTransfer-Encoding: chunked\r\n",
-          .body = "6\r\nhello!\r\n0\r\n\r\n",
-          .declared = SCRIPTED_NO_LENGTH},
-         SHF_E_STORE,
-         "more bytes than were asked for"},
-        {{.status = 206,
-          .headers = "Content-Range: bytes 10-14/100\r\nTransfer-Encoding: chunked\r\n",
-          .body = "4\r\nhell\r\n0\r\n\r\n",
-          .declared = SCRIPTED_NO_LENGTH},
-         SHF_E_STORE,
-         "sent 4 of 5 bytes"},
-        {{.status = 416, .body = "<Error><Code>InvalidRange</Code></Error>"}, SHF_E_STORE, "shorter than the range"},
-    };
-    for (size_t i = 0; i < SUPPORT_COUNT(cases); i++) {
+    for (size_t i = 0; i < SUPPORT_COUNT(ranges); i++) {
         struct s3_test test;
         struct support_call call;
-        s3_start(&test, &cases[i].answer, 1);
+        s3_start(&test, &ranges[i].answer, 1);
         support_call_init(&call, SHF_STORE_GET, "key");
         call.request.has_range = true;
         call.request.range_offset = 10;
@@ -217,11 +219,11 @@ static void test_ranges(void **state) {
         (void)support_ask(test.store, &call);
         expect_header(scripted_server_request(test.server, 0), "range", "bytes=10-14");
         assert_int_equal(scripted_server_requests(test.server), 1); /* none of them is worth another attempt */
-        if (cases[i].status == SHF_OK) {
-            s3_expect_body(&call, cases[i].part);
+        if (ranges[i].status == SHF_OK) {
+            s3_expect_body(&call, ranges[i].part);
             assert_true(call.request.object_size == (i == 1 ? 15u : 100u));
         } else {
-            support_expect_failure(&call, cases[i].status, cases[i].part);
+            support_expect_failure(&call, ranges[i].status, ranges[i].part);
         }
         support_call_clear(&call);
         s3_end(&test);
