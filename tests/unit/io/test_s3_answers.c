@@ -174,7 +174,7 @@ static const struct {
     {{.status = 206, .headers = "Content-Range: bytes 10-15/100\r\n", .body = "hello!"},
      SHF_E_STORE,
      "asked for bytes 10 to 14"},
-    {{.status = 206, .headers = "Content-Range: bytes 10-12/13\r\n", .body = "hel"},
+    {{.status = 206, .headers = "Content-Range: bytes 10-12/13\r\n", .body = "abc"},
      SHF_E_STORE,
      "has 13 bytes: it is shorter than the range"},
     {{.status = 206, .headers = "Content-Range: bytes 10-14/14\r\n", .body = "hello"}, SHF_E_STORE, "asked for bytes"},

@@ -24,8 +24,8 @@ static void test_failures_that_pass(void **state) {
         {.status = 400, .body = "<Error><Code>RequestTimeout</Code></Error>", .end = SCRIPTED_CLOSE},
         {.end = SCRIPTED_RESET},
         {.end = SCRIPTED_CLOSE},
-        {.status = 200, .body = "hel", .declared = 5, .end = SCRIPTED_CLOSE},
-        {.status = 200, .body = "hel", .declared = 5, .end = SCRIPTED_RESET},
+        {.status = 200, .body = "hell", .declared = 5, .end = SCRIPTED_CLOSE},
+        {.status = 200, .body = "hell", .declared = 5, .end = SCRIPTED_RESET},
         {.status = 503, .body = "<Err", .declared = 500, .end = SCRIPTED_CLOSE},
     };
     for (size_t i = 0; i < SUPPORT_COUNT(failures); i++) {

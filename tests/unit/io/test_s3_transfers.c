@@ -28,8 +28,8 @@ static void start_once(struct s3_test *test, const struct scripted_answer *answe
 static void test_silence(void **state) {
     (void)state;
     static const struct scripted_answer answers[] = {
-        {.end = SCRIPTED_HANG},                                              /* before the head */
-        {.status = 200, .body = "hel", .declared = 5, .end = SCRIPTED_HANG}, /* within the body */
+        {.end = SCRIPTED_HANG},                                               /* before the head */
+        {.status = 200, .body = "hell", .declared = 5, .end = SCRIPTED_HANG}, /* within the body */
         {.status = 503, .body = "<Err", .declared = 50, .end = SCRIPTED_HANG},
     };
     for (size_t i = 0; i < SUPPORT_COUNT(answers); i++) {
@@ -59,7 +59,7 @@ static void test_a_slow_body(void **state) {
 
 static void test_silence_is_tried_again(void **state) {
     (void)state;
-    static const struct scripted_answer script[] = {{.status = 200, .body = "hel", .declared = 5, .end = SCRIPTED_HANG},
+    static const struct scripted_answer script[] = {{.status = 200, .body = "hell", .declared = 5, .end = SCRIPTED_HANG},
                                                     {.status = 200, .body = "hello"}};
     struct s3_test test;
     struct support_call call;
@@ -74,7 +74,7 @@ static void test_silence_is_tried_again(void **state) {
 
 static void test_cancelled_or_late_in_the_body(void **state) {
     (void)state;
-    static const struct scripted_answer answer = {.status = 200, .body = "hel", .declared = 5, .end = SCRIPTED_HANG};
+    static const struct scripted_answer answer = {.status = 200, .body = "hell", .declared = 5, .end = SCRIPTED_HANG};
     struct s3_test test;
     struct support_call call;
     struct shf_cancel cancel;
@@ -208,7 +208,7 @@ static void test_many_at_once(void **state) {
 /* Running, waiting for a connection, and in a pause between attempts: all end, and soon. */
 static void test_the_end_of_the_runtime(void **state) {
     (void)state;
-    static const struct scripted_answer hang = {.status = 200, .body = "hel", .declared = 5, .end = SCRIPTED_HANG};
+    static const struct scripted_answer hang = {.status = 200, .body = "hell", .declared = 5, .end = SCRIPTED_HANG};
     static const struct scripted_answer later = {.status = 503, .headers = "Retry-After: 100\r\n"};
     static struct support_call calls[MANY + 1];
     struct s3_test test;
