@@ -205,6 +205,47 @@ static void test_many_at_once(void **state) {
     s3_end(&test);
 }
 
+/* No connection is free: the deadline and the token count all the same. */
+static void test_the_end_in_the_queue(void **state) {
+    (void)state;
+    static const struct scripted_answer hang = {.status = 200, .body = "hell", .declared = 5, .end = SCRIPTED_HANG};
+    static struct support_call calls[SHF_HTTP_CONNECTIONS];
+    struct s3_test test;
+    struct support_call late, unwanted;
+    struct shf_cancel cancel, all;
+    s3_start(&test, &hang, 1);
+    shf_cancel_init(&cancel);
+    shf_cancel_init(&all);
+    for (size_t i = 0; i < SHF_HTTP_CONNECTIONS; i++) {
+        support_call_init(&calls[i], SHF_STORE_GET, "key");
+        calls[i].request.cancel = &all;
+        support_submit(test.store, &calls[i]);
+    }
+    assert_true(scripted_server_wait(test.server, SHF_HTTP_CONNECTIONS));
+    support_call_init(&late, SHF_STORE_GET, "key");
+    support_call_init(&unwanted, SHF_STORE_GET, "key");
+    late.request.deadline_ns = shf_deadline_after_ms(50);
+    unwanted.request.cancel = &cancel;
+    support_submit(test.store, &late);
+    support_submit(test.store, &unwanted);
+    (void)support_wait(&late);
+    support_expect_failure(&late, SHF_E_DEADLINE, "time given to the operation is over");
+    shf_cancel_request(&cancel);
+    shf_rt_sweep(test.runtime);
+    (void)support_wait(&unwanted);
+    support_expect_failure(&unwanted, SHF_E_CANCELLED, "cancelled");
+    assert_int_equal(scripted_server_requests(test.server), SHF_HTTP_CONNECTIONS);
+    support_call_clear(&late);
+    support_call_clear(&unwanted);
+    shf_cancel_request(&all);
+    shf_rt_sweep(test.runtime);
+    for (size_t i = 0; i < SHF_HTTP_CONNECTIONS; i++) {
+        assert_int_equal(support_wait(&calls[i]), SHF_E_CANCELLED);
+        support_call_clear(&calls[i]);
+    }
+    s3_end(&test);
+}
+
 /* Running, waiting for a connection, and in a pause between attempts: all end, and soon. */
 static void test_the_end_of_the_runtime(void **state) {
     (void)state;
@@ -312,6 +353,7 @@ int main(void) {
         cmocka_unit_test(test_nobody_accepts),
         cmocka_unit_test(test_a_connection_is_kept),
         cmocka_unit_test(test_many_at_once),
+        cmocka_unit_test(test_the_end_in_the_queue),
         cmocka_unit_test(test_the_end_of_the_runtime),
         cmocka_unit_test(test_large_bodies),
         cmocka_unit_test(test_a_full_disk_is_final),
