@@ -101,13 +101,6 @@ static bool read_time(const char *text, int64_t *us) {
     return true;
 }
 
-/* Printable ASCII: it becomes part of a header. */
-static bool is_header_text(const char *text) {
-    if (!text || !*text) return false;
-    while (*text > ' ' && *text < 0x7f) text++;
-    return *text == '\0';
-}
-
 /* NULL when absent or null; what is of another kind is no answer: a token left out fails every request without a word. */
 static const char *optional_text(const json_t *root, const char *name, bool *ok) {
     const json_t *value = json_object_get(root, name);
@@ -124,8 +117,9 @@ shf_status shf_credentials_parse(const char *json, size_t size, struct shf_crede
     const char *expiration = optional_text(root, "Expiration", &ok);
     int64_t expires_at_us = INT64_MAX;
     shf_status status = SHF_OK;
-    if (!ok || json_integer_value(json_object_get(root, "Version")) != 1 || !is_header_text(id) || !secret || !*secret ||
-        (token && *token && !is_header_text(token)) || (expiration && !read_time(expiration, &expires_at_us))) {
+    if (!ok || json_integer_value(json_object_get(root, "Version")) != 1 || !shf_s3_is_header_text(id) || !secret ||
+        !*secret || (token && *token && !shf_s3_is_header_text(token)) ||
+        (expiration && !read_time(expiration, &expires_at_us))) {
         status = shf_error_set(error, SHF_E_ACCESS,
                                "what it printed is not JSON with Version 1, AccessKeyId, SecretAccessKey (and perhaps "
                                "SessionToken, and Expiration in ISO 8601)");
@@ -165,6 +159,10 @@ static shf_status read_files(struct shf_credential_source *source, struct shf_er
     const struct shf_aws_keys *keys = profile.credentials.access_key_id ? &profile.credentials : &profile.config;
     if (!keys->access_key_id || !keys->secret_access_key) {
         status = shf_error_set(error, SHF_E_ACCESS, "AWS profile %s has no keys any more", source->config->profile);
+    } else if (!shf_s3_is_header_text(keys->access_key_id) ||
+               (keys->session_token && !shf_s3_is_header_text(keys->session_token))) {
+        status = shf_error_set(error, SHF_E_ACCESS, "the new keys of AWS profile %s have characters that no key has",
+                               source->config->profile);
     } else {
         source->fresh = shf_credentials_new(keys->access_key_id, keys->secret_access_key, keys->session_token, INT64_MAX);
         if (!source->fresh) status = shf_error_set(error, SHF_E_NO_MEMORY, "no memory for credentials");

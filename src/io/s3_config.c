@@ -157,11 +157,23 @@ struct source {
     const char *id, *secret, *token, *process;
 };
 
+bool shf_s3_is_header_text(const char *text) {
+    if (!text || !*text) return false;
+    while (*text > ' ' && *text < 0x7f) text++;
+    return *text == '\0';
+}
+
 static shf_status take_source(const struct source *source, const struct shf_aws_profile *profile,
                               struct shf_s3_config *config, struct shf_error **error) {
     if (!source->process && (!source->id || !source->secret)) {
         return shf_error_set(error, SHF_E_ACCESS,
                              "%s: one of access key id and secret access key is missing; give both or none",
+                             source->name);
+    }
+    if ((source->id && !shf_s3_is_header_text(source->id)) || (source->token && !shf_s3_is_header_text(source->token))) {
+        return shf_error_set(error, SHF_E_ACCESS,
+                             "%s: the access key id or the session token has characters that none has; look for blanks "
+                             "and line ends",
                              source->name);
     }
     config->key_source = source->kind;

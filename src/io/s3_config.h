@@ -41,5 +41,7 @@ void shf_s3_config_free(struct shf_s3_config *config);
 char *shf_s3_aws_host(const char *region);
 /* Whether it can be put into a host name. */
 bool shf_s3_region_is_plain(const char *region);
+/* Printable ASCII without blanks, and not empty: it can become part of a header. */
+bool shf_s3_is_header_text(const char *text);
 
 #endif

@@ -138,6 +138,22 @@ static void test_half_credentials(void **state) {
     expect_refused("bucket", SHF_E_ACCESS, "the AWS credentials file: one of");
 }
 
+/* They become parts of headers: a line end would begin another one. */
+static void test_keys_that_are_none(void **state) {
+    (void)state;
+    static const char *const bad[] = {"hush\n", "hush\r\nX-Evil: 1", "hu sh", "hush\t", "hush\xc3\xa9", "hush\x7f"};
+    for (size_t i = 0; i < SUPPORT_COUNT(bad); i++) {
+        options.access_key_id = bad[i];
+        options.secret_access_key = "hush /+"; /* never sent */
+        options.session_token = NULL;
+        expect_refused("bucket", SHF_E_ACCESS, "the options: the access key id or the session token");
+        options.access_key_id = "good";
+        read_good();
+        options.session_token = bad[i];
+        expect_refused("bucket", SHF_E_ACCESS, "look for blanks and line ends");
+    }
+}
+
 static void test_what_was_tried_is_told(void **state) {
     (void)state;
     write_file("AWS_CONFIG_FILE", "[default]\nrole_arn = arn:aws:iam::1:role/r\n");
@@ -335,6 +351,7 @@ int main(void) {
         TEST(test_defaults),
         TEST(test_the_order_of_keys),
         TEST(test_half_credentials),
+        TEST(test_keys_that_are_none),
         TEST(test_what_was_tried_is_told),
         TEST(test_the_order_of_endpoints),
         TEST(test_hostile_endpoints),

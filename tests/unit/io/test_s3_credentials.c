@@ -140,6 +140,10 @@ static void test_keys_of_a_file(void **state) {
     (void)s3_get(&test, &call);
     support_expect_failure(&call, SHF_E_ACCESS, "AWS profile default has no keys any more");
     support_call_clear(&call);
+    use_files(&test, "", "[default]\naws_access_key_id = AK ID\naws_secret_access_key = hush\n");
+    (void)s3_get(&test, &call);
+    support_expect_failure(&call, SHF_E_ACCESS, "characters that no key has");
+    support_call_clear(&call);
     s3_end(&test);
 }
 
