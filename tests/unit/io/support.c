@@ -113,6 +113,8 @@ void support_environment(const char *home) {
                                         "AWS_CA_BUNDLE",
                                         "XDG_CACHE_HOME",
                                         "http_proxy",
+                                        "https_proxy",
+                                        "HTTPS_PROXY",
                                         "all_proxy",
                                         "ALL_PROXY"};
     for (size_t i = 0; i < SUPPORT_COUNT(names); i++) assert_int_equal(unsetenv(names[i]), 0);

@@ -158,6 +158,37 @@ static void test_nobody_accepts(void **state) {
     free(endpoint);
 }
 
+/* A bundle that is not there is no matter of trying again; a server that speaks no TLS may be. */
+static void test_no_tls(void **state) {
+    (void)state;
+    static const struct scripted_answer answer = {.status = 200};
+    static const struct {
+        const char *bundle, *part;
+        shf_status status;
+        unsigned connections;
+    } cases[] = {{"/nonexistent/ca.pem", "check endpoint_url and ca_bundle", SHF_E_STORE, 1},
+                 {NULL, "gave up after 2 attempts", SHF_E_STORE_RETRY, 2}};
+    for (size_t i = 0; i < SUPPORT_COUNT(cases); i++) {
+        struct s3_test test;
+        struct support_call call;
+        s3_begin(&test, &answer, 1);
+        char *endpoint = support_path("https://127.0.0.1:%d", scripted_server_port(test.server));
+        test.options.endpoint_url = endpoint;
+        test.options.ca_bundle = cases[i].bundle;
+        test.options.max_attempts = 2;
+        test.options.read_timeout_ms = 200; /* the server waits for the end of a head that never comes */
+        test.options.connect_timeout_ms = 200;
+        s3_open(&test);
+        (void)s3_get(&test, &call);
+        support_expect_failure(&call, cases[i].status, cases[i].part);
+        assert_int_equal(scripted_server_connections(test.server), cases[i].connections);
+        assert_int_equal(scripted_server_requests(test.server), 0);
+        support_call_clear(&call);
+        free(endpoint);
+        s3_end(&test);
+    }
+}
+
 static void test_a_connection_is_kept(void **state) {
     (void)state;
     static const struct scripted_answer script[] = {{.status = 200, .body = "one"},
@@ -351,6 +382,7 @@ int main(void) {
         cmocka_unit_test(test_cancelled_or_late_in_the_body),
         cmocka_unit_test(test_nobody_listens),
         cmocka_unit_test(test_nobody_accepts),
+        cmocka_unit_test(test_no_tls),
         cmocka_unit_test(test_a_connection_is_kept),
         cmocka_unit_test(test_many_at_once),
         cmocka_unit_test(test_the_end_in_the_queue),
