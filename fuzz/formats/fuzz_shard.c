@@ -53,7 +53,7 @@ static void read_kv(const struct shf_sqlite *db, const struct shf_sqlite_schema 
         if (shf_kv_scan_next(&kv, &scan, &done, &payload, NULL) || done) break;
         if (row < MAX_ROWS) look_up_row(&kv, &payload);
     }
-    shf_free(separators);
+    shf_kv_separators_free(separators);
     separators = NULL;
 }
 

@@ -1,10 +1,10 @@
 #include "formats/kv_priv.h"
-#include "formats/kv_separators.h"
 
 #include <string.h>
 
 /* Above this many cells a page is searched without fetching all of them ahead: the lines would displace each other. */
 #define PREFETCH_CELLS 64u
+#define NEAR_CELLS 3u /* of a guess, to either side */
 
 shf_status shf_kv_open(struct shf_kv *kv, const struct shf_sqlite *db, const struct shf_sqlite_schema *schema,
                        struct shf_error **error) {
@@ -46,14 +46,29 @@ shf_status shf_kv_compare_chain(const struct shf_sqlite *db, const struct shf_kv
 
 /* ---- lookup ---- */
 
-/* Asks for the first line of every cell at once, so that the search does not wait for one after the other. */
-static inline void fetch_ahead(const struct shf_sqlite *db, const struct shf_sqlite_page *page) {
+SHF_KV_PREFETCHER fetch_cell(const struct shf_sqlite *db, const struct shf_sqlite_page *page, uint32_t cell) {
+    uint32_t offset = shf_load_u16be(page->bytes + page->cells_at + 2 * cell);
+    if (offset < db->usable_size) __builtin_prefetch(page->bytes + offset);
+}
+
+/* Asks at once for all cells that the search may look at, so that it does not wait for one after the other. */
+SHF_KV_PREFETCHER fetch_all(const struct shf_sqlite *db, const struct shf_sqlite_page *page) {
     if (page->cell_count > PREFETCH_CELLS) return;
-    const uint8_t *pointer = page->bytes + page->cells_at;
-    for (uint32_t i = 0; i < page->cell_count; i++, pointer += 2) {
-        uint32_t offset = shf_load_u16be(pointer);
-        if (offset < db->usable_size) __builtin_prefetch(page->bytes + offset);
+    for (uint32_t cell = 0; cell < page->cell_count; cell++) fetch_cell(db, page, cell);
+}
+
+/* With a guess: the cells on the search's way there, and those around it. */
+SHF_KV_PREFETCHER fetch_likely(const struct shf_sqlite *db, const struct shf_sqlite_page *page, double share) {
+    uint32_t count = page->cell_count, guess = (uint32_t)(share * count);
+    struct shf_kv_hunt hunt = {0, count};
+    while (!shf_kv_hunt_is_over(&hunt)) {
+        uint32_t middle = shf_kv_hunt_middle(&hunt);
+        fetch_cell(db, page, middle);
+        if (middle == guess) break;
+        shf_kv_hunt_step(&hunt, middle < guess);
     }
+    uint32_t to = guess + NEAR_CELLS < count ? guess + NEAR_CELLS + 1 : count;
+    for (uint32_t cell = guess > NEAR_CELLS ? guess - NEAR_CELLS : 0; cell < to; cell++) fetch_cell(db, page, cell);
 }
 
 shf_status shf_kv_take_value(const struct shf_kv_stored *key, uint32_t page, struct shf_kv_value *value,
@@ -77,29 +92,22 @@ shf_status shf_kv_take_value(const struct shf_kv_stored *key, uint32_t page, str
     return SHF_OK;
 }
 
-/* Searches one page. *order 0: *match is the row; else *cell is the first cell whose key is greater than the probe. */
+/* Searches one page. *order 0: *match is the row; else hunt->low is the first cell whose key is greater than the probe. */
 static inline shf_status search_page(const struct shf_sqlite *db, const struct shf_sqlite_page *page,
-                                     const uint8_t *probe, size_t probe_size, uint32_t *cell, int *order,
+                                     const uint8_t *probe, size_t probe_size, struct shf_kv_hunt *hunt, int *order,
                                      struct shf_kv_stored *match, struct shf_error **error) {
-    uint32_t low = 0, high = page->cell_count;
     *order = 1;
-    fetch_ahead(db, page);
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2, child;
+    while (!shf_kv_hunt_is_over(hunt)) {
+        uint32_t middle = shf_kv_hunt_middle(hunt), child;
         struct shf_sqlite_payload payload;
         if (!shf_sqlite_index_cell(db, page, middle, &child, &payload) || !shf_kv_decode(&payload, match)) {
             return shf_sqlite_bad_cell(error, page->number, middle);
         }
         shf_status status = shf_kv_compare(db, match, probe, probe_size, order, error);
         if (status || *order == 0) return status;
-        if (*order < 0) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
+        shf_kv_hunt_step(hunt, *order < 0);
     }
     *order = 1;
-    *cell = low;
     return SHF_OK;
 }
 
@@ -107,15 +115,28 @@ shf_status shf_kv_get(const struct shf_kv *kv, const struct shf_kv_separators *s
                       size_t key_size, bool *found, struct shf_kv_value *value, struct shf_error **error) {
     const struct shf_sqlite *db = &kv->db;
     uint32_t number = kv->root, from = 0;
-    if (separators && shf_kv_separators_find(separators, key, key_size, &number)) from = kv->root;
+    struct shf_kv_place found_place, *place = NULL;
+    if (separators && shf_kv_separators_find(separators, key, key_size, &found_place)) {
+        place = &found_place;
+        shf_kv_fetch_leaf(db, place, SHF_KV_GUESS_BYTES);
+        from = number;
+        number = place->leaf;
+    }
     for (uint32_t depth = 0; depth < SHF_LIMIT_BTREE_DEPTH; depth++) {
         struct shf_sqlite_page page;
         struct shf_sqlite_payload payload;
         struct shf_kv_stored match;
-        uint32_t cell = 0, child;
+        struct shf_kv_hunt hunt;
         int order;
         shf_status status = shf_sqlite_page_open(db, number, true, from, &page, error);
-        if (!status) status = search_page(db, &page, key, key_size, &cell, &order, &match, error);
+        if (status) return status;
+        hunt = (struct shf_kv_hunt){0, page.cell_count};
+        if (place && place->is_guessed) {
+            fetch_likely(db, &page, place->share);
+        } else {
+            fetch_all(db, &page);
+        }
+        status = search_page(db, &page, key, key_size, &hunt, &order, &match, error);
         if (status) return status;
         if (order == 0) { /* cells of interior pages are rows too */
             status = shf_kv_take_value(&match, number, value, error);
@@ -126,9 +147,9 @@ shf_status shf_kv_get(const struct shf_kv *kv, const struct shf_kv_separators *s
             *found = false;
             return SHF_OK;
         }
-        child = page.right_child;
-        if (cell < page.cell_count && !shf_sqlite_index_cell(db, &page, cell, &child, &payload)) {
-            return shf_sqlite_bad_cell(error, number, cell);
+        uint32_t child = page.right_child;
+        if (hunt.low < page.cell_count && !shf_sqlite_index_cell(db, &page, hunt.low, &child, &payload)) {
+            return shf_sqlite_bad_cell(error, number, hunt.low);
         }
         from = number;
         number = child;

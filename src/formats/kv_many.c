@@ -4,7 +4,6 @@
  * next one, and lets the others take theirs meanwhile.
  */
 #include "formats/kv_priv.h"
-#include "formats/kv_separators.h"
 
 #define AT_ONCE 16u
 
@@ -13,7 +12,7 @@ struct walk {
     uint32_t number, from, depth;
     bool searching; /* page is open; else number is to be opened */
     struct shf_sqlite_page page;
-    uint32_t low, high;
+    struct shf_kv_hunt hunt;
 };
 
 static void go_to(struct walk *w, uint32_t number, uint32_t from) {
@@ -21,25 +20,24 @@ static void go_to(struct walk *w, uint32_t number, uint32_t from) {
     w->from = from;
     w->searching = false;
     if (!shf_sqlite_page_exists(&w->probe->kv->db, number)) return; /* opening it says so */
-    const uint8_t *bytes = shf_sqlite_page_bytes(&w->probe->kv->db, number);
-    __builtin_prefetch(bytes);
-    __builtin_prefetch(bytes + 64);
+    shf_kv_fetch_lines(shf_sqlite_page_bytes(&w->probe->kv->db, number), 0, 2 * SHF_KV_LINE_BYTES);
 }
 
 static void begin(struct walk *w, struct shf_kv_probe *probe) {
-    uint32_t number = probe->kv->root, from = 0;
+    uint32_t root = probe->kv->root;
+    struct shf_kv_place place;
     probe->found = false;
     w->probe = probe;
     w->depth = 0;
-    if (probe->separators && shf_kv_separators_find(probe->separators, probe->key, probe->key_size, &number)) {
-        from = probe->kv->root;
+    if (probe->separators && shf_kv_separators_find(probe->separators, probe->key, probe->key_size, &place)) {
+        go_to(w, place.leaf, root);
+    } else {
+        go_to(w, root, 0);
     }
-    go_to(w, number, from);
 }
 
-static void ask_for_middle(const struct walk *w) {
-    const uint8_t *pointer = w->page.bytes + w->page.cells_at + 2 * (w->low + (w->high - w->low) / 2);
-    uint32_t offset = shf_load_u16be(pointer);
+SHF_KV_PREFETCHER ask_for_middle(const struct walk *w) {
+    uint32_t offset = shf_load_u16be(w->page.bytes + w->page.cells_at + 2 * shf_kv_hunt_middle(&w->hunt));
     if (offset < w->probe->kv->db.usable_size) __builtin_prefetch(w->page.bytes + offset);
 }
 
@@ -49,9 +47,8 @@ static shf_status open_page(struct walk *w, struct shf_error **error) {
     shf_status status = shf_sqlite_page_open(&kv->db, w->number, true, w->from, &w->page, error);
     if (status) return status;
     w->searching = true;
-    w->low = 0;
-    w->high = w->page.cell_count;
-    if (w->high) ask_for_middle(w);
+    w->hunt = (struct shf_kv_hunt){0, w->page.cell_count};
+    if (w->page.cell_count) ask_for_middle(w);
     return SHF_OK;
 }
 
@@ -63,8 +60,9 @@ static shf_status leave_page(struct walk *w, bool *done, struct shf_error **erro
         *done = true;
         return SHF_OK;
     }
-    if (w->low < w->page.cell_count && !shf_sqlite_index_cell(&w->probe->kv->db, &w->page, w->low, &child, &payload)) {
-        return shf_sqlite_bad_cell(error, w->page.number, w->low);
+    uint32_t cell = w->hunt.low;
+    if (cell < w->page.cell_count && !shf_sqlite_index_cell(&w->probe->kv->db, &w->page, cell, &child, &payload)) {
+        return shf_sqlite_bad_cell(error, w->page.number, cell);
     }
     go_to(w, child, w->page.number);
     return SHF_OK;
@@ -74,8 +72,8 @@ static shf_status step(struct walk *w, bool *done, struct shf_error **error) {
     struct shf_kv_probe *probe = w->probe;
     const struct shf_sqlite *db = &probe->kv->db;
     if (!w->searching) return open_page(w, error);
-    if (w->low < w->high) {
-        uint32_t middle = w->low + (w->high - w->low) / 2, child;
+    if (!shf_kv_hunt_is_over(&w->hunt)) {
+        uint32_t middle = shf_kv_hunt_middle(&w->hunt), child;
         struct shf_sqlite_payload payload;
         struct shf_kv_stored stored;
         int order = 0;
@@ -88,12 +86,8 @@ static shf_status step(struct walk *w, bool *done, struct shf_error **error) {
             *done = probe->found = true;
             return shf_kv_take_value(&stored, w->page.number, &probe->value, error);
         }
-        if (order < 0) {
-            w->low = middle + 1;
-        } else {
-            w->high = middle;
-        }
-        if (w->low < w->high) {
+        shf_kv_hunt_step(&w->hunt, order < 0);
+        if (!shf_kv_hunt_is_over(&w->hunt)) {
             ask_for_middle(w);
             return SHF_OK;
         }
@@ -105,7 +99,7 @@ shf_status shf_kv_get_many(struct shf_kv_probe *probes, size_t count, size_t *fa
     struct walk walks[AT_ONCE];
     size_t active = 0, next = 0;
     while (active < AT_ONCE && next < count) begin(&walks[active++], &probes[next++]);
-    while (active > 0) { /* bounded: every step halves a page or goes down a level, of which there are so many */
+    while (active > 0) { /* bounded: every step narrows a page down or goes down a level, of which there are so many */
         for (size_t i = 0; i < active;) {
             bool done = false;
             shf_status status = step(&walks[i], &done, error);

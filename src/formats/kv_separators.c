@@ -70,7 +70,7 @@ static uint32_t child_of(const struct builder *b, const struct shf_sqlite_page *
 static bool walk_edge(const struct builder *b, bool left, uint32_t *depth, struct separator_key *key) {
     uint32_t number = b->kv->root, from = 0;
     for (*depth = 0; *depth < SHF_LIMIT_BTREE_DEPTH; ++*depth) {
-        struct shf_sqlite_page page;
+        struct shf_sqlite_page page = {0};
         uint32_t child;
         if (shf_sqlite_page_open(&b->kv->db, number, true, from, &page, NULL)) return false;
         if (page.is_leaf) return *depth > 0;
@@ -128,42 +128,51 @@ static bool is_selective(const struct builder *b) {
     return same < b->count / 4;
 }
 
-static struct shf_kv_separators *finish(const struct builder *b) {
-    struct shf_kv_separators *made;
-    uint64_t bytes = sizeof *made + b->count * sizeof(uint64_t) + b->leaf_count * sizeof(uint32_t);
-    made = shf_alloc(bytes);
-    if (!made) return NULL;
-    made->count = b->count;
-    made->skip = b->skip;
-    memcpy(made->shared, b->shared, b->skip);
-    made->bytes = bytes;
-    made->leaves = (uint32_t *)(void *)(made->prefixes + b->count);
-    memcpy(made->prefixes, b->prefixes, b->count * sizeof(uint64_t));
-    memcpy(made->leaves, b->leaves, b->leaf_count * sizeof(uint32_t));
-    return made;
+void shf_kv_separators_free(struct shf_kv_separators *separators) {
+    if (!separators) return;
+    shf_free(separators->prefixes);
+    shf_free(separators->leaves);
+    shf_free(separators);
+}
+
+/* Gives back what was reserved and not needed. */
+static void shrink(struct shf_kv_separators *made) {
+    uint64_t *prefixes = shf_realloc_array(made->prefixes, made->count, sizeof *prefixes);
+    uint32_t *leaves = shf_realloc_array(made->leaves, made->count + (size_t)1, sizeof *leaves);
+    if (prefixes) made->prefixes = prefixes;
+    if (leaves) made->leaves = leaves;
+}
+
+static uint64_t bytes_of(uint64_t count) {
+    return sizeof(struct shf_kv_separators) + count * (sizeof(uint64_t) + sizeof(uint32_t)) + sizeof(uint32_t);
 }
 
 shf_status shf_kv_separators_build(const struct shf_kv *kv, uint64_t max_bytes, struct shf_kv_separators **out) {
-    struct builder b = {.kv = kv, .pages_left = kv->db.page_count};
+    struct builder b = {.kv = kv, .pages_left = kv->db.page_count, .capacity = kv->db.page_count};
     struct separator_key first, last;
     uint32_t depth;
     *out = NULL;
     if (!walk_edge(&b, true, &b.depth, &first) || !walk_edge(&b, false, &depth, &last) || depth != b.depth)
         return SHF_OK;
     find_shared(&b, &first, &last);
-    /* Both the arrays that grow here and the finished copy are within max_bytes: every page is a leaf at most. */
-    uint64_t most = max_bytes / 2 / (sizeof(uint64_t) + sizeof(uint32_t));
-    b.capacity = most < kv->db.page_count ? (uint32_t)most : kv->db.page_count;
+    while (b.capacity >= LEAST_LEAVES && bytes_of(b.capacity) > max_bytes) b.capacity -= b.capacity / 16 + 1;
     if (b.capacity < LEAST_LEAVES) return SHF_OK;
-    b.prefixes = shf_alloc_array(b.capacity, sizeof *b.prefixes);
-    b.leaves = shf_alloc_array(b.capacity + (size_t)1, sizeof *b.leaves);
+    struct shf_kv_separators *made = shf_alloc_zero(1, sizeof *made);
+    if (!made) return SHF_E_NO_MEMORY;
+    /* Every page may be a leaf; what is never written to takes no memory, and goes back in the end. */
+    made->prefixes = b.prefixes = shf_alloc_array(b.capacity, sizeof *b.prefixes);
+    made->leaves = b.leaves = shf_alloc_array(b.capacity + (size_t)1, sizeof *b.leaves);
     shf_status status = b.prefixes && b.leaves ? SHF_OK : SHF_E_NO_MEMORY;
     if (!status && walk(&b) && b.leaf_count >= LEAST_LEAVES && is_selective(&b)) {
-        *out = finish(&b);
-        if (!*out) status = SHF_E_NO_MEMORY;
+        made->count = b.count;
+        made->skip = b.skip;
+        memcpy(made->shared, b.shared, b.skip);
+        made->bytes = bytes_of(b.count);
+        shrink(made);
+        *out = made;
+        return SHF_OK;
     }
-    shf_free(b.prefixes);
-    shf_free(b.leaves);
+    shf_kv_separators_free(made);
     return status;
 }
 
@@ -181,19 +190,26 @@ static inline uint32_t lower_bound(const struct shf_kv_separators *s, uint64_t p
     return (uint32_t)(base - s->prefixes) + (*base < prefix);
 }
 
-bool shf_kv_separators_find(const struct shf_kv_separators *separators, const void *key, size_t key_size, uint32_t *leaf) {
+bool shf_kv_separators_find(const struct shf_kv_separators *separators, const void *key, size_t key_size,
+                            struct shf_kv_place *place) {
     const struct shf_kv_separators *s = separators;
+    place->is_guessed = false;
     if (s->skip) {
         size_t common = key_size < s->skip ? key_size : s->skip;
         int order = common ? memcmp(key, s->shared, common) : 0;
         if (order != 0 || key_size < s->skip) { /* before every separator, or after */
-            *leaf = s->leaves[order > 0 ? s->count : 0];
+            place->leaf = s->leaves[order > 0 ? s->count : 0];
             return true;
         }
     }
     uint64_t prefix = prefix_of(key, key_size, s->skip);
     uint32_t index = lower_bound(s, prefix);
     if (index < s->count && s->prefixes[index] == prefix) return false;
-    *leaf = s->leaves[index];
+    place->leaf = s->leaves[index];
+    if (index > 0 && index < s->count) {
+        uint64_t left = s->prefixes[index - 1], right = s->prefixes[index];
+        place->is_guessed = true;
+        place->share = (double)(prefix - left) / (double)(right - left);
+    }
     return true;
 }

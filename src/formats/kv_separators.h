@@ -17,19 +17,28 @@ struct shf_kv_separators {
     uint32_t count; /* of prefixes; leaves has one more */
     uint32_t skip;  /* bytes that all separators begin with, at most SHF_KV_SHARED_BYTES */
     uint8_t shared[SHF_KV_SHARED_BYTES];
-    uint64_t bytes;   /* allocated */
+    uint64_t bytes;     /* allocated */
+    uint64_t *prefixes; /* the eight bytes after the shared ones, big-endian, short keys filled up with zeros; ascending */
     uint32_t *leaves; /* page numbers, left to right */
-    uint64_t prefixes[]; /* the eight bytes after the shared ones, big-endian, short keys filled up with zeros; ascending */
 };
 
 /*
- * Allocates; *out is the caller's to shf_free. *out NULL with SHF_OK: they would not help (a tree without interior pages,
+ * Allocates; *out is the caller's to free. *out NULL with SHF_OK: they would not help (a tree without interior pages,
  * keys that are not told apart by eight bytes, more than max_bytes) or could not be trusted (order, types, depth).
  * SHF_E_NO_MEMORY.
  */
 shf_status shf_kv_separators_build(const struct shf_kv *kv, uint64_t max_bytes, struct shf_kv_separators **out);
+void shf_kv_separators_free(struct shf_kv_separators *separators); /* NULL is fine */
+
+/* Where a key must be, if it is anywhere. */
+struct shf_kv_place {
+    uint32_t leaf;
+    bool is_guessed;
+    double share; /* is_guessed: of the leaf's rows so many are less, were the keys spread evenly; 0 to 1 */
+};
 
 /* The leaf where the walk for this key would end; false: walk. */
-bool shf_kv_separators_find(const struct shf_kv_separators *separators, const void *key, size_t key_size, uint32_t *leaf);
+bool shf_kv_separators_find(const struct shf_kv_separators *separators, const void *key, size_t key_size,
+                            struct shf_kv_place *place);
 
 #endif

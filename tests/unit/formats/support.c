@@ -171,6 +171,6 @@ shf_status look_up(const struct shf_kv *kv, const void *key, size_t key_size, bo
     assert_int_equal(shf_kv_separators_build(kv, UINT32_MAX, &separators), SHF_OK);
     *found = false;
     shf_status status = get_every_way(kv, separators, key, key_size, found, value, error);
-    shf_free(separators);
+    shf_kv_separators_free(separators);
     return status;
 }

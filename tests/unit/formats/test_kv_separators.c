@@ -66,7 +66,7 @@ static void compare_with_oracle(const struct table *t, const struct shf_kv_separ
             bool there = sqlite3_step(has) == SQLITE_ROW, found = false;
             struct shf_kv_value value;
             struct shf_error *error = NULL;
-            uint32_t leaf;
+            struct shf_kv_place place;
             expect_ok(shf_kv_get(&t->kv, separators, key, size, &found, &value, &error), error);
             assert_int_equal(found, there);
             if (there) {
@@ -74,7 +74,7 @@ static void compare_with_oracle(const struct table *t, const struct shf_kv_separ
                 assert_memory_equal(value.in_place, sqlite3_column_blob(has, 0), value.size);
             }
             asked++;
-            direct += shf_kv_separators_find(separators, key, size, &leaf);
+            direct += shf_kv_separators_find(separators, key, size, &place);
             sqlite3_reset(has);
         }
     }
@@ -103,7 +103,7 @@ static void test_answers(void **state) {
             assert_true(separators->bytes <= t.size / 50); /* pages of 1,024 too */
             if (page_size == 4096) assert_true(separators->bytes <= t.size / 200);
             compare_with_oracle(&t, separators);
-            shf_free(separators);
+            shf_kv_separators_free(separators);
             clear(&t);
         }
     }
@@ -160,7 +160,7 @@ static void test_trees_that_are_not_in_order(void **state) {
     struct shf_kv_separators *separators;
     assert_int_equal(shf_kv_separators_build(&t.kv, UINT32_MAX, &separators), SHF_OK);
     assert_non_null(separators);
-    shf_free(separators);
+    shf_kv_separators_free(separators);
     clear(&t);
 }
 
@@ -180,7 +180,7 @@ static void test_memory_that_ends(void **state) {
         shf_alloc_set_seam(NULL);
         assert_int_equal(status, allowed < 3 ? SHF_E_NO_MEMORY : SHF_OK);
         assert_int_equal(separators != NULL, allowed == 3);
-        shf_free(separators);
+        shf_kv_separators_free(separators);
     }
     clear(&t);
 }
