@@ -150,7 +150,8 @@ void fake_store_remove(struct fake_store *fake, const char *key) {
 }
 
 void fake_store_rewind(struct fake_store *fake) {
-    fake->fail_at = fake->fail_last = fake->stall_at = fake->requests = 0;
+    fake->fail_at = fake->fail_last = fake->stall_at = 0;
+    atomic_store(&fake->requests, 0);
     fake->fail_status = SHF_OK;
     fake->before = NULL;
     fake->asked[0] = '\0';

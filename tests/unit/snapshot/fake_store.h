@@ -2,6 +2,7 @@
 #ifndef TESTS_SNAPSHOT_FAKE_STORE_H
 #define TESTS_SNAPSHOT_FAKE_STORE_H
 
+#include <stdatomic.h>
 #include "io/store.h"
 
 #define FAKE_OBJECTS 64u
@@ -21,7 +22,7 @@ struct fake_store {
     unsigned stall_at; /* the request that is answered only when it is cancelled or its time is over */
     void (*before)(struct fake_store *fake, unsigned number); /* loop thread: before a request is answered */
 
-    unsigned requests;
+    atomic_uint requests;
     char asked[4096]; /* "GET key\n" or "LIST key\n" for each */
 };
 

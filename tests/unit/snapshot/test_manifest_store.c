@@ -81,8 +81,9 @@ static void test_cancel_and_deadline(void **state) {
             shf_cancel_request(&cancel);
         } else {
             shf_manifest_load_start(&run.load);
-            struct timespec soon = {0, 5 * 1000 * 1000};
-            (void)nanosleep(&soon, NULL);
+            const struct timespec soon = {0, 1000 * 1000};
+            for (int waited = 0; atomic_load(&fake->requests) < at && waited < 10000; waited++)
+                (void)nanosleep(&soon, NULL);
             assert_int_equal(run.calls, 0);
             shf_cancel_request(&cancel);
             while (sem_wait(&run.finished)) {
@@ -98,7 +99,7 @@ static void test_cancel_and_deadline(void **state) {
         fake_store_rewind(fake);
         fake->stall_at = at;
         prepare(&run);
-        run.load.deadline_ns = at == 0 ? shf_clock_monotonic_ns() : shf_deadline_after_ms(150);
+        run.load.deadline_ns = at == 0 ? shf_clock_monotonic_ns() : shf_deadline_after_ms(500);
         assert_int_equal(start_and_wait(&run), SHF_E_DEADLINE);
         assert_int_equal(fake->requests, at);
         assert_true(shf_error_retryable(run.load.error));
