@@ -32,7 +32,7 @@ at_end() {
     status=$?
     trap - EXIT
     for child in $children; do
-        kill -TERM -- "$child" 2>/dev/null || continue
+        kill -s TERM -- "$child" 2>/dev/null || continue # -s: dash takes no -- after -TERM
         wait "${child#-}" 2>/dev/null || :
     done
     [ -z "$scratch" ] || rm -rf "$scratch"

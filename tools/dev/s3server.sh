@@ -119,7 +119,7 @@ s3server_start() {
             children="$children $s3server_pid"
             return 0
         fi
-        kill "$s3server_pid" 2>/dev/null || :
+        kill -s TERM "$s3server_pid" 2>/dev/null || :
         wait "$s3server_pid" 2>/dev/null || :
     done
     bad 'the S3 server does not start; the end of what it printed:'
