@@ -99,7 +99,6 @@ static shf_status answer_in_call(struct shf_lookup_op *lookup, const shf_key *ke
 
 static void work(struct shf_task *task) {
     struct shf_lookup_op *lookup = SHF_CONTAINER(task, struct shf_lookup_op, base.task);
-    struct shf_limiter *limiter = &lookup->base.reader->limiter;
     struct shf_error *error = NULL;
     shf_status status = SHF_OK;
     for (size_t i = 0; i < lookup->count && !status; i++) {
@@ -110,7 +109,7 @@ static void work(struct shf_task *task) {
         status = look_up(shard, lookup->key_bytes + key->offset, key->size, &lookup->values[i], &error);
         if (status && lookup->count > 1) shf_error_prefix(&error, "key %zu", i);
     }
-    shf_limiter_done(limiter);
+    shf_limiter_done(&lookup->base.reader->source->limiter, SHF_PLACE_WORK);
     shf_reader_finish(&lookup->base, status, error);
 }
 
@@ -120,8 +119,7 @@ static void shards_ready(struct shf_shard_group *group) {
         shf_reader_finish(&lookup->base, group->status, group->error);
         return;
     }
-    lookup->base.task.run = work;
-    shf_limiter_post(&lookup->base.reader->limiter, &lookup->base.task);
+    shf_reader_work(&lookup->base, work);
 }
 
 static void open_shards(struct shf_task *task) {
@@ -181,7 +179,6 @@ static shf_status list_needed(struct shf_lookup_op *lookup, struct shf_error **e
     lookup->group = (struct shf_shard_group){.runtime = source->runtime,
                                              .shards = lookup->needed,
                                              .count = count,
-                                             .limit = source->max_concurrency,
                                              .deadline_ns = lookup->base.op.deadline_ns,
                                              .cancel = lookup->base.op.cancel,
                                              .done = shards_ready};
@@ -198,8 +195,7 @@ static void go_on_elsewhere(struct shf_lookup_op *lookup, const shf_key *keys, c
     }
     if (!shf_reader_activate(&lookup->base)) return;
     if (lookup->group.count == 0) {
-        lookup->base.task.run = work;
-        shf_limiter_post(&lookup->base.reader->limiter, &lookup->base.task);
+        shf_reader_work(&lookup->base, work);
     } else {
         lookup->base.task.run = open_shards;
         shf_rt_post_loop(lookup->base.reader->runtime, &lookup->base.task);

@@ -85,7 +85,6 @@ static void state_made(struct shf_task *task) {
     load->group = (struct shf_shard_group){.runtime = source->runtime,
                                            .shards = load->fresh->shards,
                                            .count = load->fresh->shard_count,
-                                           .limit = source->max_concurrency,
                                            .deadline_ns = load->base.op.deadline_ns,
                                            .cancel = load->base.op.cancel,
                                            .done = shards_ready};

@@ -8,7 +8,6 @@ shf_status shf_reader_new(struct shf_source *source, struct shf_reader **out) {
     atomic_init(&reader->references, 1);
     reader->runtime = shf_rt_retain(source->runtime);
     reader->source = source;
-    shf_limiter_init(&reader->limiter, source->runtime, source->max_concurrency);
     (void)pthread_mutex_init(&reader->mutex, NULL);
     shf_rt_handle_add(reader->runtime);
     shf_rt_background_begin(reader->runtime); /* the last steps of its operations outlive the caller's handle */
@@ -27,10 +26,7 @@ void shf_reader_drop(struct shf_reader *reader) {
     bool forked = shf_rt_forked(runtime);
     shf_snapshot_drop(reader->snapshot);
     shf_source_release(reader->source);
-    if (!forked) {
-        shf_limiter_fini(&reader->limiter);
-        (void)pthread_mutex_destroy(&reader->mutex);
-    }
+    if (!forked) (void)pthread_mutex_destroy(&reader->mutex);
     shf_free(reader);
     if (!forked) shf_rt_background_end(runtime);
     shf_rt_release(runtime);
@@ -106,6 +102,35 @@ void shf_reader_finish(struct shf_reader_op *op, shf_status status, struct shf_e
     (void)pthread_mutex_unlock(&reader->mutex);
     if (last) shf_reader_announce_idle(reader);
     shf_reader_drop(reader);
+}
+
+static void place_given(struct shf_turn *turn, shf_status status) {
+    struct shf_reader_op *op = SHF_CONTAINER(turn, struct shf_reader_op, turn);
+    if (status) {
+        shf_reader_finish(op, status, NULL);
+    } else {
+        op->task.run = op->work;
+        shf_rt_post_worker(op->op.runtime, &op->task);
+    }
+}
+
+static void wait_for_place(struct shf_task *task) {
+    struct shf_reader_op *op = SHF_CONTAINER(task, struct shf_reader_op, task);
+    op->turn = (struct shf_turn){.wait = {.deadline_ns = op->op.deadline_ns, .cancel = op->op.cancel},
+                                 .place = SHF_PLACE_WORK,
+                                 .begin = place_given};
+    shf_limiter_wait(&op->reader->source->limiter, &op->turn);
+}
+
+void shf_reader_work(struct shf_reader_op *op, void (*work)(struct shf_task *task)) {
+    if (shf_limiter_try(&op->reader->source->limiter)) {
+        op->task.run = work;
+        shf_rt_post_worker(op->op.runtime, &op->task);
+    } else {
+        op->work = work;
+        op->task.run = wait_for_place;
+        shf_rt_post_loop(op->op.runtime, &op->task);
+    }
 }
 
 shf_status shf_reader_serve(struct shf_reader *reader, struct shf_snapshot *snapshot) {

@@ -7,7 +7,6 @@
 #ifndef SHF_READER_READER_H
 #define SHF_READER_READER_H
 
-#include "reader/limiter.h"
 #include "reader/state.h"
 #include "rt/op.h"
 
@@ -21,7 +20,6 @@ struct shf_reader {
     atomic_uint references; /* the caller's, and one an active operation */
     shf_runtime *runtime;   /* retained */
     struct shf_source *source;
-    struct shf_limiter limiter;
     pthread_mutex_t mutex;
     struct {                           /* under mutex */
         struct shf_snapshot *snapshot; /* NULL before the first and after closing */
@@ -46,6 +44,9 @@ struct shf_reader_op {
     struct shf_reader_op *previous, *next;
     bool is_active;
     struct shf_task task;
+    /* while it waits for a place among the reader's shard operations: */
+    struct shf_turn turn;
+    void (*work)(struct shf_task *task);
 };
 
 /* A reader that serves nothing yet; counts as a handle of the runtime until shf_reader_release. The source moves in. */
@@ -64,6 +65,12 @@ bool shf_reader_activate(struct shf_reader_op *op);
 
 /* Finishes an operation; the last one of a closing reader lets the closes complete after it. */
 void shf_reader_finish(struct shf_reader_op *op, shf_status status, struct shf_error *error);
+
+/*
+ * Runs `work` with the operation's task on a worker, once the reader has a place for it, which `work` gives back with
+ * shf_limiter_done; finishes the operation when its time ends before that. Any thread; the operation is active.
+ */
+void shf_reader_work(struct shf_reader_op *op, void (*work)(struct shf_task *task));
 
 /* Serves `snapshot` (moved in) from now on; dropped instead when the reader is closed: SHF_E_CLOSED. */
 shf_status shf_reader_serve(struct shf_reader *reader, struct shf_snapshot *snapshot);

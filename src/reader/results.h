@@ -45,22 +45,14 @@ struct shf_search_result {
     uint64_t rows_scanned;
 };
 
-struct shf_query_plan;
-struct shf_search_unit;
+struct shf_search_run;
 
 struct shf_search_op {
     struct shf_reader_op base;         /* first */
     struct shf_search_result *results; /* query_count */
     size_t query_count;
-    uint64_t charged_bytes; /* to the budget, until the operation is released */
-    /* while it runs: */
-    struct shf_query_plan *plans;
-    struct shf_search_unit *units;
-    size_t unit_count;
-    atomic_size_t units_left;
-    atomic_bool stopped;
-    struct shf_shard_group group;
-    struct shf_shard **needed;
+    atomic_uint_least64_t answer_bytes; /* charged to the budget until the operation is released */
+    struct shf_search_run *run;         /* while it runs */
 };
 
 /* ---- history ---- */

@@ -1,20 +1,24 @@
 /*
- * search and batch_search: arguments are checked and copied inside the call; the scan always runs on the workers.
+ * search and batch_search. The call checks what it must know in order to copy the queries, and copies them; everything
+ * that takes time is done by workers.
+ *
+ *   caller  copy                                          loop    wait for a place, where none is free
+ *   worker  check; shards not open yet?                -> loop    open them -> worker
+ *   worker  like, plan, scan (helped by idle workers), answer
  */
 #include "base/alloc.h"
 #include "reader/search_priv.h"
 
-#include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
-static void free_plan(struct shf_query_plan *plan) {
-    shf_free(plan->shards);
-    shf_free(plan->values);
-    shf_free(plan->like_text);
+static void free_run(struct shf_search_run *run) {
+    if (!run) return;
+    shf_arena_free(&run->arena);
+    (void)pthread_mutex_destroy(&run->mutex);
+    shf_free(run);
 }
 
-static void free_results(struct shf_search_op *search) {
+static void free_search(struct shf_search_op *search) {
     for (size_t q = 0; search->results && q < search->query_count; q++) {
         struct shf_search_result *result = &search->results[q];
         for (uint32_t i = 0; i < result->hit_count; i++) {
@@ -24,222 +28,206 @@ static void free_results(struct shf_search_op *search) {
         shf_free(result->hits);
     }
     shf_free(search->results);
-}
-
-static void free_search(struct shf_search_op *search) {
-    for (size_t q = 0; search->plans && q < search->query_count; q++) free_plan(&search->plans[q]);
-    shf_free(search->plans);
-    shf_search_free_units(search);
-    free_results(search);
-    shf_free(search->needed);
+    free_run(search->run);
     shf_free(search);
 }
 
 static void destroy(struct shf_op *op) {
     struct shf_search_op *search = SHF_CONTAINER(op, struct shf_search_op, base.op);
-    shf_budget_give(shf_rt_budget(op->runtime), search->charged_bytes);
+    shf_budget_give(shf_rt_budget(op->runtime), atomic_load(&search->answer_bytes));
     shf_snapshot_drop(search->base.snapshot);
     free_search(search);
 }
 
-shf_status shf_search_charge(struct shf_search_op *search, uint64_t bytes, const char *what, struct shf_error **error) {
-    struct shf_budget *budget = shf_rt_budget(search->base.op.runtime);
-    if (shf_budget_take(budget, bytes)) {
-        search->charged_bytes += bytes;
-        return SHF_OK;
-    }
-    if (bytes > budget->limit_bytes) {
-        return shf_error_set(error, SHF_E_INVALID,
-                             "%s needs %" PRIu64 " bytes, the memory budget is %" PRIu64
-                             "; ask for a smaller top_k or raise "
-                             "memory_budget_bytes",
-                             what, bytes, budget->limit_bytes);
-    }
-    return shf_error_set(error, SHF_E_NO_MEMORY,
-                         "%s needs %" PRIu64
-                         " bytes, which the memory budget does not have now; release operations and try "
-                         "again",
-                         what, bytes);
+void shf_search_end(struct shf_search_run *run, shf_status status, struct shf_error *error) {
+    struct shf_search_op *search = run->search;
+    search->run = NULL;
+    free_run(run);
+    shf_reader_finish(&search->base, status, error);
 }
 
-/* ---- which shards ---- */
-
-static int compare_u32(const void *a, const void *b) {
-    uint32_t x, y;
-    memcpy(&x, a, sizeof x);
-    memcpy(&y, b, sizeof y);
-    return x < y ? -1 : x > y;
+void shf_search_name_query(const struct shf_search_run *run, uint32_t query, struct shf_error **error) {
+    if (run->plan.query_count > 1) shf_error_prefix(error, "query %u", query);
 }
 
-/* shard ids to indexes of non-empty shards; `seen` has num_dbs marks, `mark` is this query's. */
-static shf_status select_given(const struct shf_snapshot *snapshot, const shf_query *query, struct shf_query_plan *plan,
-                               uint32_t *seen, uint32_t mark, struct shf_error **error) {
-    for (uint32_t i = 0; i < query->shard_count; i++) {
-        uint32_t id = query->shard_ids[i];
-        if (id >= snapshot->manifest->num_dbs) {
-            return shf_error_set(error, SHF_E_INVALID, "shard id %u is out of range: the snapshot has shards 0 to %u",
-                                 id, snapshot->manifest->num_dbs - 1);
-        }
-        if (seen[id] == mark) {
-            return shf_error_set(error, SHF_E_INVALID, "shard id %u is given twice", id);
-        }
-        seen[id] = mark;
-        uint32_t index = snapshot->index_of[id];
-        if (index != SHF_NO_SHARD) plan->shards[plan->shard_count++] = index;
-    }
-    qsort(plan->shards, plan->shard_count, sizeof *plan->shards, compare_u32);
-    return SHF_OK;
-}
+/* ---- copying the queries ---- */
 
-static shf_status select_shards(const struct shf_snapshot *snapshot, const shf_query *query,
-                                struct shf_query_plan *plan, uint32_t *seen, uint32_t mark, struct shf_error **error) {
-    bool all = query->shard_ids == NULL;
-    uint32_t room = all ? snapshot->shard_count : query->shard_count;
-    if (!all && room > snapshot->manifest->num_dbs) {
-        return shf_error_set(error, SHF_E_INVALID, "%u shard ids are given, the snapshot has %u shards", room,
-                             snapshot->manifest->num_dbs);
-    }
-    plan->shards = shf_alloc_array(room, sizeof *plan->shards);
-    if (!plan->shards) return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for %u shard ids", room);
-    shf_status status = SHF_OK;
-    if (all) {
-        for (uint32_t i = 0; i < room; i++) plan->shards[i] = i;
-        plan->shard_count = room;
-    } else {
-        status = select_given(snapshot, query, plan, seen, mark, error);
-    }
-    plan->num_shards_queried = room; /* given ids of empty shards count too */
-    return status;
-}
+struct sizes {
+    size_t shard_ids, likes, text;
+};
 
-/* ---- the query itself ---- */
-
-static shf_status copy_like(const shf_vector_id *like, struct shf_query_plan *plan, struct shf_error **error) {
+static shf_status measure_like(const shf_vector_id *like, struct sizes *sizes, struct shf_error **error) {
     if (like->kind != SHF_ID_INT && like->kind != SHF_ID_TEXT) {
         return shf_error_set(error, SHF_E_INVALID, "`like` has an unknown kind of id: %u", like->kind);
     }
-    plan->is_like = true;
-    plan->like_is_text = like->kind == SHF_ID_TEXT;
-    plan->like_integer = like->int_value;
-    if (!plan->like_is_text) return SHF_OK;
+    sizes->likes++;
+    if (like->kind == SHF_ID_INT) return SHF_OK;
     if (like->text.size && !like->text.data) return shf_error_set(error, SHF_E_INVALID, "`like` has no text");
-    plan->like_text = shf_strndup(like->text.data, like->text.size);
-    plan->like_text_size = like->text.size;
-    return plan->like_text ? SHF_OK : shf_error_set(error, SHF_E_NO_MEMORY, "no memory for the id of `like`");
+    if (!shf_add(sizes->text, like->text.size, &sizes->text) || !shf_add(sizes->text, 1, &sizes->text)) {
+        return shf_error_set(error, SHF_E_INVALID, "`like` has an absurd size");
+    }
+    return SHF_OK;
 }
 
-static shf_status make_plan(const struct shf_snapshot *snapshot, const shf_query *given, struct shf_query_plan *plan,
-                            uint32_t *seen, uint32_t mark, struct shf_error **error) {
-    const struct shf_manifest_vector *vector = &snapshot->manifest->vector;
-    if (given->top_k == 0) return shf_error_set(error, SHF_E_INVALID, "top_k must be at least 1");
-    if (given->num_probes) {
+static shf_status measure(const struct shf_snapshot *snapshot, const shf_query *query, struct sizes *sizes,
+                          struct shf_error **error) {
+    uint32_t dimension = snapshot->manifest->vector.dimension, shards = snapshot->manifest->num_dbs;
+    if (query->top_k == 0) return shf_error_set(error, SHF_E_INVALID, "top_k must be at least 1");
+    if (query->num_probes) {
         return shf_error_set(error, SHF_E_INVALID,
                              "num_probes is for vector-only snapshots; this one searches every shard");
     }
-    if ((given->vector != NULL) == (given->like != NULL)) {
+    if ((query->vector != NULL) == (query->like != NULL)) {
         return shf_error_set(error, SHF_E_INVALID, "a query needs either a vector or the id of a stored one");
     }
-    if (given->vector && given->dimension != vector->dimension) {
+    if (query->vector && query->dimension != dimension) {
         return shf_error_set(error, SHF_E_INVALID, "the query has %u dimensions, the vectors of this snapshot have %u",
-                             given->dimension, vector->dimension);
+                             query->dimension, dimension);
     }
-    plan->top_k = given->top_k;
-    plan->values = shf_alloc_array(vector->dimension, sizeof *plan->values);
-    if (!plan->values) return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for a query vector");
-    shf_status status = select_shards(snapshot, given, plan, seen, mark, error);
-    if (status) return status;
-    if (given->like) return copy_like(given->like, plan, error);
-    return shf_search_query_init(&plan->query, (enum shf_search_metric)vector->metric, given->vector, vector->dimension,
-                                 plan->values, error);
+    if (query->shard_ids && query->shard_count > shards) {
+        return shf_error_set(error, SHF_E_INVALID, "%u shard ids are given, the snapshot has %u shards",
+                             query->shard_count, shards);
+    }
+    sizes->shard_ids += query->shard_ids ? query->shard_count : 0; /* fits: 65,536 queries of as many shards */
+    return query->like ? measure_like(query->like, sizes, error) : SHF_OK;
 }
 
-static shf_status make_plans(struct shf_search_op *search, const shf_query *queries, struct shf_error **error) {
+static void copy_like(const shf_vector_id *like, uint32_t query, struct shf_search_like *copy, char **text) {
+    *copy = (struct shf_search_like){.query = query, .is_text = like->kind == SHF_ID_TEXT, .integer = like->int_value};
+    if (!copy->is_text) return;
+    if (like->text.size) memcpy(*text, like->text.data, like->text.size);
+    (*text)[like->text.size] = '\0';
+    copy->text = *text;
+    copy->text_size = like->text.size;
+    *text += like->text.size + 1;
+}
+
+static shf_status copy_queries(struct shf_search_run *run, const shf_query *queries, const struct sizes *sizes,
+                               struct shf_error **error) {
+    struct shf_plan *plan = &run->plan;
+    size_t dimension = plan->dimension, vectors = plan->query_count - sizes->likes;
+    float *vector = shf_arena_alloc(&run->arena, vectors, dimension * sizeof *vector);
+    uint32_t *ids = shf_arena_alloc(&run->arena, sizes->shard_ids, sizeof *ids);
+    char *text = shf_arena_alloc(&run->arena, sizes->text, 1);
+    run->likes = shf_arena_alloc(&run->arena, sizes->likes, sizeof *run->likes);
+    plan->queries = shf_arena_alloc(&run->arena, plan->query_count, sizeof *plan->queries);
+    if (!vector || !ids || !text || !run->likes || !plan->queries) {
+        return shf_arena_refuse(&run->arena, "the copy of the queries", error);
+    }
+    run->shard_ids = ids;
+    for (uint32_t q = 0; q < plan->query_count; q++) {
+        const shf_query *query = &queries[q];
+        plan->queries[q] = (struct shf_plan_query){.top_k = query->top_k};
+        if (query->vector) {
+            plan->queries[q].vector = memcpy(vector, query->vector, dimension * sizeof *vector);
+            vector += dimension;
+        } else {
+            copy_like(query->like, q, &run->likes[run->like_count++], &text);
+        }
+        if (!query->shard_ids) continue;
+        plan->queries[q].shards = ids;
+        plan->queries[q].shard_count = query->shard_count;
+        if (query->shard_count) memcpy(ids, query->shard_ids, query->shard_count * sizeof *ids);
+        ids += query->shard_count;
+    }
+    return SHF_OK;
+}
+
+static struct shf_plan_shard shard_at(const void *context, uint32_t index) {
+    const struct shf_snapshot *snapshot = context;
+    const struct shf_shard *shard = snapshot->shards[index];
+    return (struct shf_plan_shard){&shard->rows, shard->id};
+}
+
+static shf_status take_in(struct shf_search_op *search, const shf_query *queries, struct shf_error **error) {
     const struct shf_snapshot *snapshot = search->base.snapshot;
+    struct shf_search_run *run = search->run;
+    struct shf_budget *budget = shf_rt_budget(search->base.op.runtime);
+    struct sizes sizes = {0};
+    uint64_t results = search->query_count * sizeof *search->results;
+    run->search = search;
     if (snapshot->kind != SHF_KIND_UNIFIED) {
         return shf_error_set(error, SHF_E_INVALID, "%s is a key-value snapshot: it has no vectors to search",
                              snapshot->manifest_ref);
     }
-    uint32_t *seen = shf_alloc_zero(snapshot->manifest->num_dbs, sizeof *seen);
-    if (!seen) return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for %zu queries", search->query_count);
-    shf_status status = SHF_OK;
-    for (size_t q = 0; q < search->query_count && !status; q++) {
-        status = make_plan(snapshot, &queries[q], &search->plans[q], seen, (uint32_t)q + 1, error);
-        if (status && search->query_count > 1) shf_error_prefix(error, "query %zu", q);
+    const struct shf_manifest_vector *vector = &snapshot->manifest->vector;
+    if (!shf_budget_take(budget, results)) return shf_budget_refuse(budget, results, "the answer", error);
+    atomic_store(&search->answer_bytes, results);
+    run->arena.budget = budget;
+    run->plan = (struct shf_plan){.arena = &run->arena,
+                                  .shards = {snapshot, snapshot->shard_count, shard_at},
+                                  .query_count = (uint32_t)search->query_count,
+                                  .dimension = vector->dimension,
+                                  .metric = (enum shf_search_metric)vector->metric,
+                                  .threads = shf_rt_worker_count(search->base.op.runtime),
+                                  .cancel = search->base.op.cancel};
+    for (uint32_t q = 0; q < run->plan.query_count; q++) {
+        shf_status status = measure(snapshot, &queries[q], &sizes, error);
+        if (!status) continue;
+        shf_search_name_query(run, q, error);
+        return status;
     }
-    shf_free(seen);
-    return status;
+    return copy_queries(run, queries, &sizes, error);
 }
 
-/* ---- shards that are not open yet ---- */
+/* ---- the steps ---- */
 
-static void resolve_task(struct shf_task *task) {
-    struct shf_search_op *search = SHF_CONTAINER(task, struct shf_search_op, base.task);
+/* All shards are open. */
+static void go_on(struct shf_search_run *run) {
+    struct shf_search_op *search = run->search;
     struct shf_error *error = NULL;
-    shf_status status = shf_search_resolve_like(search, &error);
-    if (status) {
-        shf_reader_finish(&search->base, status, error);
-    } else {
-        shf_search_fan_out(search);
+    bool more = true;
+    shf_status status = shf_search_resolve_like(run, &error);
+    if (!status) status = shf_plan_begin(&run->plan, &error);
+    while (!status && more) {
+        status = shf_op_check(&search->base.op, &error);
+        if (!status) status = shf_plan_next(&run->plan, &more, &error);
     }
+    if (!status) {
+        shf_search_scan_all(run);
+        return;
+    }
+    shf_limiter_done(&search->base.reader->source->limiter, SHF_PLACE_WORK);
+    shf_search_end(run, status, error);
 }
 
-static bool has_like(const struct shf_search_op *search) {
-    for (size_t q = 0; q < search->query_count; q++) {
-        if (search->plans[q].is_like) return true;
-    }
-    return false;
-}
-
-static void run(struct shf_search_op *search) {
-    if (has_like(search)) {
-        search->base.task.run = resolve_task;
-        shf_rt_post_worker(search->base.reader->runtime, &search->base.task);
-    } else {
-        shf_search_fan_out(search);
-    }
-}
+static void scan_task(struct shf_task *task) { go_on(SHF_CONTAINER(task, struct shf_search_op, base.task)->run); }
 
 static void shards_ready(struct shf_shard_group *group) {
-    struct shf_search_op *search = SHF_CONTAINER(group, struct shf_search_op, group);
+    struct shf_search_run *run = SHF_CONTAINER(group, struct shf_search_run, group);
     if (group->status) {
-        shf_reader_finish(&search->base, group->status, group->error);
+        shf_search_end(run, group->status, group->error);
     } else {
-        run(search);
+        shf_reader_work(&run->search->base, scan_task);
     }
 }
 
 static void open_shards(struct shf_task *task) {
+    shf_shard_group_start(&SHF_CONTAINER(task, struct shf_search_op, base.task)->run->group);
+}
+
+static void check_task(struct shf_task *task) {
     struct shf_search_op *search = SHF_CONTAINER(task, struct shf_search_op, base.task);
-    shf_shard_group_start(&search->group);
-}
-
-static bool is_selected(const struct shf_search_op *search, uint32_t index) {
-    for (size_t q = 0; q < search->query_count; q++) {
-        const struct shf_query_plan *plan = &search->plans[q];
-        if (plan->is_like) return true; /* the id may be in any shard */
-        if (bsearch(&index, plan->shards, plan->shard_count, sizeof index, compare_u32)) return true;
-    }
-    return false;
-}
-
-static shf_status list_needed(struct shf_search_op *search, struct shf_error **error) {
-    const struct shf_snapshot *snapshot = search->base.snapshot;
+    struct shf_search_run *run = search->run;
     struct shf_source *source = search->base.reader->source;
-    uint32_t count = 0;
-    search->needed = shf_alloc_zero(snapshot->shard_count, sizeof(struct shf_shard *));
-    if (!search->needed) return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for %u shards", snapshot->shard_count);
-    for (uint32_t i = 0; i < snapshot->shard_count; i++) {
-        if (shf_shard_is_ready(snapshot->shards[i]) || !is_selected(search, i)) continue;
-        search->needed[count++] = snapshot->shards[i];
+    struct shf_error *error = NULL;
+    shf_status status = shf_search_check(run, &error);
+    if (!status && run->group.count == 0) {
+        go_on(run);
+        return;
     }
-    search->group = (struct shf_shard_group){.runtime = source->runtime,
-                                             .shards = search->needed,
-                                             .count = count,
-                                             .limit = source->max_concurrency,
-                                             .deadline_ns = search->base.op.deadline_ns,
-                                             .cancel = search->base.op.cancel,
-                                             .done = shards_ready};
-    return SHF_OK;
+    shf_limiter_done(&source->limiter, SHF_PLACE_WORK);
+    if (status) {
+        shf_search_end(run, status, error);
+        return;
+    }
+    run->group.runtime = source->runtime;
+    run->group.shards = run->needed;
+    run->group.deadline_ns = search->base.op.deadline_ns;
+    run->group.cancel = search->base.op.cancel;
+    run->group.done = shards_ready;
+    search->base.task.run = open_shards;
+    shf_rt_post_loop(source->runtime, &search->base.task);
 }
 
 shf_status shf_reader_search(struct shf_reader *reader, enum shf_op_kind kind, const shf_query *queries, size_t count,
@@ -247,28 +235,24 @@ shf_status shf_reader_search(struct shf_reader *reader, enum shf_op_kind kind, c
     struct shf_search_op *search = shf_alloc_zero(1, sizeof *search);
     if (!search) return SHF_E_NO_MEMORY;
     search->query_count = count;
-    search->plans = shf_alloc_zero(count, sizeof *search->plans);
     search->results = shf_alloc_zero(count, sizeof *search->results);
+    search->run = shf_alloc_zero(1, sizeof *search->run);
     shf_status status = SHF_E_NO_MEMORY;
-    if (search->plans && search->results) status = shf_reader_enter(reader, &search->base, kind, submission, destroy);
+    if (search->run) (void)pthread_mutex_init(&search->run->mutex, NULL);
+    if (search->results && search->run) {
+        status = shf_reader_enter(reader, &search->base, kind, submission, destroy);
+    }
     if (status) {
         free_search(search);
         return status;
     }
     if (id) *id = search->base.op.id;
     struct shf_error *error = NULL;
-    status = make_plans(search, queries, &error);
-    if (!status) status = list_needed(search, &error);
+    status = take_in(search, queries, &error);
     if (status) {
-        shf_reader_finish(&search->base, status, error);
-        return SHF_OK;
-    }
-    if (!shf_reader_activate(&search->base)) return SHF_OK;
-    if (search->group.count == 0) {
-        run(search);
-    } else {
-        search->base.task.run = open_shards;
-        shf_rt_post_loop(reader->runtime, &search->base.task);
+        shf_search_end(search->run, status, error);
+    } else if (shf_reader_activate(&search->base)) {
+        shf_reader_work(&search->base, check_task);
     }
     return SHF_OK;
 }

@@ -11,14 +11,16 @@ static const float *find_row(const struct shf_shard *shard, int64_t rowid) {
     return NULL;
 }
 
-static shf_status find_vector(const struct shf_snapshot *snapshot, const struct shf_query_plan *plan,
+static shf_status find_vector(const struct shf_search_op *search, const struct shf_search_like *like,
                               const float **vector, struct shf_error **error) {
+    const struct shf_snapshot *snapshot = search->base.snapshot;
     for (uint32_t i = 0; i < snapshot->shard_count; i++) {
         const struct shf_shard *shard = snapshot->shards[i];
         bool found;
         int64_t rowid;
-        shf_status status = shf_vec0_find_id(&shard->vec, plan->like_is_text ? plan->like_text : NULL,
-                                             plan->like_text_size, plan->like_integer, &found, &rowid, error);
+        shf_status status = shf_op_check(&search->base.op, error); /* each shard's table of ids is read whole */
+        if (status) return status;
+        status = shf_vec0_find_id(&shard->vec, like->text, like->text_size, like->integer, &found, &rowid, error);
         if (status) {
             shf_error_prefix(error, "%s", shard->object_url);
             return status;
@@ -29,27 +31,22 @@ static shf_status find_vector(const struct shf_snapshot *snapshot, const struct 
             return SHF_OK;
         }
     }
-    if (plan->like_is_text) {
-        return shf_error_set(error, SHF_E_INVALID, "no stored vector has the id \"%s\"", plan->like_text);
+    if (like->is_text) {
+        return shf_error_set(error, SHF_E_INVALID, "no stored vector has the id \"%s\"", like->text);
     }
-    return shf_error_set(error, SHF_E_INVALID, "no stored vector has the id %" PRId64, plan->like_integer);
+    return shf_error_set(error, SHF_E_INVALID, "no stored vector has the id %" PRId64, like->integer);
 }
 
-shf_status shf_search_resolve_like(struct shf_search_op *search, struct shf_error **error) {
-    const struct shf_snapshot *snapshot = search->base.snapshot;
-    const struct shf_manifest_vector *meta = &snapshot->manifest->vector;
-    for (size_t q = 0; q < search->query_count; q++) {
-        struct shf_query_plan *plan = &search->plans[q];
-        const float *vector = NULL;
-        if (!plan->is_like) continue;
-        shf_status status = shf_op_check(&search->base.op, error);
-        if (!status) status = find_vector(snapshot, plan, &vector, error);
+shf_status shf_search_resolve_like(struct shf_search_run *run, struct shf_error **error) {
+    for (uint32_t i = 0; i < run->like_count; i++) {
+        const struct shf_search_like *like = &run->likes[i];
+        struct shf_plan_query *query = &run->plan.queries[like->query];
+        shf_status status = find_vector(run->search, like, &query->vector, error);
         if (!status) {
-            status = shf_search_query_init(&plan->query, (enum shf_search_metric)meta->metric, vector, meta->dimension,
-                                           plan->values, error);
+            status = shf_search_query_check(run->plan.metric, query->vector, run->plan.dimension, &query->norm, error);
         }
         if (status) {
-            if (search->query_count > 1) shf_error_prefix(error, "query %zu", q);
+            shf_search_name_query(run, like->query, error);
             return status;
         }
     }

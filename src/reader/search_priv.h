@@ -1,33 +1,62 @@
-/* Between the steps of a search: search.c (arguments), search_run.c (scan and merge), search_like.c (stored vectors). */
+/*
+ * A search while it runs, and its steps: search.c (copying the queries, opening shards), search_check.c (what is wrong
+ * with them, which shards), search_like.c (stored vectors), search_run.c (scanning), search_hits.c (the answer).
+ */
 #ifndef SHF_READER_SEARCH_PRIV_H
 #define SHF_READER_SEARCH_PRIV_H
 
 #include "reader/results.h"
+#include "search/plan.h"
 
-/* One query, copied and checked. */
-struct shf_query_plan {
-    uint32_t top_k;
-    uint32_t *shards; /* indexes into the state's shards, ascending */
-    uint32_t shard_count;
-    uint32_t num_shards_queried;
-    double *values; /* the query vector in float64 */
-    struct shf_search_query query;
-    bool is_like; /* values come from the stored vector of this id */
-    bool like_is_text;
-    int64_t like_integer;
-    char *like_text;
-    size_t like_text_size;
+/* A query that names a stored vector. */
+struct shf_search_like {
+    uint32_t query;
+    bool is_text;
+    int64_t integer;
+    const char *text; /* NUL-terminated */
+    size_t text_size;
 };
 
-/* Finds the stored vectors of `like` queries. Worker. */
-shf_status shf_search_resolve_like(struct shf_search_op *search, struct shf_error **error);
+struct shf_search_run {
+    struct shf_search_op *search;
+    struct shf_arena arena; /* the copied queries, the plan, the runners */
+    struct shf_plan plan;
+    uint32_t *shard_ids; /* of all queries; after the check, indexes into the state's shards */
+    struct shf_search_like *likes;
+    uint32_t like_count;
 
-/* Any thread, all shards open: splits the work over the workers. Finishes the operation in the end. */
-void shf_search_fan_out(struct shf_search_op *search);
+    struct shf_shard **needed; /* that are not open yet */
+    struct shf_shard_group group;
 
-void shf_search_free_units(struct shf_search_op *search);
+    struct shf_search_runner *runners; /* runner_count; the first one brings in the others */
+    uint32_t runner_count, runners_started;
+    atomic_uint runners_left;
+    atomic_uint_least64_t next_unit;
+    atomic_bool stopped;
+    pthread_mutex_t mutex;
+    struct { /* under mutex; so are the heaps of the plan's groups */
+        shf_status status;
+        struct shf_error *error;
+    };
+};
 
-/* Charges bytes to the budget until the operation is released. */
-shf_status shf_search_charge(struct shf_search_op *search, uint64_t bytes, const char *what, struct shf_error **error);
+/* Worker. Whether the queries are in order, which shards they ask for, and which of those must be opened. */
+shf_status shf_search_check(struct shf_search_run *run, struct shf_error **error);
+
+/* Worker. Finds the stored vectors of `like` queries. */
+shf_status shf_search_resolve_like(struct shf_search_run *run, struct shf_error **error);
+
+/* Worker with a place, all shards open. Scans, with the help of idle workers; ends the run, and gives the place back. */
+void shf_search_scan_all(struct shf_search_run *run);
+
+/* Worker. Sorts the heaps of a complete group and fetches ids and payloads of the hits. */
+shf_status shf_search_answer(struct shf_search_op *search, const struct shf_plan *plan, struct shf_plan_group *group,
+                             struct shf_error **error);
+
+/* Frees the run and finishes the operation. */
+void shf_search_end(struct shf_search_run *run, shf_status status, struct shf_error *error);
+
+/* "query N: " before the message, in a batch. */
+void shf_search_name_query(const struct shf_search_run *run, uint32_t query, struct shf_error **error);
 
 #endif

@@ -1,6 +1,7 @@
 /*
  * Opening a shard, a chain of steps on two kinds of thread:
  *
+ *   loop    wait for a place among the reader's shard operations
  *   loop    HEAD of shard.db: size, ETag (or inode and time)          -> identity
  *   worker  in place (file://), or found in the cache: map and parse  -> ready
  *   loop    else GET with If-Match, streamed into a temporary
@@ -23,6 +24,8 @@
 struct shf_shard_opening {
     struct shf_shard *shard; /* retained */
     struct shf_cancel cancel;
+    struct shf_turn turn; /* among the reader's shard operations */
+    bool has_place;
     struct shf_store_request request;
     struct shf_task worker, loop;
     struct shf_cache_key identity;
@@ -79,6 +82,7 @@ static void finish(struct shf_task *task) {
     struct shf_shard *shard = opening->shard;
     shf_runtime *runtime = shard->source->runtime;
     shard->opening = NULL;
+    if (opening->has_place) shf_limiter_done(&shard->source->limiter, SHF_PLACE_OPENING);
     if (opening->status) close_files(shard);
     atomic_store_explicit(&shard->state, opening->status ? SHF_SHARD_IDLE : SHF_SHARD_READY, memory_order_release);
     (void)begin_again(opening);
@@ -355,6 +359,16 @@ static void ask_again(struct shf_task *task) {
     ask_head(opening);
 }
 
+static void turn_came(struct shf_turn *turn, shf_status status) {
+    struct shf_shard_opening *opening = SHF_CONTAINER(turn, struct shf_shard_opening, turn);
+    opening->has_place = status == SHF_OK;
+    if (opening->has_place) {
+        ask_head(opening);
+    } else {
+        finish_soon(opening, check_cancelled(opening));
+    }
+}
+
 static shf_status begin_opening(struct shf_shard *shard, struct shf_error **error) {
     struct shf_shard_opening *opening = shf_alloc_zero(1, sizeof *opening);
     if (!opening) return shf_error_set(error, SHF_E_NO_MEMORY, "no memory to open shard %u", shard->id);
@@ -363,7 +377,10 @@ static shf_status begin_opening(struct shf_shard *shard, struct shf_error **erro
     shard->opening = opening;
     atomic_store_explicit(&shard->state, SHF_SHARD_OPENING, memory_order_relaxed);
     shf_rt_background_begin(shard->source->runtime);
-    ask_head(opening);
+    opening->turn = (struct shf_turn){.wait = {.deadline_ns = SHF_DEADLINE_NONE, .cancel = &opening->cancel},
+                                      .place = SHF_PLACE_OPENING,
+                                      .begin = turn_came};
+    shf_limiter_wait(&shard->source->limiter, &opening->turn);
     return SHF_OK;
 }
 

@@ -31,8 +31,9 @@ static void leave_all(struct shf_shard_group *group) {
 }
 
 static void advance(struct shf_shard_group *group) {
+    const uint32_t limit = group->count ? group->shards[0]->source->max_concurrency : 0;
     group->starting = true; /* members that are done at once come back through member_done: do not nest */
-    while (!group->status && group->next < group->count && group->pending < group->limit) {
+    while (!group->status && group->next < group->count && group->pending < limit) {
         uint32_t index = group->next++;
         struct shf_group_member *member = &group->members[index];
         member->group = group;

@@ -1,4 +1,7 @@
-/* Waiting for several shards at once, a bounded number being opened at a time. Loop thread only. */
+/*
+ * Waiting for several shards at once. No more wait than the reader may open anyhow (max_concurrency), so that a snapshot of
+ * many shards does not hold memory for all its openings. Loop thread only.
+ */
 #ifndef SHF_READER_SHARD_GROUP_H
 #define SHF_READER_SHARD_GROUP_H
 
@@ -9,7 +12,6 @@ struct shf_shard_group {
     shf_runtime *runtime;
     struct shf_shard **shards; /* borrowed */
     uint32_t count;
-    uint32_t limit; /* waits at a time */
     int64_t deadline_ns;
     const struct shf_cancel *cancel;
     void (*done)(struct shf_shard_group *group); /* once; may free the group */

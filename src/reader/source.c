@@ -11,7 +11,7 @@
 #define DEFAULT_AUTO_PER_SHARD (UINT64_C(16) << 20)
 #define DEFAULT_AUTO_TOTAL (UINT64_C(2) << 30)
 #define CONCURRENCY_A_WORKER 4u
-#define LEAST_CONCURRENCY 8u
+#define LEAST_CONCURRENCY 16u
 
 static void free_s3(shf_s3_options *s3) {
     const char *strings[] = {s3->endpoint_url,  s3->region,  s3->access_key_id, s3->secret_access_key,
@@ -93,6 +93,7 @@ shf_status shf_source_new(shf_runtime *runtime, const shf_reader_options *option
     source->runtime = shf_rt_retain(runtime);
     (void)pthread_mutex_init(&source->cache_mutex, NULL);
     copy_numbers(source, &read);
+    shf_limiter_init(&source->limiter, runtime, source->max_concurrency);
     status = SHF_E_NO_MEMORY;
     if (!(source->url = shf_strdup(read.url))) goto done;
     if (read.local_root && !(source->local_root = shf_strdup(read.local_root))) goto done;
@@ -137,6 +138,7 @@ void shf_source_release(struct shf_source *source) {
     if (source->store) shf_store_release(source->store);
     if (source->cache) shf_disk_cache_release(source->cache);
     (void)pthread_mutex_destroy(&source->cache_mutex);
+    shf_limiter_fini(&source->limiter);
     free_s3(&source->s3);
     shf_free(source->url);
     shf_free(source->local_root);

@@ -7,6 +7,7 @@
 
 #include "io/disk_cache.h"
 #include "io/store.h"
+#include "reader/limiter.h"
 #include "shardyfusion/reader.h"
 #include "snapshot/location.h"
 
@@ -37,6 +38,7 @@ struct shf_source {
     struct shf_location *allowed;
     struct shf_store **allowed_stores; /* one each */
 
+    struct shf_limiter limiter;
     pthread_mutex_t cache_mutex;
     struct shf_disk_cache *cache; /* under cache_mutex; opened at the first need */
 };

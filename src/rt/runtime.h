@@ -28,6 +28,8 @@ uv_loop_t *shf_rt_loop(shf_runtime *runtime); /* loop thread only */
 const struct shf_log *shf_rt_log(const shf_runtime *runtime);
 struct shf_budget *shf_rt_budget(shf_runtime *runtime);
 uint32_t shf_rt_worker_count(const shf_runtime *runtime);
+/* At this moment: > 0 so many workers have nothing to do, < 0 so many tasks wait for one. Any thread. */
+int64_t shf_rt_idle_workers(shf_runtime *runtime);
 /* True in a child of fork(): the handle must only be freed. */
 bool shf_rt_forked(const shf_runtime *runtime);
 

@@ -14,7 +14,7 @@ struct shf_task_queue {
     pthread_mutex_t mutex;
     pthread_cond_t condition;
     struct shf_task *head, *tail;
-    uint32_t sleepers;
+    uint32_t sleepers, length;
     bool closed;
 };
 void shf_task_queue_init(struct shf_task_queue *queue);

@@ -20,6 +20,7 @@ bool shf_task_queue_push(struct shf_task_queue *queue, struct shf_task *task) {
         queue->tail->next = task;
     }
     queue->tail = task;
+    queue->length++;
     bool wake = queue->sleepers > 0;
     (void)pthread_mutex_unlock(&queue->mutex);
     if (wake) (void)pthread_cond_signal(&queue->condition);
@@ -31,6 +32,7 @@ struct shf_task *shf_task_queue_take_all(struct shf_task_queue *queue) {
     struct shf_task *tasks = queue->head;
     queue->head = NULL;
     queue->tail = NULL;
+    queue->length = 0;
     (void)pthread_mutex_unlock(&queue->mutex);
     return tasks;
 }
@@ -43,10 +45,21 @@ struct shf_task *shf_task_queue_wait(struct shf_task_queue *queue) {
         queue->sleepers--;
     }
     struct shf_task *task = queue->head;
-    if (task) queue->head = task->next;
+    if (task) {
+        queue->head = task->next;
+        queue->length--;
+    }
     if (!queue->head) queue->tail = NULL;
     (void)pthread_mutex_unlock(&queue->mutex);
     return task;
+}
+
+int64_t shf_rt_idle_workers(shf_runtime *runtime) {
+    struct shf_task_queue *queue = &runtime->worker_queue;
+    (void)pthread_mutex_lock(&queue->mutex);
+    int64_t idle = (int64_t)queue->sleepers - (int64_t)queue->length;
+    (void)pthread_mutex_unlock(&queue->mutex);
+    return idle;
 }
 
 void shf_task_queue_close(struct shf_task_queue *queue) {

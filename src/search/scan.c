@@ -24,25 +24,35 @@ void shf_search_norms(const float *vectors, uint64_t rows, uint32_t dimension, d
     for (uint64_t r = 0; r < rows; r++) norms[r] = sqrt(squared_norm(vectors + r * dimension, dimension));
 }
 
-shf_status shf_search_query_init(struct shf_search_query *query, enum shf_search_metric metric, const float *vector,
-                                 uint32_t dimension, double *values, struct shf_error **error) {
+shf_status shf_search_query_check(enum shf_search_metric metric, const float *vector, uint32_t dimension, double *norm,
+                                  struct shf_error **error) {
     if (dimension == 0 || dimension > SHF_LIMIT_DIMENSION) {
         return shf_error_set(error, SHF_E_INVALID, "a query of %u dimensions; 1 to %u are possible", dimension,
                              SHF_LIMIT_DIMENSION);
     }
-    for (uint32_t i = 0; i < dimension; i++) {
-        if (!isfinite(vector[i])) {
-            return shf_error_set(error, SHF_E_INVALID, "value %u of the query vector is %s; every value must be finite",
-                                 i, isnan(vector[i]) ? "NaN" : "infinite");
-        }
-        values[i] = (double)vector[i];
-    }
-    double norm = sqrt(squared_norm(vector, dimension));
-    if (metric == SHF_SEARCH_COSINE && norm == 0) {
+    *norm = sqrt(squared_norm(vector, dimension));
+    if (metric == SHF_SEARCH_COSINE && *norm == 0) {
         return shf_error_set(error, SHF_E_INVALID, "the query vector is zero, and a zero vector has no cosine distance");
     }
+    if (isfinite(*norm)) return SHF_OK; /* squares of float32 do not overflow in float64: every value is finite */
+    uint32_t i = 0;
+    while (isfinite(vector[i])) i++;
+    return shf_error_set(error, SHF_E_INVALID, "value %u of the query vector is %s; every value must be finite", i,
+                         isnan(vector[i]) ? "NaN" : "infinite");
+}
+
+void shf_search_query_fill(struct shf_search_query *query, enum shf_search_metric metric, const float *vector,
+                           uint32_t dimension, double norm, double *values) {
+    for (uint32_t i = 0; i < dimension; i++) values[i] = (double)vector[i];
     *query = (struct shf_search_query){metric, dimension, norm, values};
-    return SHF_OK;
+}
+
+shf_status shf_search_query_init(struct shf_search_query *query, enum shf_search_metric metric, const float *vector,
+                                 uint32_t dimension, double *values, struct shf_error **error) {
+    double norm;
+    shf_status status = shf_search_query_check(metric, vector, dimension, &norm, error);
+    if (!status) shf_search_query_fill(query, metric, vector, dimension, norm, values);
+    return status;
 }
 
 /* The reported distances of a block, in place of the kernel's sums. Plain loops, which compilers make vectors of. */
@@ -73,7 +83,8 @@ static void take_block(uint32_t shard, uint64_t first, size_t count, const doubl
 }
 
 static void scan_block(const struct shf_vector_rows *rows, uint32_t shard, uint64_t first, size_t count,
-                       const struct shf_search_query *queries, size_t query_count, struct shf_topk *topks) {
+                       const struct shf_search_query *queries, const uint32_t *which, size_t query_count,
+                       struct shf_topk *topks) {
     const struct shf_kernel *kernel = shf_kernel_current();
     const float *vectors = rows->vectors + first * rows->dimension;
     const double *norms = rows->norms ? rows->norms + first : NULL;
@@ -81,12 +92,16 @@ static void scan_block(const struct shf_vector_rows *rows, uint32_t shard, uint6
     for (size_t q = 0; q < query_count; q += SHF_KERNEL_QUERIES) {
         uint32_t together = query_count - q < SHF_KERNEL_QUERIES ? (uint32_t)(query_count - q) : SHF_KERNEL_QUERIES;
         const double *values[SHF_KERNEL_QUERIES];
-        for (uint32_t i = 0; i < together; i++) values[i] = queries[q + i].values;
-        shf_kernel_function *function = queries[q].metric == SHF_SEARCH_L2 ? kernel->squared : kernel->dot;
+        size_t at[SHF_KERNEL_QUERIES] = {0};
+        for (uint32_t i = 0; i < together; i++) {
+            at[i] = which ? which[q + i] : q + i;
+            values[i] = queries[at[i]].values;
+        }
+        shf_kernel_function *function = queries[at[0]].metric == SHF_SEARCH_L2 ? kernel->squared : kernel->dot;
         function(vectors, count, rows->dimension, values, together, sums);
         for (uint32_t i = 0; i < together; i++) {
-            finish_scores(&queries[q + i], norms, count, sums + i * count);
-            take_block(shard, first, count, sums + i * count, &topks[q + i]);
+            finish_scores(&queries[at[i]], norms, count, sums + i * count);
+            take_block(shard, first, count, sums + i * count, &topks[at[i]]);
         }
     }
 }
@@ -98,13 +113,13 @@ static size_t block_rows(uint32_t dimension) {
 }
 
 bool shf_search_scan(const struct shf_vector_rows *rows, uint32_t shard, uint64_t first, uint64_t count,
-                     const struct shf_search_query *queries, size_t query_count, struct shf_topk *topks,
-                     const struct shf_cancel *cancel) {
+                     const struct shf_search_query *queries, const uint32_t *which, size_t query_count,
+                     struct shf_topk *topks, const struct shf_cancel *cancel) {
     size_t most = block_rows(rows->dimension);
     for (uint64_t end = first + count; first < end;) {
         if (shf_cancel_requested(cancel)) return false;
         size_t size = end - first < most ? (size_t)(end - first) : most;
-        scan_block(rows, shard, first, size, queries, query_count, topks);
+        scan_block(rows, shard, first, size, queries, which, query_count, topks);
         first += size;
     }
     return true;

@@ -44,7 +44,7 @@ void shf_search_norms(const float *vectors, uint64_t rows, uint32_t dimension, d
 
 /*
  * A query made ready: widened to float64, with its norm. values: `dimension` doubles that the caller provides and keeps;
- * at a multiple of 64 bytes (shf_alloc_aligned) batches take up to a quarter less time.
+ * at a multiple of 64 bytes (shf_arena_alloc) batches take up to a quarter less time.
  */
 struct shf_search_query {
     enum shf_search_metric metric;
@@ -52,7 +52,13 @@ struct shf_search_query {
     double norm;
     const double *values;
 };
-/* SHF_E_INVALID for NaN, infinity, or a zero query under cosine. */
+/* SHF_E_INVALID for NaN, infinity, or a zero vector under cosine; else the norm. */
+shf_status shf_search_query_check(enum shf_search_metric metric, const float *vector, uint32_t dimension, double *norm,
+                                  struct shf_error **error);
+/* Makes a query of a vector that was checked. */
+void shf_search_query_fill(struct shf_search_query *query, enum shf_search_metric metric, const float *vector,
+                           uint32_t dimension, double norm, double *values);
+/* Both. */
 shf_status shf_search_query_init(struct shf_search_query *query, enum shf_search_metric metric, const float *vector,
                                  uint32_t dimension, double *values, struct shf_error **error);
 
@@ -77,12 +83,13 @@ void shf_topk_sort(struct shf_topk *topk);
 
 /*
  * Scans rows [first, first + count) for `query_count` queries of one metric and dimension, pushing into topks[q].
+ * `which` (NULL = all of them in order) names the queries: the places in `queries` and `topks` of those that take part.
  * Rows are taken in blocks that stay in cache while all queries pass over them. `cancel` may be NULL; it is looked at
  * before every block and makes the scan return false: what the heaps hold is of no use then.
  */
 struct shf_cancel;
 bool shf_search_scan(const struct shf_vector_rows *rows, uint32_t shard, uint64_t first, uint64_t count,
-                     const struct shf_search_query *queries, size_t query_count, struct shf_topk *topks,
-                     const struct shf_cancel *cancel);
+                     const struct shf_search_query *queries, const uint32_t *which, size_t query_count,
+                     struct shf_topk *topks, const struct shf_cancel *cancel);
 
 #endif

@@ -141,7 +141,7 @@ static void check_kernel(void **state, const char *name) {
         assert_int_equal(
             shf_search_query_init(&queries[q], SHF_SEARCH_COSINE, demo->wanted[q], DIMENSION, values[q], NULL), SHF_OK);
     }
-    assert_true(shf_search_scan(&rows, 0, 0, ROWS, queries, QUERIES, topks, NULL));
+    assert_true(shf_search_scan(&rows, 0, 0, ROWS, queries, NULL, QUERIES, topks, NULL));
     for (size_t q = 0; q < QUERIES; q++) {
         shf_topk_sort(&topks[q]);
         check_answer(demo, q, hits[q]);

@@ -65,7 +65,7 @@ static void test_distances(void **state) {
         struct shf_topk topk;
         shf_topk_init(&topk, storage, 5);
         assert_int_equal(shf_search_query_init(&query, cases[i].metric, vector, 2, values, NULL), SHF_OK);
-        assert_true(shf_search_scan(&set, 9, 0, 5, &query, 1, &topk, NULL));
+        assert_true(shf_search_scan(&set, 9, 0, 5, &query, NULL, 1, &topk, NULL));
         assert_int_equal(topk.count, 5);
         for (size_t j = 0; j < 5; j++) {
             double wanted = cases[i].wanted[storage[j].position];
@@ -93,7 +93,7 @@ static void test_cosine_is_never_negative(void **state) {
         struct shf_topk topk;
         shf_topk_init(&topk, storage, 1);
         assert_int_equal(shf_search_query_init(&query, SHF_SEARCH_COSINE, vector, 3, values, NULL), SHF_OK);
-        assert_true(shf_search_scan(&set, 0, 0, 1, &query, 1, &topk, NULL));
+        assert_true(shf_search_scan(&set, 0, 0, 1, &query, NULL, 1, &topk, NULL));
         for (size_t i = 0; i < 3; i++) dot += (double)row[i] * (double)vector[i];
         clamped += 1 - dot / (norm * query.norm) < 0;
         assert_true(storage[0].score >= 0 && storage[0].score < 1e-15 && !signbit(storage[0].score));
@@ -121,7 +121,7 @@ static void test_huge_and_tiny_values(void **state) {
     for (size_t i = 0; i < 3; i++) {
         shf_topk_init(&topk, storage, 3);
         assert_int_equal(shf_search_query_init(&query, cases[i].metric, vector, 2, values, NULL), SHF_OK);
-        assert_true(shf_search_scan(&set, 0, 0, 3, &query, 1, &topk, NULL));
+        assert_true(shf_search_scan(&set, 0, 0, 3, &query, NULL, 1, &topk, NULL));
         shf_topk_sort(&topk);
         for (size_t j = 0; j < 3; j++) {
             assert_int_equal(storage[j].position, j);
@@ -141,10 +141,10 @@ static void test_finite_rows_displace_the_others(void **state) {
     struct shf_topk topk;
     assert_int_equal(shf_search_query_init(&query, SHF_SEARCH_DOT, vector, 1, values, NULL), SHF_OK);
     shf_topk_init(&topk, storage, 1);
-    assert_true(shf_search_scan(&set, 0, 2, 3, &query, 1, &topk, NULL)); /* -infinity is there first */
+    assert_true(shf_search_scan(&set, 0, 2, 3, &query, NULL, 1, &topk, NULL)); /* -infinity is there first */
     assert_true(storage[0].position == 3 && storage[0].score == -6);
     shf_topk_init(&topk, storage, 2);
-    assert_true(shf_search_scan(&set, 0, 0, 5, &query, 1, &topk, NULL));
+    assert_true(shf_search_scan(&set, 0, 0, 5, &query, NULL, 1, &topk, NULL));
     shf_topk_sort(&topk);
     assert_true(storage[0].position == 3 && storage[1].position == 2 && storage[1].score == -INFINITY);
 }
@@ -228,15 +228,15 @@ static void check_scan(enum shf_search_metric metric) {
         shf_topk_init(&topks[q], together[q], KEEP);
         shf_topk_init(&parts[q], pieces[q], KEEP);
     }
-    assert_true(shf_search_scan(&data->rows, 4, 0, ROWS, data->queries, QUERIES, topks, NULL));
+    assert_true(shf_search_scan(&data->rows, 4, 0, ROWS, data->queries, NULL, QUERIES, topks, NULL));
     for (uint64_t end = ROWS, step = 1; end > 0; step = step * 3 % 257 + 1) { /* backwards: later pieces win ties */
         uint64_t count = end < step ? end : step;
         end -= count;
-        assert_true(shf_search_scan(&data->rows, 4, end, count, data->queries, QUERIES, parts, NULL));
+        assert_true(shf_search_scan(&data->rows, 4, end, count, data->queries, NULL, QUERIES, parts, NULL));
     }
     for (size_t q = 0; q < QUERIES; q++) {
         shf_topk_init(&whole, all, ROWS);
-        assert_true(shf_search_scan(&data->rows, 4, 0, ROWS, &data->queries[q], 1, &whole, NULL));
+        assert_true(shf_search_scan(&data->rows, 4, 0, ROWS, &data->queries[q], NULL, 1, &whole, NULL));
         shf_topk_sort(&whole);
         shf_topk_sort(&topks[q]);
         shf_topk_sort(&parts[q]);
@@ -280,10 +280,10 @@ static void test_merge_across_shards(void **state) {
     shf_topk_init(&merged, best, KEEP);
     for (uint32_t shard = SHARDS; shard-- > 0;) { /* the same rows in each, so that every distance is a tie */
         shf_topk_init(&part, storage, KEEP);
-        assert_true(shf_search_scan(&data->rows, shard, 0, ROWS, data->queries, 1, &part, NULL));
+        assert_true(shf_search_scan(&data->rows, shard, 0, ROWS, data->queries, NULL, 1, &part, NULL));
         for (uint32_t i = 0; i < part.count; i++) shf_topk_push(&merged, &part.entries[i]);
         shf_topk_init(&whole, one, ROWS);
-        assert_true(shf_search_scan(&data->rows, shard, 0, ROWS, data->queries, 1, &whole, NULL));
+        assert_true(shf_search_scan(&data->rows, shard, 0, ROWS, data->queries, NULL, 1, &whole, NULL));
         memcpy(all + count, one, sizeof one);
         count += ROWS;
     }
@@ -309,14 +309,14 @@ static void test_kernels_and_batches_agree(void **state) {
     assert_true(shf_search_kernel_force("scalar"));
     for (size_t q = 0; q < QUERIES; q++) {
         shf_topk_init(&topks[q], first[q], KEEP);
-        assert_true(shf_search_scan(&data->rows, 1, 0, ROWS, &data->queries[q], 1, &topks[q], NULL));
+        assert_true(shf_search_scan(&data->rows, 1, 0, ROWS, &data->queries[q], NULL, 1, &topks[q], NULL));
         shf_topk_sort(&topks[q]);
     }
     for (size_t k = 0; k < 3; k++) {
         if (!shf_search_kernel_force(names[k])) continue;
         for (size_t together = 1; together <= QUERIES; together++) {
             for (size_t q = 0; q < together; q++) shf_topk_init(&topks[q], again[q], KEEP);
-            assert_true(shf_search_scan(&data->rows, 1, 0, ROWS, data->queries, together, topks, NULL));
+            assert_true(shf_search_scan(&data->rows, 1, 0, ROWS, data->queries, NULL, together, topks, NULL));
             for (size_t q = 0; q < together; q++) {
                 shf_topk_sort(&topks[q]);
                 assert_memory_equal(again[q], first[q], sizeof first[q]);
@@ -341,7 +341,7 @@ static void test_wide_rows(void **state) {
     struct shf_topk topk;
     shf_topk_init(&topk, storage, MANY);
     assert_int_equal(shf_search_query_init(&query, SHF_SEARCH_L2, vectors, WIDE, values, NULL), SHF_OK);
-    assert_true(shf_search_scan(&set, 0, 0, MANY, &query, 1, &topk, NULL));
+    assert_true(shf_search_scan(&set, 0, 0, MANY, &query, NULL, 1, &topk, NULL));
     shf_topk_sort(&topk);
     for (size_t i = 0; i < MANY; i++) {
         assert_true(storage[i].score == (double)i);
@@ -357,10 +357,10 @@ static void test_nothing_to_scan_and_nothing_to_keep(void **state) {
     struct shf_candidate storage[1];
     struct shf_topk topk;
     shf_topk_init(&topk, storage, 1);
-    assert_true(shf_search_scan(&data->rows, 0, ROWS, 0, data->queries, 1, &topk, NULL));
+    assert_true(shf_search_scan(&data->rows, 0, ROWS, 0, data->queries, NULL, 1, &topk, NULL));
     assert_int_equal(topk.count, 0);
     shf_topk_init(&topk, NULL, 0);
-    assert_true(shf_search_scan(&data->rows, 0, 0, ROWS, data->queries, 1, &topk, NULL));
+    assert_true(shf_search_scan(&data->rows, 0, 0, ROWS, data->queries, NULL, 1, &topk, NULL));
     shf_topk_sort(&topk);
     assert_int_equal(topk.count, 0);
     free(data);
@@ -374,9 +374,9 @@ static void test_cancelled_scans_stop(void **state) {
     struct shf_cancel cancel;
     shf_cancel_init(&cancel);
     shf_topk_init(&topk, storage, 1);
-    assert_true(shf_search_scan(&data->rows, 0, 0, ROWS, data->queries, 1, &topk, &cancel));
+    assert_true(shf_search_scan(&data->rows, 0, 0, ROWS, data->queries, NULL, 1, &topk, &cancel));
     shf_cancel_request(&cancel);
-    assert_false(shf_search_scan(&data->rows, 0, 0, ROWS, data->queries, 1, &topk, &cancel));
+    assert_false(shf_search_scan(&data->rows, 0, 0, ROWS, data->queries, NULL, 1, &topk, &cancel));
     free(data);
 }
 

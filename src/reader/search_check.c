@@ -1,0 +1,85 @@
+/* What a worker checks before the scan: the vectors, and which shards each query asks for. */
+#include "reader/search_priv.h"
+
+#include <stdlib.h>
+
+#define QUERIES_BETWEEN_LOOKS 64u /* at token and clock */
+
+static int compare_u32(const void *a, const void *b) {
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Shard ids, checked, to indexes of the non-empty ones among them, in place. */
+static shf_status select_shards(const struct shf_snapshot *snapshot, uint32_t *ids, struct shf_plan_query *query,
+                                struct shf_error **error) {
+    uint32_t count = 0, num_dbs = snapshot->manifest->num_dbs;
+    for (uint32_t i = 0; i < query->shard_count; i++) {
+        if (ids[i] < num_dbs) continue;
+        return shf_error_set(error, SHF_E_INVALID, "shard id %u is out of range: the snapshot has shards 0 to %u",
+                             ids[i], num_dbs - 1);
+    }
+    qsort(ids, query->shard_count, sizeof *ids, compare_u32);
+    for (uint32_t i = 0; i < query->shard_count; i++) {
+        if (i && ids[i] == ids[i - 1]) {
+            return shf_error_set(error, SHF_E_INVALID, "shard id %u is given twice", ids[i]);
+        }
+    }
+    for (uint32_t i = 0; i < query->shard_count; i++) {
+        uint32_t index = snapshot->index_of[ids[i]];
+        if (index != SHF_NO_SHARD) ids[count++] = index;
+    }
+    query->shard_count = count;
+    return SHF_OK;
+}
+
+/* Those that somebody asks for and that are not open; an id that `like` names may be in any shard. */
+static shf_status list_needed(struct shf_search_run *run, bool all, struct shf_error **error) {
+    const struct shf_snapshot *snapshot = run->search->base.snapshot;
+    const struct shf_plan *plan = &run->plan;
+    bool any_closed = false;
+    for (uint32_t i = 0; i < snapshot->shard_count; i++) {
+        any_closed = any_closed || !shf_shard_is_ready(snapshot->shards[i]);
+    }
+    if (!any_closed) return SHF_OK;
+    bool *wanted = shf_arena_zero(&run->arena, snapshot->shard_count, sizeof *wanted);
+    run->needed = shf_arena_alloc(&run->arena, snapshot->shard_count, sizeof(struct shf_shard *));
+    if (!wanted || !run->needed) return shf_arena_refuse(&run->arena, "the list of shards", error);
+    for (uint32_t q = 0; q < plan->query_count && !all; q++) {
+        const struct shf_plan_query *query = &plan->queries[q];
+        for (uint32_t i = 0; i < query->shard_count; i++) wanted[query->shards[i]] = true;
+    }
+    for (uint32_t i = 0; i < snapshot->shard_count; i++) {
+        struct shf_shard *shard = snapshot->shards[i];
+        if ((all || wanted[i]) && !shf_shard_is_ready(shard)) run->needed[run->group.count++] = shard;
+    }
+    return SHF_OK;
+}
+
+static shf_status check_query(struct shf_search_run *run, uint32_t q, uint32_t *ids, struct shf_error **error) {
+    const struct shf_snapshot *snapshot = run->search->base.snapshot;
+    struct shf_plan_query *query = &run->plan.queries[q];
+    run->search->results[q].num_shards_queried = query->shards ? query->shard_count : snapshot->shard_count;
+    shf_status status = query->shards ? select_shards(snapshot, ids, query, error) : SHF_OK;
+    if (status || !query->vector) return status;
+    return shf_search_query_check(run->plan.metric, query->vector, run->plan.dimension, &query->norm, error);
+}
+
+shf_status shf_search_check(struct shf_search_run *run, struct shf_error **error) {
+    uint32_t *ids = run->shard_ids;
+    bool all = run->like_count > 0;
+    for (uint32_t q = 0; q < run->plan.query_count; q++) {
+        const struct shf_plan_query *query = &run->plan.queries[q];
+        uint32_t given = query->shard_count;
+        shf_status status = q % QUERIES_BETWEEN_LOOKS ? SHF_OK : shf_op_check(&run->search->base.op, error);
+        if (status) return status;
+        all = all || !query->shards;
+        status = check_query(run, q, ids, error);
+        if (status) {
+            shf_search_name_query(run, q, error);
+            return status;
+        }
+        ids += given;
+    }
+    return list_needed(run, all, error);
+}
