@@ -7,11 +7,8 @@
 
 static void timer_fired(uv_timer_t *timer) { shf_wait_sweep(timer->data); }
 
-static void arm_timer(shf_runtime *runtime) {
-    int64_t nearest = SHF_DEADLINE_NONE;
-    for (const struct shf_wait *w = runtime->waits; w; w = w->next) {
-        if (w->deadline_ns < nearest) nearest = w->deadline_ns;
-    }
+static void arm_timer(shf_runtime *runtime, int64_t nearest) {
+    runtime->wait_timer_ns = nearest;
     if (nearest == SHF_DEADLINE_NONE) {
         (void)uv_timer_stop(&runtime->wait_timer);
         return;
@@ -27,7 +24,9 @@ void shf_wait_begin(shf_runtime *runtime, struct shf_wait *wait) {
     wait->next = runtime->waits;
     if (wait->next) wait->next->previous = wait;
     runtime->waits = wait;
-    if (wait->deadline_ns != SHF_DEADLINE_NONE) arm_timer(runtime);
+    /* Many may wait at once: only a deadline before all others is worth a look at the timer. */
+    bool is_armed = runtime->wait_timer_ns && runtime->wait_timer_ns <= wait->deadline_ns;
+    if (wait->deadline_ns != SHF_DEADLINE_NONE && !is_armed) arm_timer(runtime, wait->deadline_ns);
     if (shf_cancel_requested(wait->cancel)) shf_rt_sweep(runtime);
 }
 
@@ -58,5 +57,9 @@ void shf_wait_sweep(shf_runtime *runtime) {
             break;
         }
     }
-    arm_timer(runtime);
+    int64_t nearest = SHF_DEADLINE_NONE;
+    for (const struct shf_wait *w = runtime->waits; w; w = w->next) {
+        if (w->deadline_ns < nearest) nearest = w->deadline_ns;
+    }
+    arm_timer(runtime, nearest);
 }

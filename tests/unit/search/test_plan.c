@@ -78,6 +78,20 @@ static void plan_all(struct set *set, uint32_t threads) {
     while (more) assert_int_equal(shf_plan_next(&set->plan, &more, NULL), SHF_OK);
 }
 
+/* Units of 64 rows, so that small shards have several. */
+static void cut_finely(struct shf_plan *plan) {
+    plan->unit_count = 0;
+    for (uint32_t g = 0; g < plan->group_count; g++) {
+        struct shf_plan_group *group = &plan->groups[g];
+        group->terms_a_unit = group->unit_count = 0;
+        for (uint32_t p = 0; p < group->part_count; p++) {
+            group->unit_count += shf_plan_units_of(plan, group, &group->parts[p]);
+        }
+        group->units_left = group->unit_count;
+        plan->unit_count += group->unit_count;
+    }
+}
+
 static struct set *make_set(uint32_t kind, uint32_t query_count) {
     struct set *set = calloc(1, sizeof *set);
     shf_budget_init(&set->budget, NO_LIMIT);
@@ -147,6 +161,7 @@ static void test_random_batches(void **state) {
     (void)state;
     for (uint32_t round = 0; round < 120; round++) {
         struct set *set = make_set(round % 4, 1 + next_random(round % 5 ? 12 : MOST_QUERIES));
+        if (round % 3) cut_finely(&set->plan);
         run(set);
         free_set(set);
     }
