@@ -128,7 +128,7 @@ SHF_API shf_status shf_get(shf_reader *reader, const shf_key *key, const shf_rou
 
 /*
  * Looks `count` keys up (0 to 1,048,576) in one snapshot; duplicates allowed, answers in the order given. One bad key
- * fails the whole operation; the message says which. Errors as for shf_get. Up to 64 keys of open shards are answered
+ * fails the whole operation; the message says which. Errors as for shf_get. Up to 128 keys of open shards are answered
  * before the call returns, more by a worker.
  */
 SHF_API shf_status shf_multi_get(shf_reader *reader, const shf_key *keys, size_t count,

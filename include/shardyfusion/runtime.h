@@ -146,10 +146,10 @@ SHF_API shf_status shf_cancel(shf_runtime *runtime, shf_op_id id);
 
 /* Any kind of operation has these; the results are with the call that makes them, in reader.h. */
 SHF_API void *shf_op_tag(const shf_op *op);              /* call->tag; NULL from a synchronous form */
-SHF_API shf_op_id shf_op_get_id(const shf_op *op);       /* as the call gave it */
+SHF_API shf_op_id shf_op_get_id(const shf_op *op);       /* 0 = a synchronous form that was answered within its call */
 SHF_API shf_status shf_op_status(const shf_op *op);      /* SHF_OK or the code of its error */
 SHF_API const shf_error *shf_op_error(const shf_op *op); /* NULL on success; owned by the operation */
-SHF_API int64_t shf_op_latency_ns(const shf_op *op);     /* from acceptance to completion */
+SHF_API int64_t shf_op_latency_ns(const shf_op *op); /* from acceptance to completion; 0 = answered within its call */
 
 /* Frees the operation, its results and its error, and a reader that was opened and not taken. Any thread, once. */
 SHF_API void shf_op_release(shf_op *op);

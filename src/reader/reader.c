@@ -43,8 +43,7 @@ void shf_reader_release(struct shf_reader *reader) {
 
 /* ---- operations come and go ---- */
 
-shf_status shf_reader_enter(struct shf_reader *reader, struct shf_reader_op *op, enum shf_op_kind kind,
-                            const struct shf_submission *submission, void (*destroy)(struct shf_op *op)) {
+shf_status shf_reader_pin_for(struct shf_reader *reader, struct shf_reader_op *op) {
     if (shf_rt_forked(reader->runtime)) return SHF_E_FORKED;
     bool closed;
     struct shf_snapshot *snapshot = shf_reader_pin(reader, &closed);
@@ -52,15 +51,19 @@ shf_status shf_reader_enter(struct shf_reader *reader, struct shf_reader_op *op,
         shf_snapshot_drop(snapshot);
         return SHF_E_CLOSED;
     }
-    shf_status status = shf_op_begin(&op->op, reader->runtime, kind, submission, reader->source->timeout_ms, destroy);
-    if (status) {
-        shf_snapshot_drop(snapshot);
-        return status;
-    }
     op->reader = reader;
     op->snapshot = snapshot;
     op->is_active = false;
     return SHF_OK;
+}
+
+shf_status shf_reader_enter(struct shf_reader *reader, struct shf_reader_op *op, enum shf_op_kind kind,
+                            const struct shf_submission *submission, void (*destroy)(struct shf_op *op)) {
+    shf_status status = shf_reader_pin_for(reader, op);
+    if (status) return status;
+    status = shf_op_begin(&op->op, reader->runtime, kind, submission, reader->source->timeout_ms, destroy);
+    if (status) shf_snapshot_drop(op->snapshot);
+    return status;
 }
 
 bool shf_reader_activate(struct shf_reader_op *op) {

@@ -14,16 +14,14 @@ struct shf_lookup_value {
     bool owns_buf;       /* a copied value; else the shard's mapping, which the pinned state keeps */
 };
 
+struct shf_lookup_detour;
+
 struct shf_lookup_op {
     struct shf_reader_op base;       /* first */
     struct shf_lookup_value *values; /* count; &one for a single key */
     size_t count;
     struct shf_lookup_value one;
-    /* while it waits for shards or a worker: */
-    struct shf_pending_key *pending;
-    uint8_t *key_bytes;
-    struct shf_shard_group group;
-    struct shf_shard **needed;
+    struct shf_lookup_detour *detour; /* what a lookup needs that was not answered in its call; else NULL */
 };
 
 /* ---- search, batch_search ---- */

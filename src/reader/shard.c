@@ -16,6 +16,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "reader/shard_separators.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -54,6 +55,7 @@ static void close_files(struct shf_shard *shard) {
 
 void shf_shard_release(struct shf_shard *shard) {
     if (!shard || atomic_fetch_sub_explicit(&shard->references, 1, memory_order_acq_rel) != 1) return;
+    shf_shard_free_separators(shard);
     close_files(shard);
     shf_free(shard->directory_key);
     shf_free(shard->object_key);

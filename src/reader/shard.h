@@ -37,6 +37,12 @@ struct shf_shard {
     struct shf_vector_rows rows;
     const int64_t *rowids;
 
+    struct { /* shard_separators.h */
+        _Atomic(struct shf_kv_separators *) separators;
+        atomic_uint lookups;
+        struct shf_task separators_task;
+    };
+
     struct shf_shard_opening *opening; /* loop thread only */
 };
 

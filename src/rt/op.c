@@ -28,7 +28,6 @@ static bool slot_take(struct shf_op_table *table, uint32_t *out) {
         if (atomic_compare_exchange_weak_explicit(&table->free_head, &head, tagged, memory_order_acquire,
                                                   memory_order_acquire)) {
             *out = link - 1;
-            atomic_fetch_add_explicit(&table->used, 1, memory_order_relaxed);
             return true;
         }
     }
@@ -42,46 +41,87 @@ static void slot_give(struct shf_op_table *table, uint32_t slot) {
         tagged = ((head >> 32) + 1) << 32 | (slot + 1);
     } while (!atomic_compare_exchange_weak_explicit(&table->free_head, &head, tagged, memory_order_release,
                                                     memory_order_relaxed));
-    atomic_fetch_sub_explicit(&table->used, 1, memory_order_relaxed);
 }
 
 /* ---- life of an operation ---- */
+
+/* Everything but a slot and the clock. */
+static void set_up(struct shf_op *op, shf_runtime *runtime, enum shf_op_kind kind,
+                   const struct shf_submission *submission, void (*destroy)(struct shf_op *op)) {
+    op->runtime = runtime;
+    op->kind = kind;
+    op->slot = SHF_OP_NO_SLOT;
+    op->id = 0;
+    op->cq = submission->cq;
+    op->waiter = submission->waiter;
+    op->tag = submission->tag;
+    op->cancel = NULL;
+    op->deadline_ns = SHF_DEADLINE_NONE;
+    op->accepted_ns = op->finished_ns = 0;
+    op->status = SHF_OK;
+    op->error = NULL;
+    op->next = NULL;
+    op->destroy = destroy;
+    atomic_fetch_add_explicit(&shf_rt_op_table(runtime)->used, 1, memory_order_relaxed);
+}
+
+/* A slot, and a place in the queue. */
+static shf_status take_places(struct shf_op_table *table, const struct shf_submission *submission, uint32_t *slot) {
+    if (submission->cq && !shf_cq_reserve(submission->cq)) return SHF_E_BUSY;
+    if (slot_take(table, slot)) return SHF_OK;
+    if (submission->cq) shf_cq_unreserve(submission->cq);
+    return SHF_E_BUSY;
+}
+
+static void enter_slot(struct shf_op *op, struct shf_op_table *table, uint32_t index) {
+    struct shf_op_slot *slot = &table->slots[index];
+    slot->generation++;
+    shf_cancel_arm(&slot->cancel, slot->generation);
+    atomic_store_explicit(&slot->cq, op->cq, memory_order_relaxed);
+    op->slot = index;
+    op->id = (uint64_t)slot->generation << 32 | index;
+    op->cancel = &slot->cancel;
+}
 
 shf_status shf_op_begin(struct shf_op *op, shf_runtime *runtime, enum shf_op_kind kind,
                         const struct shf_submission *submission, int64_t default_timeout_ms,
                         void (*destroy)(struct shf_op *op)) {
     struct shf_op_table *table = shf_rt_op_table(runtime);
-    uint32_t index;
-    if (submission->cq && !shf_cq_reserve(submission->cq)) return SHF_E_BUSY;
-    if (!slot_take(table, &index)) {
-        if (submission->cq) shf_cq_unreserve(submission->cq);
-        return SHF_E_BUSY;
-    }
-    struct shf_op_slot *slot = &table->slots[index];
-    slot->generation++;
-    shf_cancel_arm(&slot->cancel, slot->generation);
-    atomic_store_explicit(&slot->cq, submission->cq, memory_order_relaxed);
-    op->runtime = runtime;
-    op->kind = kind;
-    op->slot = index;
-    op->id = (uint64_t)slot->generation << 32 | index;
-    op->cq = submission->cq;
-    op->waiter = submission->waiter;
-    op->tag = submission->tag;
-    op->cancel = &slot->cancel;
+    uint32_t slot;
+    shf_status status = take_places(table, submission, &slot);
+    if (status) return status;
+    set_up(op, runtime, kind, submission, destroy);
+    enter_slot(op, table, slot);
     op->accepted_ns = shf_clock_monotonic_ns();
     int64_t timeout_ms = submission->timeout_ms ? submission->timeout_ms : default_timeout_ms;
     int64_t span;
-    op->deadline_ns = SHF_DEADLINE_NONE;
     if (timeout_ms >= 0 && !__builtin_mul_overflow(timeout_ms, (int64_t)1000000, &span) &&
         __builtin_add_overflow(op->accepted_ns, span, &op->deadline_ns)) {
         op->deadline_ns = SHF_DEADLINE_NONE;
     }
-    op->status = SHF_OK;
-    op->error = NULL;
-    op->next = NULL;
-    op->destroy = destroy;
-    shf_rt_handle_add(runtime);
+    return SHF_OK;
+}
+
+shf_status shf_op_answer(struct shf_op *op, shf_runtime *runtime, enum shf_op_kind kind,
+                         const struct shf_submission *submission, shf_status status, struct shf_error *error,
+                         void (*destroy)(struct shf_op *op), shf_op_id *id) {
+    struct shf_op_table *table = shf_rt_op_table(runtime);
+    uint32_t slot = SHF_OP_NO_SLOT;
+    if (submission->cq) {
+        shf_status busy = take_places(table, submission, &slot);
+        if (busy) return busy;
+    }
+    set_up(op, runtime, kind, submission, destroy);
+    op->status = status;
+    op->error = error;
+    if (status && !error) (void)shf_error_set(&op->error, status, "%s", shf_status_text(status));
+    if (!op->cq) {
+        op->waiter->answered = op;
+        return SHF_OK;
+    }
+    enter_slot(op, table, slot);
+    if (id) *id = op->id;
+    shf_cq_push(op->cq, op);
     return SHF_OK;
 }
 
@@ -103,6 +143,7 @@ void shf_op_finish(struct shf_op *op, shf_status status, struct shf_error *error
 }
 
 struct shf_op *shf_op_wait(struct shf_op_waiter *waiter) {
+    if (waiter->answered) return waiter->answered;
     (void)pthread_mutex_lock(&waiter->mutex);
     while (!waiter->finished) (void)pthread_cond_wait(&waiter->condition, &waiter->mutex);
     (void)pthread_mutex_unlock(&waiter->mutex);
@@ -126,8 +167,9 @@ void shf_op_release(struct shf_op *op) {
     shf_error_free(op->error);
     op->destroy(op);
     if (forked) return; /* the table is a copy of the parent's, possibly caught in the middle of a change */
-    slot_give(shf_rt_op_table(runtime), slot);
-    shf_rt_handle_drop(runtime);
+    struct shf_op_table *table = shf_rt_op_table(runtime);
+    if (slot != SHF_OP_NO_SLOT) slot_give(table, slot);
+    atomic_fetch_sub_explicit(&table->used, 1, memory_order_release);
 }
 
 shf_status shf_cancel(shf_runtime *runtime, shf_op_id id) {

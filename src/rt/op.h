@@ -27,10 +27,11 @@ enum shf_op_kind {
 struct shf_op_waiter {
     pthread_mutex_t mutex;
     pthread_cond_t condition;
-    struct shf_op *finished;
+    struct shf_op *finished; /* under mutex */
+    struct shf_op *answered; /* by the waiting thread itself, before it waits */
 };
 #define SHF_OP_WAITER_INIT                                                                                             \
-    { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, NULL }
+    { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, NULL, NULL }
 
 /* Where a completion goes: a queue, or a waiting thread. */
 struct shf_submission {
@@ -64,6 +65,15 @@ shf_status shf_op_begin(struct shf_op *op, shf_runtime *runtime, enum shf_op_kin
                         const struct shf_submission *submission, int64_t default_timeout_ms,
                         void (*destroy)(struct shf_op *op));
 
+/*
+ * Accepts and delivers an operation that its own call has answered, without a look at the clock. One that a thread waits
+ * for takes no slot: it has no id (0), and nobody could cancel it. `error` moves to the op. Errors as of shf_op_begin; the
+ * op is not begun then, and keeps nothing. id may be NULL.
+ */
+shf_status shf_op_answer(struct shf_op *op, shf_runtime *runtime, enum shf_op_kind kind,
+                         const struct shf_submission *submission, shf_status status, struct shf_error *error,
+                         void (*destroy)(struct shf_op *op), shf_op_id *id);
+
 /* Delivers it. `error` moves to the op (NULL: made from the status). Nothing may touch the op afterwards. */
 void shf_op_finish(struct shf_op *op, shf_status status, struct shf_error *error);
 
@@ -85,8 +95,9 @@ struct shf_op_table {
     struct shf_op_slot *slots;
     uint32_t count;
     atomic_uint_least64_t free_head; /* tag * 2^32 + index + 1 */
-    atomic_uint used;
+    atomic_uint used;                /* operations accepted and not yet released, those without a slot too */
 };
+#define SHF_OP_NO_SLOT UINT32_MAX
 bool shf_op_table_init(struct shf_op_table *table, uint32_t count);
 struct shf_op_table *shf_rt_op_table(shf_runtime *runtime);
 

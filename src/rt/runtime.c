@@ -244,7 +244,7 @@ shf_status shf_runtime_free(shf_runtime *runtime) {
         free_memory(runtime, true); /* the threads are the parent's; locks may be held by nobody that lives here */
         return SHF_OK;
     }
-    if (atomic_load(&runtime->handles) != 0) return SHF_E_BUSY;
+    if (atomic_load(&runtime->handles) != 0 || atomic_load(&runtime->ops.used) != 0) return SHF_E_BUSY;
     join_threads(runtime);
     (void)uv_loop_close(&runtime->loop);
     free_memory(runtime, false);

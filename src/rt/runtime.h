@@ -76,7 +76,7 @@ void shf_rt_release(shf_runtime *runtime);
 void shf_rt_background_begin(shf_runtime *runtime);
 void shf_rt_background_end(shf_runtime *runtime);
 
-/* Public handles (readers, queues, snapshots, operations) that make shf_runtime_free answer SHF_E_BUSY. */
+/* Public handles (readers, queues, snapshots; operations count themselves) that make shf_runtime_free answer SHF_E_BUSY. */
 void shf_rt_handle_add(shf_runtime *runtime);
 void shf_rt_handle_drop(shf_runtime *runtime);
 

@@ -1,0 +1,179 @@
+/* Lookups that were not answered in their call: shards are opened first, the keys are looked up on a worker, in blocks. */
+#include "reader/lookup_priv.h"
+
+#include "base/alloc.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+struct pending_key {
+    uint32_t shard;      /* id */
+    size_t offset, size; /* of the stored key in key_bytes */
+};
+
+struct shf_lookup_detour {
+    struct pending_key *keys;
+    uint8_t *key_bytes;
+    struct shf_shard **needed; /* shards that are not open yet */
+    struct shf_shard_group group;
+    struct shf_lookup_op *lookup;
+    uint64_t charged_bytes; /* to the budget, with the values' array, until the operation is released */
+};
+
+void shf_lookup_detour_free(struct shf_lookup_op *lookup) {
+    struct shf_lookup_detour *detour = lookup->detour;
+    shf_budget_give(shf_rt_budget(lookup->base.op.runtime), detour->charged_bytes); /* the reader may be gone */
+    shf_free(detour->keys);
+    shf_free(detour->key_bytes);
+    shf_free(detour->needed);
+    shf_free(detour);
+}
+
+/* ---- on a worker ---- */
+
+static shf_status look_up_block(struct shf_lookup_op *lookup, size_t first, size_t count, struct shf_error **error) {
+    struct shf_lookup_detour *detour = lookup->detour;
+    struct shf_wanted_key wanted[SHF_LOOKUP_BLOCK];
+    shf_status status = shf_op_check(&lookup->base.op, error);
+    if (status) return status;
+    for (size_t i = 0; i < count; i++) {
+        const struct pending_key *key = &detour->keys[first + i];
+        wanted[i] = (struct shf_wanted_key){shf_snapshot_shard_of(lookup->base.snapshot, key->shard),
+                                            detour->key_bytes + key->offset, key->size};
+    }
+    return shf_lookup_block(lookup, first, wanted, count, error);
+}
+
+static void work(struct shf_task *task) {
+    struct shf_lookup_op *lookup = SHF_CONTAINER(task, struct shf_lookup_op, base.task);
+    struct shf_error *error = NULL;
+    shf_status status = SHF_OK;
+    for (size_t first = 0; first < lookup->count && !status; first += SHF_LOOKUP_BLOCK) {
+        size_t left = lookup->count - first;
+        status = look_up_block(lookup, first, left < SHF_LOOKUP_BLOCK ? left : SHF_LOOKUP_BLOCK, &error);
+    }
+    shf_limiter_done(&lookup->base.reader->source->limiter, SHF_PLACE_WORK);
+    shf_reader_finish(&lookup->base, status, error);
+}
+
+static void shards_ready(struct shf_shard_group *group) {
+    struct shf_lookup_op *lookup = SHF_CONTAINER(group, struct shf_lookup_detour, group)->lookup;
+    if (group->status) {
+        shf_reader_finish(&lookup->base, group->status, group->error);
+    } else {
+        shf_reader_work(&lookup->base, work);
+    }
+}
+
+static void open_shards(struct shf_task *task) {
+    struct shf_lookup_op *lookup = SHF_CONTAINER(task, struct shf_lookup_op, base.task);
+    shf_shard_group_start(&lookup->detour->group);
+}
+
+/* ---- within the call ---- */
+
+static bool is_bytes(const shf_key *key) { return key->kind == SHF_KEY_TEXT || key->kind == SHF_KEY_BYTES; }
+
+/* Everything whose size the caller decides. */
+static shf_status charge(struct shf_lookup_op *lookup, size_t key_bytes, struct shf_error **error) {
+    struct shf_budget *budget = shf_rt_budget(lookup->base.reader->runtime);
+    uint64_t bytes = key_bytes + lookup->count * (sizeof(struct pending_key) + sizeof(struct shf_lookup_value));
+    if (!shf_budget_take(budget, bytes)) {
+        return shf_error_set(error, SHF_E_NO_MEMORY,
+                             "%zu keys need %" PRIu64 " bytes, which do not fit the memory budget (%" PRIu64
+                             " of %" PRIu64 " bytes in use); ask for fewer at a time or raise memory_budget_bytes",
+                             lookup->count, bytes, (uint64_t)atomic_load(&budget->used_bytes), budget->limit_bytes);
+    }
+    lookup->detour->charged_bytes = bytes;
+    return SHF_OK;
+}
+
+/* Copies routes and stored keys, since the caller's memory may go. */
+static shf_status copy_keys(struct shf_lookup_op *lookup, const shf_key *keys, const shf_routing_context *context,
+                            struct shf_error **error) {
+    struct shf_lookup_detour *detour = lookup->detour;
+    size_t total = 0, used = 0;
+    for (size_t i = 0; i < lookup->count; i++) {
+        if (!shf_add(total, is_bytes(&keys[i]) ? keys[i].as.bytes.size : sizeof(uint64_t), &total) ||
+            total > PTRDIFF_MAX) {
+            return shf_error_set(error, SHF_E_INVALID, "key %zu: its size is absurd", i);
+        }
+    }
+    shf_status status = charge(lookup, total, error);
+    if (status) return status;
+    detour->keys = shf_alloc_array(lookup->count, sizeof *detour->keys);
+    detour->key_bytes = shf_alloc(total);
+    if (!detour->keys || !detour->key_bytes) {
+        return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for %zu keys", lookup->count);
+    }
+    for (size_t i = 0; i < lookup->count; i++) {
+        struct shf_stored_key stored;
+        struct pending_key *pending = &detour->keys[i];
+        status = shf_lookup_locate(lookup->base.snapshot, &keys[i], context, &pending->shard, &stored, error);
+        if (status) {
+            if (lookup->count > 1) shf_error_prefix(error, "key %zu", i);
+            return status;
+        }
+        pending->offset = used;
+        pending->size = stored.bytes.size;
+        if (pending->size) memcpy(detour->key_bytes + used, stored.bytes.data, pending->size);
+        used += pending->size;
+    }
+    return SHF_OK;
+}
+
+/* The shards among the keys' that are not open yet. */
+static shf_status list_needed(struct shf_lookup_op *lookup, struct shf_error **error) {
+    const struct shf_snapshot *snapshot = lookup->base.snapshot;
+    struct shf_lookup_detour *detour = lookup->detour;
+    uint32_t count = 0;
+    bool *wanted = shf_alloc_zero(snapshot->shard_count, sizeof *wanted);
+    detour->needed = shf_alloc_array(snapshot->shard_count, sizeof(struct shf_shard *));
+    if (!wanted || !detour->needed) {
+        shf_free(wanted);
+        return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for %u shards", snapshot->shard_count);
+    }
+    for (size_t i = 0; i < lookup->count; i++) {
+        uint32_t index = snapshot->index_of[detour->keys[i].shard];
+        if (index == SHF_NO_SHARD || wanted[index] || shf_shard_is_ready(snapshot->shards[index])) continue;
+        wanted[index] = true;
+        detour->needed[count++] = snapshot->shards[index];
+    }
+    shf_free(wanted);
+    detour->group.count = count;
+    return SHF_OK;
+}
+
+static shf_status prepare(struct shf_lookup_op *lookup, const shf_key *keys, const shf_routing_context *context,
+                          struct shf_error **error) {
+    const struct shf_source *source = lookup->base.reader->source;
+    struct shf_lookup_detour *detour = shf_alloc_zero(1, sizeof *detour);
+    if (!detour) return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for a lookup");
+    lookup->detour = detour;
+    detour->lookup = lookup;
+    shf_status status = copy_keys(lookup, keys, context, error);
+    if (!status) status = list_needed(lookup, error);
+    if (status) return status;
+    detour->group.runtime = source->runtime;
+    detour->group.shards = detour->needed;
+    detour->group.deadline_ns = lookup->base.op.deadline_ns;
+    detour->group.cancel = lookup->base.op.cancel;
+    detour->group.done = shards_ready;
+    return SHF_OK;
+}
+
+void shf_lookup_go_on_elsewhere(struct shf_lookup_op *lookup, const shf_key *keys, const shf_routing_context *context) {
+    struct shf_error *error = NULL;
+    shf_status status = prepare(lookup, keys, context, &error);
+    if (status) {
+        shf_reader_finish(&lookup->base, status, error);
+        return;
+    }
+    if (!shf_reader_activate(&lookup->base)) return;
+    if (lookup->detour->group.count == 0) {
+        shf_reader_work(&lookup->base, work);
+    } else {
+        lookup->base.task.run = open_shards;
+        shf_rt_post_loop(lookup->base.reader->runtime, &lookup->base.task);
+    }
+}

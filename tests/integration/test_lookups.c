@@ -1,0 +1,197 @@
+/* Lookups of the sample snapshot in every size of call, before and after its shards have separators of their leaves. */
+#include "support.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SAMPLE "samples/packages-1k"
+#define MOST_KEYS 1024u
+
+static char *names[MOST_KEYS]; /* keys that are there */
+static size_t name_count;
+static char *cache;
+
+/* The keys are the ids of the recorded answers. */
+static int set_up_all(void **state) {
+    (void)state;
+    json_t *lines = support_lines("samples", "packages-1k-answers.jsonl"), *line, *hit;
+    size_t i, k;
+    json_array_foreach(lines, i, line) {
+        json_array_foreach(json_object_get(line, "top10"), k, hit) {
+            if (name_count < MOST_KEYS) names[name_count++] = strdup(json_string_value(json_object_get(hit, "id")));
+        }
+    }
+    json_decref(lines);
+    cache = support_temporary_directory();
+    return name_count > 300 ? 0 : -1;
+}
+
+static int tear_down_all(void **state) {
+    (void)state;
+    for (size_t i = 0; i < name_count; i++) free(names[i]);
+    support_remove_tree(cache);
+    free(cache);
+    return 0;
+}
+
+static shf_key key_of(size_t index) { return shf_key_from_text(names[index], strlen(names[index])); }
+
+static uint64_t budget_used(void) {
+    shf_runtime_stats stats;
+    SHF_INIT(&stats);
+    assert_int_equal(shf_runtime_stats_get(support_runtime, &stats), SHF_OK);
+    return stats.budget_used_bytes;
+}
+
+/* Every key by get; the operations are kept, and are what later answers are compared with. */
+static shf_op **get_all(shf_reader *reader) {
+    shf_op **ops = calloc(name_count, sizeof(shf_op *));
+    for (size_t i = 0; i < name_count; i++) {
+        shf_key key = key_of(i);
+        shf_value value;
+        SHF_INIT(&value);
+        assert_int_equal(shf_get_sync(reader, &key, NULL, 0, &ops[i]), SHF_OK);
+        assert_int_equal(shf_op_value(ops[i], 0, &value), SHF_OK);
+        assert_int_equal(value.status, SHF_OK);
+        assert_int_equal(((const char *)value.data.data)[0], '{');
+    }
+    return ops;
+}
+
+static void release_all(shf_op **ops) {
+    for (size_t i = 0; i < name_count; i++) shf_op_release(ops[i]);
+    free(ops);
+}
+
+static void expect_same(const shf_op *op, size_t index, const shf_op *wanted_op) {
+    shf_value value, wanted;
+    SHF_INIT(&value);
+    SHF_INIT(&wanted);
+    assert_int_equal(shf_op_value(op, index, &value), SHF_OK);
+    assert_int_equal(shf_op_value(wanted_op, 0, &wanted), SHF_OK);
+    assert_int_equal(value.status, SHF_OK);
+    assert_int_equal(value.data.size, wanted.data.size);
+    assert_memory_equal(value.data.data, wanted.data.data, wanted.data.size);
+}
+
+/* `count` keys in one call, every third one absent. */
+static void multi_get(shf_reader *reader, size_t count, shf_op **wanted) {
+    shf_key *keys = calloc(count + 1, sizeof *keys);
+    shf_op *op = NULL;
+    for (size_t i = 0; i < count; i++) {
+        keys[i] = i % 3 == 2 ? shf_key_from_text("absent", 6) : key_of(i * 7 % name_count);
+    }
+    assert_int_equal(shf_multi_get_sync(reader, keys, count, NULL, 0, &op), SHF_OK);
+    assert_int_equal(shf_op_value_count(op), count);
+    for (size_t i = 0; i < count; i++) {
+        shf_value value;
+        SHF_INIT(&value);
+        if (i % 3 != 2) {
+            expect_same(op, i, wanted[i * 7 % name_count]);
+            continue;
+        }
+        assert_int_equal(shf_op_value(op, i, &value), SHF_OK);
+        assert_int_equal(value.status, SHF_NOT_FOUND);
+    }
+    shf_op_release(op);
+    free(keys);
+}
+
+static void test_every_size_of_call(void **state) {
+    (void)state;
+    static const size_t counts[] = {0, 1, 2, 15, 16, 17, 100, 127, 128, 129, 256, 257, 1000, 100000};
+    shf_status status;
+    shf_reader *reader = support_open(SAMPLE, cache, 0, &status);
+    assert_int_equal(status, SHF_OK);
+    assert_int_equal(budget_used(), 0);
+    shf_op **first = get_all(reader);
+    for (size_t c = 0; c < sizeof counts / sizeof counts[0]; c++) multi_get(reader, counts[c], first);
+    /* By now both shards have seen enough lookups; their separators come from a worker. */
+    for (int wait_ms = 0; budget_used() == 0 && wait_ms < 5000; wait_ms++) (void)usleep(1000);
+    assert_in_range(budget_used(), 100, 40000); /* half a percent of 3.9 MB is 19 KB */
+    shf_op **second = get_all(reader);
+    for (size_t i = 0; i < name_count; i++) expect_same(second[i], 0, first[i]);
+    for (size_t c = 0; c < sizeof counts / sizeof counts[0]; c++) multi_get(reader, counts[c], first);
+    release_all(first);
+    release_all(second);
+    support_close(reader);
+}
+
+/* What was answered in the call has no id, is counted until it is released, and took no time that was measured. */
+static void test_answers_in_the_call(void **state) {
+    (void)state;
+    shf_status status;
+    shf_reader *reader = support_open(SAMPLE, cache, 0, &status);
+    shf_runtime_stats stats;
+    shf_key key = key_of(0);
+    shf_op *op = NULL, *polled = NULL;
+    SHF_INIT(&stats);
+    assert_int_equal(shf_get_sync(reader, &key, NULL, 0, &op), SHF_OK);
+    assert_true(shf_op_get_id(op) == 0);
+    assert_true(shf_op_latency_ns(op) == 0);
+    assert_int_equal(shf_runtime_stats_get(support_runtime, &stats), SHF_OK);
+    assert_int_equal(stats.inflight_ops, 1);
+    assert_int_equal(shf_runtime_free(support_runtime), SHF_E_BUSY);
+    shf_op_release(op);
+    shf_call call = support_call();
+    shf_op_id id = 0;
+    assert_int_equal(shf_get(reader, &key, NULL, &call, &id), SHF_OK);
+    assert_true(id != 0);
+    assert_int_equal(shf_cancel(support_runtime, id), SHF_OK); /* too late */
+    assert_int_equal(shf_cq_poll(support_cq, &polled, 1, 0), 1);
+    assert_true(shf_op_get_id(polled) == id);
+    assert_int_equal(shf_op_status(polled), SHF_OK);
+    shf_op_release(polled);
+    support_close(reader);
+}
+
+/* Thousands of keys are charged to the budget while they wait, and refused when they do not fit. */
+static void test_keys_are_charged(void **state) {
+    (void)state;
+    enum { KEYS = 20000 };
+    shf_runtime *runtime = NULL;
+    shf_runtime_options options;
+    shf_reader_options reader_options;
+    SHF_INIT(&options);
+    SHF_INIT(&reader_options);
+    options.memory_budget_bytes = 512 << 10;
+    reader_options.url = SAMPLE;
+    reader_options.local_root = cache;
+    assert_int_equal(shf_runtime_new(&options, &runtime), SHF_OK);
+    shf_op *op = NULL;
+    shf_reader *reader = NULL;
+    assert_int_equal(shf_open_sync(runtime, &reader_options, 0, &op), SHF_OK);
+    assert_int_equal(shf_op_take_reader(op, &reader), SHF_OK);
+    shf_op_release(op);
+    shf_key *keys = calloc(KEYS, sizeof *keys);
+    for (size_t i = 0; i < KEYS; i++) keys[i] = key_of(i % name_count);
+    assert_int_equal(shf_multi_get_sync(reader, keys, KEYS, NULL, 0, &op), SHF_E_NO_MEMORY);
+    assert_true(shf_error_retryable(shf_op_error(op)));
+    assert_non_null(strstr(shf_error_message(shf_op_error(op)), "memory_budget_bytes"));
+    shf_op_release(op);
+    assert_int_equal(shf_multi_get_sync(reader, keys, 2000, NULL, 0, &op), SHF_OK);
+    shf_op_release(op);
+    free(keys);
+    assert_int_equal(shf_close_sync(reader, SHF_CLOSE_DRAIN, 0, &op), SHF_OK);
+    shf_op_release(op);
+    shf_reader_release(reader);
+    assert_int_equal(shf_runtime_free(runtime), SHF_OK);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, support_set_up, support_tear_down)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(test_every_size_of_call),
+        TEST(test_answers_in_the_call),
+        TEST(test_keys_are_charged),
+    };
+    return cmocka_run_group_tests(tests, set_up_all, tear_down_all);
+}
