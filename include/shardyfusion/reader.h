@@ -60,8 +60,8 @@ typedef struct shf_reader_options {
                                         Not together with manifest_ref. A pinned manifest has no fallback */
     int32_t max_fallback_attempts; /* older manifests tried when one is malformed; 0 = 3, SHF_FALLBACK_NONE = fail */
     uint32_t access_mode;          /* SHF_ACCESS_*; until range reads exist every mode downloads */
-    uint32_t max_concurrency;      /* shards that one operation opens at a time, and worker tasks of this reader at a
-                                        time; 0 = 4 a worker thread, at least 8 */
+    uint32_t max_concurrency;      /* shard operations of this reader in flight: openings (half of them at most, rounded
+                                        up), scans, lookups on a worker; 0 = 4 a worker thread, at least 16 */
     uint64_t auto_per_shard_bytes; /* threshold of SHF_ACCESS_AUTO; 0 = 16 MiB; without effect so far */
     uint64_t auto_total_bytes;     /* threshold of SHF_ACCESS_AUTO; 0 = 2 GiB; without effect so far */
     uint64_t cache_max_bytes;      /* cap of the local cache; 0 = 64 GiB. What a reader maps is never removed */
@@ -187,9 +187,9 @@ typedef struct shf_query {
 SHF_API shf_status shf_search(shf_reader *reader, const shf_query *query, const shf_call *call, shf_op_id *id);
 
 /*
- * Runs `count` queries (1 to 65,536) together over one snapshot; one result list a query, in the order given. Each row
- * is read once for all of them. One wrong query fails the whole operation; the message says which. The queries must be
- * an array of structs of one size (struct_size of the first is its stride).
+ * Runs `count` queries (1 to 65,536) together over one snapshot; one result list a query, in the order given. A row is
+ * read once for every 128 of them that ask for the same shards. One wrong query fails the whole operation; the message
+ * says which. The queries must be an array of structs of one size (struct_size of the first is its stride).
  */
 SHF_API shf_status shf_batch_search(shf_reader *reader, const shf_query *queries, size_t count, const shf_call *call,
                                     shf_op_id *id);
