@@ -1,6 +1,6 @@
 #include "search/plan.h"
 
-#include <string.h>
+#include <assert.h>
 
 #define GROUP_QUERIES 128u                     /* their vectors fit in the L2 cache at usual dimensions */
 #define GROUP_CANDIDATES 65536u                /* so do most heaps; a query that wants more is a group of its own */
@@ -150,7 +150,9 @@ static uint32_t queries_of(const struct shf_plan_group *group, const struct shf_
 
 uint64_t shf_plan_rows_a_unit(const struct shf_plan *plan, const struct shf_plan_group *group,
                               const struct shf_plan_part *part) {
-    uint64_t rows = group->terms_a_unit / ((uint64_t)plan->dimension * queries_of(group, part));
+    uint64_t terms_a_row = (uint64_t)plan->dimension * queries_of(group, part);
+    assert(terms_a_row > 0);
+    uint64_t rows = group->terms_a_unit / terms_a_row;
     return rows < LEAST_ROWS_A_UNIT ? LEAST_ROWS_A_UNIT : rows;
 }
 
