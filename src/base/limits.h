@@ -23,6 +23,11 @@
 #define SHF_LIMIT_DIMENSION 8192u /* sqlite-vec's own limit */
 #define SHF_LIMIT_CHUNK_SLOTS 4096u
 
+/* What zstd may unpack: window, and bytes for one byte of the frame. */
+#define SHF_LIMIT_ZSTD_WINDOW_BYTES (1u << 27)
+#define SHF_LIMIT_ZSTD_RATIO 1000u
+#define SHF_LIMIT_SIDECAR_BODY_BYTES (1u << 30) /* unpacked; its offsets have 32 bits */
+
 /* Operations. */
 #define SHF_LIMIT_OPS 1048576u
 #define SHF_LIMIT_CQ_CAPACITY 1048576u
