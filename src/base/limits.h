@@ -12,6 +12,7 @@
 #define SHF_LIMIT_URL_BYTES 8192u
 #define SHF_LIMIT_JSON_BYTES (16u << 20)
 #define SHF_LIMIT_JSON_DEPTH 256u
+#define SHF_LIMIT_JSON_VALUES 131072u /* lists, objects and their members: each costs some hundred bytes when parsed */
 
 /* SQLite file format. */
 #define SHF_LIMIT_BTREE_DEPTH 24u /* a valid file has at most about 20 levels */
