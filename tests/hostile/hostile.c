@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #define DIRECTORY "manifests/2026-03-14T10:30:00.123456Z_run_id=0123"
 #define SHARD "shards/run_id=0123/db=00000/attempt=00"
@@ -29,6 +30,7 @@ static char *root, *snapshot, *cache;
 static struct bytes sound[HOSTILE_PLACES], shards[PAGE_SIZES];
 static const struct bytes *served;
 static size_t allocated_before;
+static unsigned objects_of_all;
 static struct {
     unsigned objects, refused, failed_later, answered, lenient;
     double slowest_ms;
@@ -89,6 +91,7 @@ int hostile_group_begin(void **state) {
     static const char current[] =
         "{\"format_version\":1,\"manifest_content_type\":\"application/x-sqlite3\",\"manifest_ref\":\"s3://bucket/"
         "snap/" DIRECTORY "/manifest\",\"run_id\":\"0123\",\"updated_at\":\"2026-03-14T10:30:00.123456Z\"}";
+    if (access("/dev/shm", W_OK) == 0) (void)setenv("TMPDIR", "/dev/shm", 0); /* thousands of files are synced */
     root = support_temporary_directory();
     snapshot = support_path("%s/snapshot", root);
     cache = support_path("%s/cache", root);
@@ -113,7 +116,7 @@ int hostile_group_begin(void **state) {
 int hostile_group_end(void **state) {
     size_t after = allocated();
     uint64_t kept = after > allocated_before ? after - allocated_before : 0;
-    print_message("%" PRIu64 " KiB more are allocated than before\n", kept >> 10);
+    print_message("%u objects in all; %" PRIu64 " KiB more are allocated than before\n", objects_of_all, kept >> 10);
     int held = support_tear_down(state);
     if (kept > HOSTILE_KEPT_BYTES) held = -1;
     for (int i = 0; i < PAGE_SIZES; i++) free(shards[i].data);
@@ -188,6 +191,8 @@ static void look_up(struct use *use, shf_reader *reader, unsigned index) {
         assert_int_equal(shf_op_value(op, 0, &value), SHF_OK);
         if (answer == ORACLE_ERROR) {
             use->is_lenient = true;
+        } else if (use->place == HOSTILE_MANIFEST && value.status) {
+            /* a manifest may well say that its shard is empty */
         } else if ((answer == ORACLE_FOUND) != (value.status == SHF_OK)) {
             complain(use, value.status ? "not found, but is there" : "found, but is not there", text);
         } else if (answer == ORACLE_FOUND && (value.data.size != wanted_size ||
@@ -206,7 +211,7 @@ static void compare_hits(struct use *use, shf_op *op) {
         use->is_lenient = true;
         return;
     }
-    if (hits != count) {
+    if (hits != count && (hits || use->place != HOSTILE_MANIFEST)) {
         char numbers[64];
         (void)snprintf(numbers, sizeof numbers, "%zu, not %u", hits, count);
         complain(use, "number of hits", numbers);
@@ -328,6 +333,7 @@ void hostile_count(const char *what) {
         "we read); slowest %.1f ms (%s); peak %" PRIu64 " KiB (%s)\n",
         what, counted.objects, counted.refused, counted.failed_later, counted.answered, counted.lenient,
         counted.slowest_ms, counted.slowest, counted.peak_bytes >> 10, counted.peak);
+    objects_of_all += counted.objects;
     memset(&counted, 0, sizeof counted);
     support_remove_tree(cache);
 }
