@@ -246,9 +246,17 @@ static void search(struct use *use, shf_reader *reader, const shf_vector_id *lik
     shf_op_release(op);
 }
 
+static void ask(struct use *use, shf_reader *reader) {
+    const shf_vector_id like = {.kind = SHF_ID_INT, .int_value = 1000 + HOSTILE_ROWS - 1};
+    for (unsigned i = 0; i < HOSTILE_KEYS + 40; i += 41) look_up(use, reader, i);
+    for (unsigned i = 5; i < HOSTILE_KEYS; i += 97) look_up(use, reader, i);
+    for (unsigned i = 7; i < HOSTILE_KEYS; i += 150) look_up(use, reader, i);
+    search(use, reader, NULL);
+    search(use, reader, &like);
+}
+
 static void use_once(struct use *use) {
     shf_status status;
-    const shf_vector_id like = {.kind = SHF_ID_INT, .int_value = 1000 + HOSTILE_ROWS - 1};
     use->is_refused = use->has_failed = use->is_lenient = false;
     double before = now_ms();
     shf_reader *reader = support_open(snapshot, cache, 0, &status);
@@ -258,14 +266,21 @@ static void use_once(struct use *use) {
         use->is_refused = true;
         return;
     }
-    for (unsigned i = 0; i < HOSTILE_KEYS + 40; i += 41) look_up(use, reader, i);
-    for (unsigned i = 5; i < HOSTILE_KEYS; i += 97) look_up(use, reader, i);
-    for (unsigned i = 7; i < HOSTILE_KEYS; i += 150) look_up(use, reader, i);
-    search(use, reader, NULL);
-    search(use, reader, &like);
+    ask(use, reader);
     before = now_ms();
     support_close(reader);
     use->took_ms += now_ms() - before;
+}
+
+const char *hostile_snapshot(void) { return snapshot; }
+
+void hostile_expect_right(shf_reader *reader, const char *name) {
+    struct use use = {.place = HOSTILE_SHARD, .rule = "none"};
+    (void)snprintf(use.name, sizeof use.name, "%s", name);
+    oracle_open(&use.oracle, served->data, served->size);
+    ask(&use, reader);
+    oracle_close(&use.oracle);
+    if (use.has_failed || use.is_lenient) complain(&use, "not answered as it must be", support_message);
 }
 
 static void check_given_back(const struct use *use) {

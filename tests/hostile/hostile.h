@@ -54,6 +54,10 @@ void hostile_use_page_size(int page_size);
 /* Uses the snapshot with one object replaced. The name is printed when something is wrong. */
 void hostile_try(enum hostile_place place, enum hostile_wish wish, const char *rule, const void *data, size_t size,
                  const char *name, ...) __attribute__((format(printf, 6, 7)));
+struct shf_reader;
+const char *hostile_snapshot(void); /* its directory */
+/* All answers of a reader of the sound snapshot are right, or the test fails. */
+void hostile_expect_right(struct shf_reader *reader, const char *name);
 /* Prints what was counted since the last call. */
 void hostile_count(const char *what);
 
