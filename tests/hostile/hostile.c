@@ -1,6 +1,7 @@
 /* The sound snapshot, its use with one object replaced, and what that may cost. */
 #include "hostile/hostile.h"
 
+#include "hostile/stopwatch.h"
 #include "integration/support.h"
 
 #include <inttypes.h>
@@ -40,23 +41,9 @@ static struct {
 
 /* ---- measuring ---- */
 
-static double now_ms(void) {
-    struct timespec time;
-    (void)clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec * 1e3 + (double)time.tv_nsec / 1e6;
-}
-
 static size_t allocated(void) {
     struct mallinfo2 facts = mallinfo2();
     return facts.uordblks + facts.hblkhd;
-}
-
-/* Makes the kernel forget the peak of resident memory, where it lets us. */
-static void forget_peak(void) {
-    FILE *file = fopen("/proc/self/clear_refs", "w");
-    if (!file) return;
-    (void)fputs("5", file);
-    (void)fclose(file);
 }
 
 static uint64_t status_bytes(const char *field) {
@@ -70,6 +57,20 @@ static uint64_t status_bytes(const char *field) {
     return kib << 10;
 }
 
+uint64_t hostile_forget_peak(void) {
+    FILE *file = fopen("/proc/self/clear_refs", "w"); /* 5: the kernel forgets the peak, where it lets us */
+    if (file) {
+        (void)fputs("5", file);
+        (void)fclose(file);
+    }
+    return status_bytes("VmRSS:");
+}
+
+uint64_t hostile_peak_since(uint64_t before) {
+    uint64_t after = status_bytes("VmHWM:");
+    return after > before ? after - before : 0;
+}
+
 /* ---- the snapshot ---- */
 
 static void make_parents(char *path) {
@@ -80,7 +81,7 @@ static void make_parents(char *path) {
     }
 }
 
-static void write_object(enum hostile_place place, const void *data, size_t size) {
+void hostile_put(enum hostile_place place, const void *data, size_t size) {
     char *path = support_path("%s/%s", snapshot, place_names[place]);
     make_parents(path);
     support_write_file(path, data, size);
@@ -100,7 +101,7 @@ int hostile_group_begin(void **state) {
     sound[HOSTILE_CURRENT] = (struct bytes){(uint8_t *)strdup(current), strlen(current)};
     sound[HOSTILE_SIDECAR] = (struct bytes){(uint8_t *)strdup("SQPC"), 4};
     for (int i = HOSTILE_MANIFEST; i < HOSTILE_PLACES; i++)
-        write_object((enum hostile_place)i, sound[i].data, sound[i].size);
+        hostile_put((enum hostile_place)i, sound[i].data, sound[i].size);
     hostile_use_page_size(512);
     if (support_set_up(state)) return -1;
     for (int i = 0; i < PAGE_SIZES; i++) {
@@ -142,7 +143,7 @@ const struct bytes *hostile_sound(enum hostile_place place, int page_size) {
 
 void hostile_use_page_size(int page_size) {
     served = shard_of(page_size);
-    write_object(HOSTILE_SHARD, served->data, served->size);
+    hostile_put(HOSTILE_SHARD, served->data, served->size);
 }
 
 /* ---- using it ---- */
@@ -153,7 +154,7 @@ struct use {
     const char *rule;
     struct oracle oracle;
     bool is_refused, has_failed, is_lenient;
-    double took_ms;
+    struct stopwatch took;
 };
 
 static void complain(const struct use *use, const char *what, const char *detail) {
@@ -178,9 +179,9 @@ static void look_up(struct use *use, shf_reader *reader, unsigned index) {
     const void *wanted = NULL;
     shf_op *op = NULL;
     shf_key key = shf_key_from_text(text, size);
-    double before = now_ms();
+    struct stopwatch watch = stopwatch_start();
     shf_status status = shf_get_sync(reader, &key, NULL, 0, &op);
-    use->took_ms += now_ms() - before;
+    stopwatch_add(&use->took, &watch);
     enum oracle_answer answer = oracle_get(&use->oracle, text, size, &wanted, &wanted_size);
     if (status) {
         check_error(use, status, shf_error_message(shf_op_error(op)));
@@ -232,9 +233,9 @@ static void search(struct use *use, shf_reader *reader, const shf_vector_id *lik
     query.vector = like ? NULL : query_vector;
     query.like = like;
     query.top_k = HOSTILE_MAX_HITS;
-    double before = now_ms();
+    struct stopwatch watch = stopwatch_start();
     shf_status status = shf_search_sync(reader, &query, 0, &op);
-    use->took_ms += now_ms() - before;
+    stopwatch_add(&use->took, &watch);
     /* An id that is gone is no fault. */
     bool is_gone = like && status == SHF_E_INVALID && strstr(shf_error_message(shf_op_error(op)), "no stored vector");
     if (status && !is_gone) {
@@ -258,18 +259,19 @@ static void ask(struct use *use, shf_reader *reader) {
 static void use_once(struct use *use) {
     shf_status status;
     use->is_refused = use->has_failed = use->is_lenient = false;
-    double before = now_ms();
+    struct stopwatch watch = stopwatch_start();
     shf_reader *reader = support_open(snapshot, cache, 0, &status);
-    use->took_ms = now_ms() - before;
+    use->took = (struct stopwatch){0};
+    stopwatch_add(&use->took, &watch);
     if (!reader) {
         check_error(use, status, support_message);
         use->is_refused = true;
         return;
     }
     ask(use, reader);
-    before = now_ms();
+    watch = stopwatch_start();
     support_close(reader);
-    use->took_ms += now_ms() - before;
+    stopwatch_add(&use->took, &watch);
 }
 
 const char *hostile_snapshot(void) { return snapshot; }
@@ -298,8 +300,8 @@ static void count(const struct use *use, uint64_t peak) {
     counted.failed_later += !use->is_refused && use->has_failed;
     counted.answered += !use->is_refused && !use->has_failed;
     counted.lenient += use->is_lenient;
-    if (use->took_ms > counted.slowest_ms) {
-        counted.slowest_ms = use->took_ms;
+    if (use->took.wall_ms > counted.slowest_ms) {
+        counted.slowest_ms = use->took.wall_ms;
         (void)snprintf(counted.slowest, sizeof counted.slowest, "%s", use->name);
     }
     if (peak > counted.peak_bytes) {
@@ -319,18 +321,17 @@ void hostile_try(enum hostile_place place, enum hostile_wish wish, const char *r
     va_end(arguments);
     if (place == HOSTILE_SHARD) judged = &given;
     oracle_open(&use.oracle, judged->data, judged->size);
-    write_object(place, data, size);
-    forget_peak();
-    uint64_t before = status_bytes("VmRSS:");
-    double best = 0;
-    for (int i = 0; i < HOSTILE_TRIES && (i == 0 || best > HOSTILE_MAX_MS); i++) {
+    hostile_put(place, data, size);
+    uint64_t before = hostile_forget_peak();
+    struct stopwatch best = {1e9, 1e9};
+    for (int i = 0; i < HOSTILE_TRIES && best.wall_ms > HOSTILE_MAX_MS; i++) {
         use_once(&use);
-        if (i == 0 || use.took_ms < best) best = use.took_ms;
+        stopwatch_keep_best(&best, &use.took);
     }
-    use.took_ms = best;
-    uint64_t after = status_bytes("VmHWM:"), peak = after > before ? after - before : 0;
+    use.took = best;
+    uint64_t peak = hostile_peak_since(before);
     count(&use, peak);
-    if (best > HOSTILE_MAX_MS) complain(&use, "too slow", counted.slowest);
+    if (stopwatch_is_too_long(&best)) complain(&use, "too slow", counted.slowest);
     if (!HOSTILE_SANITIZED && peak > HOSTILE_PEAK_BYTES) complain(&use, "too much memory", counted.peak);
     check_given_back(&use);
     if (wish == HOSTILE_FAILS && !use.is_refused && !use.has_failed) complain(&use, "taken", "");
@@ -339,7 +340,7 @@ void hostile_try(enum hostile_place place, enum hostile_wish wish, const char *r
     }
     oracle_close(&use.oracle);
     if (place == HOSTILE_SHARD) return; /* the next one or hostile_use_page_size replaces it */
-    write_object(place, sound[place].data, sound[place].size);
+    hostile_put(place, sound[place].data, sound[place].size);
 }
 
 void hostile_count(const char *what) {

@@ -6,31 +6,25 @@
 
 #include "base/cursor.h"
 #include "formats/sidecar.h"
+#include "hostile/stopwatch.h"
 
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <zstd.h>
 
 static unsigned parsed, refused;
 
-static double now_ms(void) {
-    struct timespec time;
-    (void)clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec * 1e3 + (double)time.tv_nsec / 1e6;
-}
-
 static void try(bool must_fail, const void *data, size_t size, const char *rule, const char *name, size_t number) {
     struct shf_sidecar *sidecar = NULL;
     struct shf_error *error = NULL;
-    double best = 1e9;
-    for (int i = 0; i < HOSTILE_TRIES && best > HOSTILE_MAX_MS; i++) {
-        double before = now_ms();
+    struct stopwatch best = {1e9, 1e9};
+    for (int i = 0; i < HOSTILE_TRIES && best.wall_ms > HOSTILE_MAX_MS; i++) {
+        struct stopwatch watch = stopwatch_start(), took = {0};
         shf_status status = shf_sidecar_parse(data, size, &sidecar, &error);
-        double took = now_ms() - before;
-        if (took < best) best = took;
+        stopwatch_add(&took, &watch);
+        stopwatch_keep_best(&best, &took);
         if (!status) {
             if (must_fail) fail_msg("sidecar, %s %zu (it breaks: %s): taken", name, number, rule);
             shf_sidecar_free(sidecar);
@@ -42,7 +36,7 @@ static void try(bool must_fail, const void *data, size_t size, const char *rule,
         error = NULL;
         if (i == 0) refused++;
     }
-    if (best > HOSTILE_MAX_MS) fail_msg("sidecar, %s %zu: %.0f ms", name, number, best);
+    if (stopwatch_is_too_long(&best)) fail_msg("sidecar, %s %zu: %.0f ms", name, number, best.wall_ms);
     hostile_try(HOSTILE_SIDECAR, HOSTILE_ANSWERS, rule, data, size, "%s %zu", name, number);
 }
 

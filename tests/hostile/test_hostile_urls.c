@@ -4,6 +4,7 @@
  */
 #include "hostile/hostile.h"
 
+#include "hostile/stopwatch.h"
 #include "integration/support.h"
 #include "unit/io/scripted_server.h"
 
@@ -11,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define PREFIX "s3://bucket/snap"
 #define REF PREFIX "/manifests/2026-03-14T10:30:00.123456Z_run_id=0123/manifest"
@@ -20,12 +20,6 @@ static char *root, *cache;
 static struct bytes manifest;
 static struct scripted_server *endpoint, *elsewhere;
 static double slowest_ms;
-
-static double now_ms(void) {
-    struct timespec time;
-    (void)clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec * 1e3 + (double)time.tv_nsec / 1e6;
-}
 
 static int begin(void **state) {
     static const struct scripted_answer nothing[] = {{.status = 404}};
@@ -52,7 +46,7 @@ static int end(void **state) {
 struct ended {
     shf_status status;
     char message[1100];
-    double took_ms;
+    struct stopwatch took;
 };
 
 static struct ended open_once(const char *url) {
@@ -71,10 +65,10 @@ static struct ended open_once(const char *url) {
     options.url = url;
     options.local_root = cache;
     options.s3 = &s3;
-    double before = now_ms();
+    struct stopwatch watch = stopwatch_start();
     shf_status submitted = shf_open(support_runtime, &options, &call, &id);
     shf_op *op = support_wait(submitted, id);
-    ended.took_ms = now_ms() - before;
+    stopwatch_add(&ended.took, &watch);
     ended.status = shf_op_status(op);
     (void)snprintf(ended.message, sizeof ended.message, "%s", shf_error_message(shf_op_error(op)));
     shf_op_release(op);
@@ -110,11 +104,11 @@ static char *with_port(const char *text, size_t size, size_t *out_size) {
 
 /* The script is what the endpoint has; so many requests are all that it may get. */
 static void expect_refused(const char *shown, const struct scripted_answer *script, unsigned may_ask) {
-    double best = 1e9;
-    for (int i = 0; i < HOSTILE_TRIES && best > HOSTILE_MAX_MS; i++) {
+    struct stopwatch best = {1e9, 1e9};
+    for (int i = 0; i < HOSTILE_TRIES && best.wall_ms > HOSTILE_MAX_MS; i++) {
         endpoint = scripted_server_start(script, 3);
         struct ended ended = open_once(PREFIX);
-        if (ended.took_ms < best) best = ended.took_ms;
+        stopwatch_keep_best(&best, &ended.took);
         if (ended.status != SHF_E_MANIFEST) fail_msg("%.100s: status %d: %.300s", shown, ended.status, ended.message);
         if (strlen(ended.message) < 20 || strstr(ended.message, "hunter2"))
             fail_msg("%.100s: %s", shown, ended.message);
@@ -126,8 +120,8 @@ static void expect_refused(const char *shown, const struct scripted_answer *scri
         if (scripted_server_connections(elsewhere)) fail_msg("%.100s: somebody else was asked", shown);
         scripted_server_stop(endpoint);
     }
-    if (best > HOSTILE_MAX_MS) fail_msg("%.100s: %.0f ms", shown, best);
-    if (best > slowest_ms) slowest_ms = best;
+    if (stopwatch_is_too_long(&best)) fail_msg("%.100s: %.0f ms", shown, best.wall_ms);
+    if (best.wall_ms > slowest_ms) slowest_ms = best.wall_ms;
 }
 
 static void refuse_data_url(const char *text, size_t size) {
