@@ -1,19 +1,16 @@
-/* Parsing a sidecar: prefix, zstd frame, arrays. */
+/* Parsing a sidecar: prefix, frame, arrays. */
 #include "formats/sidecar.h"
 
 #include "base/alloc.h"
 #include "base/cursor.h"
 #include "base/text.h"
+#include "formats/zstd_frame.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <zstd.h>
 
 #define VERSION 8u
-#define FRAME_MAGIC UINT32_C(0xfd2fb528)
-#define CHECKSUM_FLAG 4u
-#define SINGLE_SEGMENT_FLAG 32u
 
 static shf_status refuse(struct shf_error **error, const char *what) {
     return shf_error_set(error, SHF_E_CORRUPT, "sidecar: %s", what);
@@ -54,75 +51,6 @@ shf_status shf_sidecar_prefix_parse(const void *data, size_t size, struct shf_si
     if (status) return status;
     prefix.frame_offset = size - c.left;
     *out = prefix;
-    return SHF_OK;
-}
-
-/* ---- zstd ---- */
-
-/* Size of the content as the header of a frame gives it (RFC 8878, 3.1.1.1.4); 0 when the header does not. */
-static bool read_content_size(struct shf_cursor *c, unsigned descriptor, uint64_t *out) {
-    static const uint8_t sizes[4] = {0, 2, 4, 8};
-    uint8_t size = sizes[descriptor >> 6];
-    const uint8_t *p;
-    *out = 0;
-    if (size == 0 && descriptor & SINGLE_SEGMENT_FLAG) size = 1;
-    if (!shf_cursor_bytes(c, size, &p)) return false;
-    for (unsigned i = 0; i < size; i++) *out |= (uint64_t)p[i] << (8 * i);
-    if (size == 2) *out += 256;
-    return true;
-}
-
-/*
- * The library would decompress whatever fits into our buffer; the format says more: one frame, whose window and content
- * (where it tells them) are within the limits, without a dictionary.
- */
-static shf_status check_frame(const uint8_t *frame, size_t size, uint64_t body_size, struct shf_error **error) {
-    struct shf_cursor c = shf_cursor_of(frame, size);
-    uint32_t magic;
-    uint8_t descriptor, window = 0;
-    uint64_t content, window_size;
-    if (!shf_cursor_u32le(&c, &magic) || magic != FRAME_MAGIC || !shf_cursor_u8(&c, &descriptor)) {
-        return refuse(error, "no zstd frame follows its prefix");
-    }
-    bool is_single = descriptor & SINGLE_SEGMENT_FLAG;
-    if (descriptor & 3) return refuse(error, "its zstd frame needs a dictionary");
-    if (!(descriptor & CHECKSUM_FLAG)) return refuse(error, "its zstd frame has no checksum");
-    if ((!is_single && !shf_cursor_u8(&c, &window)) || !read_content_size(&c, descriptor, &content)) {
-        return refuse(error, "the header of its zstd frame is cut");
-    }
-    window_size = (UINT64_C(1) << (10 + (window >> 3))) / 8 * (8 + (window & 7u));
-    if (is_single) window_size = content;
-    if (window_size > SHF_LIMIT_ZSTD_WINDOW_BYTES) {
-        return shf_error_set(error, SHF_E_LIMIT,
-                             "sidecar: its zstd frame wants a window of %" PRIu64 " bytes; at most %u are taken",
-                             window_size, SHF_LIMIT_ZSTD_WINDOW_BYTES);
-    }
-    if ((is_single || descriptor >> 6) && content != body_size) {
-        return refuse(error, "its zstd frame declares another size than its prefix");
-    }
-    size_t whole = ZSTD_findFrameCompressedSize(frame, size);
-    if (ZSTD_isError(whole)) return refuse(error, "its zstd frame is cut or damaged");
-    return whole == size ? SHF_OK : refuse(error, "bytes follow its zstd frame");
-}
-
-static shf_status decompress(const uint8_t *frame, size_t size, uint64_t body_size, uint8_t **out,
-                             struct shf_error **error) {
-    if (body_size / SHF_LIMIT_ZSTD_RATIO > size) {
-        return shf_error_set(error, SHF_E_LIMIT,
-                             "sidecar: %zu bytes declare to be %" PRIu64 "; at most %u times as many are read", size,
-                             body_size, SHF_LIMIT_ZSTD_RATIO);
-    }
-    shf_status status = check_frame(frame, size, body_size, error);
-    if (status) return status;
-    uint8_t *body = shf_alloc((size_t)body_size);
-    if (!body) return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for a sidecar of %" PRIu64 " bytes", body_size);
-    size_t got = ZSTD_decompress(body, (size_t)body_size, frame, size);
-    if (ZSTD_isError(got) || got != body_size) {
-        shf_free(body);
-        return refuse(error,
-                      ZSTD_isError(got) ? "its zstd frame is damaged" : "its body is shorter than its prefix says");
-    }
-    *out = body;
     return SHF_OK;
 }
 
@@ -228,8 +156,9 @@ shf_status shf_sidecar_parse(const void *data, size_t size, struct shf_sidecar *
     struct shf_sidecar *s = shf_alloc_zero(1, sizeof *s);
     if (!s) return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for a sidecar");
     s->prefix = prefix;
-    status = decompress((const uint8_t *)data + prefix.frame_offset, size - prefix.frame_offset, prefix.body_size,
-                        &s->body, error);
+    status = shf_zstd_frame_unpack((const uint8_t *)data + prefix.frame_offset, size - prefix.frame_offset,
+                                   prefix.body_size, true, &s->body, error);
+    if (status && error) shf_error_prefix(error, "sidecar");
     if (!status) status = read_body(s, error);
     if (status) {
         shf_sidecar_free(s);

@@ -353,8 +353,8 @@ static void test_prefix_rules(void **state) {
         {4, 1, 7, SHF_E_CORRUPT, "version"},
         {4, 1, 9, SHF_E_CORRUPT, "version"},
         {5, 8, 0, SHF_E_CORRUPT, "how large"},
-        {5, 8, BODY - 1, SHF_E_CORRUPT, "another size"},
-        {5, 8, BODY + 1, SHF_E_CORRUPT, "another size"},
+        {5, 8, BODY - 1, SHF_E_CORRUPT, "declares another size"},
+        {5, 8, BODY + 1, SHF_E_CORRUPT, "declares another size"},
         {5, 8, UINT64_C(1) << 29, SHF_E_LIMIT, "1000 times"},
         {5, 8, (UINT64_C(1) << 30) + 1, SHF_E_LIMIT, "at most 1073741824"},
         {5, 8, UINT64_C(1) << 40, SHF_E_LIMIT, "at most 1073741824"},
@@ -366,7 +366,7 @@ static void test_prefix_rules(void **state) {
         {13, 4, 0x80000000, SHF_E_CORRUPT, "page size"},
         {13, 4, 1024, SHF_E_CORRUPT, "does not come out at 1024"},
         {17, 1, 255, SHF_E_CORRUPT, "tag"},
-        {17, 1, 33, SHF_E_CORRUPT, "no zstd frame"},
+        {17, 1, 33, SHF_E_CORRUPT, "has no zstd frame"},
         {18, 1, 0, SHF_E_CORRUPT, "tag is no text"},
         {18, 1, 0xff, SHF_E_CORRUPT, "tag is no text"},
     };
@@ -401,9 +401,9 @@ static void test_frame_rules(void **state) {
     expect_refused(bytes, size, SHF_E_CORRUPT, "damaged");
     bytes[size - 20] ^= 1;
     bytes[FRAME] ^= 1;
-    expect_refused(bytes, size, SHF_E_CORRUPT, "no zstd frame");
+    expect_refused(bytes, size, SHF_E_CORRUPT, "has no zstd frame");
     memcpy(bytes + FRAME, "\x50\x2a\x4d\x18", 4); /* a frame to be skipped */
-    expect_refused(bytes, size, SHF_E_CORRUPT, "no zstd frame");
+    expect_refused(bytes, size, SHF_E_CORRUPT, "has no zstd frame");
     memcpy(bytes + FRAME, "\x28\xb5\x2f\xfd", 4);
     bytes[FRAME + 4] |= 1;
     expect_refused(bytes, size, SHF_E_CORRUPT, "dictionary");
@@ -421,7 +421,7 @@ static void test_frame_rules(void **state) {
 
     bytes = pack(body, BODY, &(struct packing){.without_size = true, .window_log = 12}, &size);
     shf_store_u64le(bytes + 5, BODY + 1); /* more than the frame gives: only the end shows it */
-    expect_refused(bytes, size, SHF_E_CORRUPT, "shorter");
+    expect_refused(bytes, size, SHF_E_CORRUPT, "holds less");
     shf_store_u64le(bytes + 5, BODY - 1);
     expect_refused(bytes, size, SHF_E_CORRUPT, "damaged");
     shf_store_u64le(bytes + 5, BODY);
@@ -442,7 +442,7 @@ static void test_bomb(void **state) {
     assert_true(size < big / 1000);
     expect_refused(bytes, size, SHF_E_LIMIT, "1000 times");
     shf_store_u64le(bytes + 5, (uint64_t)size * 900); /* a smaller one in the prefix */
-    expect_refused(bytes, size, SHF_E_CORRUPT, "another size");
+    expect_refused(bytes, size, SHF_E_CORRUPT, "declares another size");
     free(bytes);
     free(zeros);
 }
