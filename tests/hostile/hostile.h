@@ -105,6 +105,7 @@ void hostile_manifests(void **state);
 void hostile_manifest_json(void **state);
 void hostile_pointers(void **state); /* _CURRENT */
 void hostile_sidecars(void **state);
+void hostile_shared_rows(void **state);
 void hostile_multiplied(void **state); /* answers that are many times the file */
 
 #endif

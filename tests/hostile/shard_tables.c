@@ -299,6 +299,8 @@ static void json_bombs(void) {
     try_long(HOSTILE_FAILS, rule, SET_ID, "{\"v\": -1", "0", 30, ", \"t\": \"int\"}", "digits");
     try_long(HOSTILE_FAILS, rule, SET_ID, "{\"v\": 1e", "9", 100000, ", \"t\": \"int\"}", "digits of an exponent");
     try_long(HOSTILE_MAY_DO, rule, SET_ID, "{\"v\": \"", "i", 20000, "\", \"t\": \"str\"}", "a long id");
+    try_long(HOSTILE_FAILS, "an id has at most 128 KiB", SET_ID, "{\"v\": \"", "i", 131072, "\", \"t\": \"str\"}",
+             "a longer id");
     try_long(HOSTILE_MAY_DO, rule, SET_ID, "{\"v\": \"", "\\u00e9", 5000, "\", \"t\": \"str\"}", "escapes");
     try_long(HOSTILE_FAILS, rule, SET_ID " WHERE internal_id = 3", "{\"v\": [", "[],", 1000000, "[]], \"t\": \"int\"}",
              "a million lists");
