@@ -12,6 +12,7 @@
 #define SHF_LIMIT_URL_BYTES 8192u
 #define SHF_LIMIT_JSON_BYTES (16u << 20)
 #define SHF_LIMIT_JSON_DEPTH 256u
+#define SHF_LIMIT_JSON_VALUES 131072u /* lists, objects and their members: each costs some hundred bytes when parsed */
 
 /* SQLite file format. */
 #define SHF_LIMIT_BTREE_DEPTH 24u /* a valid file has at most about 20 levels */
@@ -22,6 +23,12 @@
 /* Vectors. */
 #define SHF_LIMIT_DIMENSION 8192u /* sqlite-vec's own limit */
 #define SHF_LIMIT_CHUNK_SLOTS 4096u
+#define SHF_LIMIT_ID_BYTES (128u << 10) /* JSON text of one id of a vector */
+
+/* What zstd may unpack: window, and bytes for one byte of the frame. */
+#define SHF_LIMIT_ZSTD_WINDOW_BYTES (1u << 27)
+#define SHF_LIMIT_ZSTD_RATIO 1000u
+#define SHF_LIMIT_SIDECAR_BODY_BYTES (1u << 30) /* unpacked; its offsets have 32 bits */
 
 /* Operations. */
 #define SHF_LIMIT_OPS 1048576u

@@ -13,7 +13,7 @@
 struct cleaner {
     const char *at, *end;
     struct shf_text *out;
-    size_t depth;
+    size_t depth, values;
 };
 
 static bool starts_with(const struct cleaner *c, const char *word) {
@@ -116,7 +116,16 @@ static void clean_number(struct cleaner *c) {
     }
 }
 
-/* False when the text is nested too deep. */
+/* Counts what opens, ends and separates values; false when it is too much. */
+static bool count_structure(struct cleaner *c) {
+    bool opens = *c->at == '[' || *c->at == '{';
+    if (opens) c->depth++;
+    if ((*c->at == ']' || *c->at == '}') && c->depth > 0) c->depth--;
+    if (opens || *c->at == ',') c->values++;
+    return c->depth <= SHF_LIMIT_JSON_DEPTH && c->values <= SHF_LIMIT_JSON_VALUES;
+}
+
+/* False when the text is nested too deep or has too many values. */
 static bool clean(struct cleaner *c) {
     while (c->at < c->end) {
         if (*c->at == '"') {
@@ -127,8 +136,7 @@ static bool clean(struct cleaner *c) {
             c->at += *c->at == 'N' ? strlen("NaN") : strlen("Infinity");
             shf_text_add_string(c->out, "null");
         } else {
-            if ((*c->at == '[' || *c->at == '{') && ++c->depth > SHF_LIMIT_JSON_DEPTH) return false;
-            if ((*c->at == ']' || *c->at == '}') && c->depth > 0) c->depth--;
+            if (!count_structure(c)) return false;
             shf_text_add(c->out, c->at++, 1);
         }
     }
@@ -142,11 +150,13 @@ shf_status shf_json_parse(const char *text, size_t size, shf_status code, json_t
     if (size > SHF_LIMIT_JSON_BYTES) {
         return shf_error_set(error, code, "JSON of %zu bytes; at most %u are read", size, SHF_LIMIT_JSON_BYTES);
     }
-    bool is_flat = clean(&cleaner);
-    if (!is_flat || cleaned.failed) {
+    bool is_bounded = clean(&cleaner);
+    if (!is_bounded || cleaned.failed) {
         shf_text_free(&cleaned);
-        if (is_flat) return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for JSON of %zu bytes", size);
-        return shf_error_set(error, code, "JSON nested deeper than %u levels", SHF_LIMIT_JSON_DEPTH);
+        if (is_bounded) return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for JSON of %zu bytes", size);
+        if (cleaner.depth > SHF_LIMIT_JSON_DEPTH)
+            return shf_error_set(error, code, "JSON nested deeper than %u levels", SHF_LIMIT_JSON_DEPTH);
+        return shf_error_set(error, code, "JSON of more than %u values", SHF_LIMIT_JSON_VALUES);
     }
     json_t *json = json_loadb(cleaned.data ? cleaned.data : "", cleaned.size, JSON_ALLOW_NUL | JSON_DECODE_ANY, &problem);
     shf_text_free(&cleaned);

@@ -13,8 +13,8 @@
 #include <stdint.h>
 
 /*
- * Any JSON value. `code` when it is broken, nested deeper than SHF_LIMIT_JSON_DEPTH or longer than
- * SHF_LIMIT_JSON_BYTES. jansson's memory is its own (see the design, section 5). *out: json_decref.
+ * Any JSON value. `code` when it is broken, nested deeper than SHF_LIMIT_JSON_DEPTH, longer than SHF_LIMIT_JSON_BYTES or of
+ * more than SHF_LIMIT_JSON_VALUES values. jansson's memory is its own (see the design, section 5). *out: json_decref.
  */
 shf_status shf_json_parse(const char *text, size_t size, shf_status code, json_t **out, struct shf_error **error);
 

@@ -62,7 +62,7 @@ struct chunk {
 struct chunk_walk {
     const struct shf_vec0 *vec;
     struct shf_sqlite_scan scan;
-    uint64_t chunks, max_chunks;
+    uint64_t chunks, max_chunks, bytes_seen;
     struct chunk chunk;
 };
 
@@ -105,6 +105,10 @@ static shf_status walk_next(struct chunk_walk *walk, bool *done, struct shf_erro
     struct shf_sqlite_payload payload;
     shf_status status = shf_sqlite_scan_next(&vec->db, &walk->scan, done, &chunk->id, &payload, error);
     if (status || *done) return status;
+    walk->bytes_seen += payload.size;
+    if (walk->bytes_seen > vec->db.size) { /* hostile rows could share one overflow chain */
+        return shf_error_set(error, SHF_E_CORRUPT, "the rows of vec_index_chunks are larger than the file");
+    }
     status = shf_sqlite_record_decode(&vec->db, &payload, &chunk->record, error);
     if (status) return status;
     if (chunk->record.column_count < CHUNK_COLUMNS) return bad_chunk(error, chunk->id, "its row has too few columns");

@@ -40,7 +40,7 @@ shf_status shf_vec0_read(const struct shf_vec0 *vec, uint64_t rows, float *vecto
 
 /*
  * Id of a vector as vec_id_map stores it: {"v": 7, "t": "int"} or {"v": "x", "t": "str"}; no row = the rowid itself.
- * SHF_E_INDEX when the text is another one, or the integer has more than 64 bits.
+ * SHF_E_INDEX when the text is another one, or the integer has more than 64 bits; SHF_E_LIMIT above SHF_LIMIT_ID_BYTES.
  */
 struct shf_stored_id {
     bool is_text;

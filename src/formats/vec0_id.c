@@ -21,7 +21,7 @@ struct id_view {
 };
 
 /* The text of a row of one of the two tables: in place when it can be, else in *owned. */
-static shf_status row_text(const struct shf_vec0 *vec, const char *table, int64_t rowid,
+static shf_status row_text(const struct shf_vec0 *vec, const char *table, int64_t rowid, uint64_t max_bytes,
                            const struct shf_sqlite_payload *payload, const char **text, size_t *size, char **owned,
                            struct shf_error **error) {
     struct shf_sqlite_record record;
@@ -30,6 +30,11 @@ static shf_status row_text(const struct shf_vec0 *vec, const char *table, int64_
     const struct shf_sqlite_column *column = &record.columns[TEXT_COLUMN];
     if (record.column_count < TABLE_COLUMNS || (column->type != SHF_SQLITE_TEXT && column->type != SHF_SQLITE_BLOB)) {
         return shf_error_set(error, SHF_E_INDEX, "%s: row %" PRId64 " holds no text", table, rowid);
+    }
+    if (column->size > max_bytes) {
+        return shf_error_set(error, SHF_E_LIMIT,
+                             "%s: row %" PRId64 " has %" PRIu64 " bytes; at most %" PRIu64 " are read", table, rowid,
+                             column->size, max_bytes);
     }
     *owned = NULL;
     *size = (size_t)column->size;
@@ -118,7 +123,7 @@ static shf_status id_of_row(const struct shf_vec0 *vec, int64_t rowid, const str
                             struct id_view *out, char **owned_row, struct shf_error **error) {
     const char *text;
     size_t size;
-    shf_status status = row_text(vec, "vec_id_map", rowid, payload, &text, &size, owned_row, error);
+    shf_status status = row_text(vec, "vec_id_map", rowid, SHF_LIMIT_ID_BYTES, payload, &text, &size, owned_row, error);
     if (status) return status;
     status = parse_id(rowid, text, size, out, error);
     if (status) shf_free(*owned_row);
@@ -164,7 +169,7 @@ shf_status shf_vec0_payload(const struct shf_vec0 *vec, int64_t rowid, char **ou
         *size = 0;
         return SHF_OK;
     }
-    status = row_text(vec, "vec_payloads", rowid, &payload, &text, &length, &owned, error);
+    status = row_text(vec, "vec_payloads", rowid, SHF_LIMIT_VALUE_BYTES, &payload, &text, &length, &owned, error);
     if (status) return status;
     if (!shf_utf8_valid(text, length)) {
         shf_free(owned);
@@ -206,6 +211,7 @@ static shf_status find_bare_rowid(const struct shf_vec0 *vec, int64_t rowid, boo
 shf_status shf_vec0_find_id(const struct shf_vec0 *vec, const char *text, size_t text_size, int64_t integer,
                             bool *found, int64_t *rowid, struct shf_error **error) {
     struct shf_sqlite_scan scan = {.root = vec->id_map_root};
+    uint64_t bytes_seen = 0;
     bool done = vec->id_map_root == 0;
     while (!done) { /* bounded by the scan */
         struct shf_sqlite_payload payload;
@@ -215,6 +221,9 @@ shf_status shf_vec0_find_id(const struct shf_vec0 *vec, const char *text, size_t
         bool is_equal, is_live = false;
         shf_status status = shf_sqlite_scan_next(&vec->db, &scan, &done, &at, &payload, error);
         if (!status && done) break;
+        if (!status && (bytes_seen += payload.size) > vec->db.size) { /* hostile rows could share one overflow chain */
+            status = shf_error_set(error, SHF_E_CORRUPT, "the rows of vec_id_map are larger than the file");
+        }
         if (!status) status = id_of_row(vec, at, &payload, &id, &owned_row, error);
         if (status) return status;
         is_equal = equal_id(&id, text, text_size, integer);

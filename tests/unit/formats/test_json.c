@@ -95,6 +95,13 @@ static void test_limits(void **state) {
     char *big = malloc(size);
     memset(big, ' ', size);
     expect_broken(big, size, "at most 16777216");
+    big[0] = '[';
+    for (size_t i = 1; i < 2 * SHF_LIMIT_JSON_VALUES; i += 2) memcpy(big + i, "1,", 2);
+    memcpy(big + 2 * SHF_LIMIT_JSON_VALUES - 1, "1]", 2);
+    expect_ok(shf_json_parse(big, 2 * SHF_LIMIT_JSON_VALUES + 1, SHF_E_MANIFEST, &json, &error), error);
+    json_decref(json);
+    memcpy(big + 2 * SHF_LIMIT_JSON_VALUES - 1, "1,1]", 4);
+    expect_broken(big, 2 * SHF_LIMIT_JSON_VALUES + 3, "more than 131072 values");
     free(big);
 }
 
