@@ -28,6 +28,7 @@ verb_interop() {
     # shellcheck disable=SC2086 # a list of names
     need $packages_build $packages_interop
     verb_build
+    # shellcheck disable=SC2086 # a list of versions
     [ $# -gt 0 ] || set -- $interop_versions
     for interop_each; do
         quietly "reads what sqlite-vec $interop_each writes" interop "$interop_each" || die 'answers differ from the peer'
