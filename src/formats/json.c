@@ -164,7 +164,8 @@ shf_status shf_json_parse(const char *text, size_t size, shf_status code, json_t
         *out = json;
         return SHF_OK;
     }
-    if (json_error_code(&problem) == json_error_out_of_memory) {
+    /* jansson says nothing at all when most of its allocations fail; that is not the text's fault. */
+    if (problem.text[0] == '\0' || json_error_code(&problem) == json_error_out_of_memory) {
         return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for JSON of %zu bytes", size);
     }
     return shf_error_set(error, code, "broken JSON: %s (line %d, column %d)", problem.text, problem.line, problem.column);

@@ -90,6 +90,20 @@ static inline bool shf_sqlite_varint(const uint8_t **at, const uint8_t *end, uin
     return false;
 }
 
+/*
+ * The size of a payload. One of nine bytes, which nobody writes (a size has 31 bits), is refused: SQLite itself reads such a
+ * one in different ways, depending on whether it needs the size or only what follows it.
+ */
+static inline bool shf_sqlite_payload_size(const uint8_t **at, const uint8_t *end, uint64_t *out) {
+    const uint8_t *begin = *at;
+    if (begin < end && *begin < 0x80) {
+        *out = *begin;
+        *at = begin + 1;
+        return true;
+    }
+    return shf_sqlite_varint(at, end, out) && *at - begin < 9;
+}
+
 /* Bytes of cell `index`, to the end of the usable part of the page; false when its offset is out of place. */
 static inline bool shf_sqlite_cell_bytes(const struct shf_sqlite *db, const struct shf_sqlite_page *page,
                                          uint32_t index, const uint8_t **at, const uint8_t **end) {
@@ -131,7 +145,7 @@ static inline bool shf_sqlite_index_cell(const struct shf_sqlite *db, const stru
         *child = shf_load_u32be(at); /* a cell has at least 4 bytes */
         at += 4;
     }
-    return shf_sqlite_varint(&at, end, &size) &&
+    return shf_sqlite_payload_size(&at, end, &size) &&
            shf_sqlite_payload_place(db, at, end, size, db->local_max_index, payload);
 }
 
@@ -143,7 +157,7 @@ static inline bool shf_sqlite_table_cell(const struct shf_sqlite *db, const stru
     if (!shf_sqlite_cell_bytes(db, page, index, &at, &end)) return false;
     *child = 0;
     if (page->is_leaf) {
-        if (!shf_sqlite_varint(&at, end, &size)) return false;
+        if (!shf_sqlite_payload_size(&at, end, &size)) return false;
     } else {
         *child = shf_load_u32be(at);
         at += 4;

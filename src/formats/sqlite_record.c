@@ -29,6 +29,7 @@ static shf_status read_number(const struct shf_sqlite *db, const struct shf_sqli
         column->integer = (int64_t)value;
     } else {
         memcpy(&column->real, &value, sizeof column->real);
+        if (column->real != column->real) column->type = SHF_SQLITE_NULL; /* SQLite has no NaN: it reads them as NULL */
     }
     return SHF_OK;
 }

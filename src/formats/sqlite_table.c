@@ -2,22 +2,30 @@
 #include "formats/sqlite.h"
 #include "formats/sqlite_priv.h"
 
-/* Number of the first cell of the page whose rowid is >= the wanted one; cell_count when there is none. */
-static shf_status first_not_less(const struct shf_sqlite *db, const struct shf_sqlite_page *page, int64_t wanted,
-                                 uint32_t *out, bool *equal, struct shf_error **error) {
+/*
+ * The cell with the wanted rowid (*equal), else the first with a greater one; cell_count when there is none. Cells are
+ * looked at in the very order in which SQLite does it, so that a page whose rowids do not ascend gives the same answer here
+ * as there. In an interior page an equal cell means that the row is in its child.
+ */
+static shf_status search_page(const struct shf_sqlite *db, const struct shf_sqlite_page *page, int64_t wanted,
+                              uint32_t *out, bool *equal, struct shf_error **error) {
     uint32_t low = 0, high = page->cell_count, child;
     int64_t rowid;
     *equal = false;
     while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
+        uint32_t middle = (low + high - 1) / 2;
         if (!shf_sqlite_table_cell(db, page, middle, &child, &rowid, NULL)) {
             return shf_sqlite_bad_cell(error, page->number, middle);
+        }
+        if (rowid == wanted) {
+            *out = middle;
+            *equal = true;
+            return SHF_OK;
         }
         if (rowid < wanted) {
             low = middle + 1;
         } else {
             high = middle;
-            if (rowid == wanted) *equal = true;
         }
     }
     *out = low;
@@ -33,10 +41,10 @@ shf_status shf_sqlite_row_find(const struct shf_sqlite *db, uint32_t root, int64
         int64_t stored;
         bool equal = false;
         shf_status status = shf_sqlite_page_open(db, number, false, from, &page, error);
-        if (!status) status = first_not_less(db, &page, rowid, &cell, &equal, error);
+        if (!status) status = search_page(db, &page, rowid, &cell, &equal, error);
         if (status) return status;
         if (page.is_leaf) {
-            if (equal && (!shf_sqlite_table_cell(db, &page, cell, &child, &stored, payload) || stored != rowid)) {
+            if (equal && !shf_sqlite_table_cell(db, &page, cell, &child, &stored, payload)) {
                 return shf_sqlite_bad_cell(error, page.number, cell);
             }
             *found = equal;

@@ -9,16 +9,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-static const char *kind_name(uint32_t kind) {
-    switch (kind) {
-    case SHF_KEY_INT: return "an integer";
-    case SHF_KEY_UINT: return "an unsigned integer";
-    case SHF_KEY_TEXT: return "text";
-    case SHF_KEY_BYTES: return "bytes";
-    default: return "an unknown kind";
-    }
-}
-
 /* What holds of every key, whatever it is used for. */
 static shf_status check_key(const shf_key *key, struct shf_error **error) {
     if (!key) return shf_error_set(error, SHF_E_INVALID, "no key was given");
@@ -106,7 +96,8 @@ shf_status shf_key_encode(enum shf_key_encoding encoding, const shf_key *key, st
     assert(encoding == SHF_ENCODING_UTF8 || encoding == SHF_ENCODING_RAW);
     if (key->kind != SHF_KEY_TEXT && key->kind != SHF_KEY_BYTES) {
         return shf_error_set(error, SHF_E_INVALID, "%s key encoding takes text or bytes keys, not %s",
-                             encoding == SHF_ENCODING_UTF8 ? "utf8" : "raw", kind_name(key->kind));
+                             encoding == SHF_ENCODING_UTF8 ? "utf8" : "raw",
+                             key->kind == SHF_KEY_INT ? "an integer" : "an unsigned integer");
     }
     out->bytes = (shf_slice){key->as.bytes.size ? key->as.bytes.data : "", key->as.bytes.size};
     return SHF_OK;

@@ -71,30 +71,7 @@ verb_ci_full() {
     ci_legs
     # shellcheck disable=SC2086 # a list of versions
     leg "reads what sqlite-vec $interop_versions writes" interop $interop_versions
-    leg "fuzzing, ${SECONDS_EACH:-300} seconds a fuzzer" fuzz_all "${SECONDS_EACH:-300}"
+    leg 'lines that the tests reach' coverage
+    leg "fuzzing, $(fuzz_measure 300)" fuzz_all 300
     ci_finish
-}
-
-fuzz_all() {
-    build_in build-ci/fuzz -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=RelWithDebInfo -DSHF_BUILD_FUZZ=ON \
-        '-DSHF_SANITIZE=address;undefined' -DSHF_BUILD_TESTS=OFF -DSHF_BUILD_EXAMPLES=OFF || return 1
-    fuzzers=$(find build-ci/fuzz -maxdepth 1 -name 'fuzz_*' -type f -perm -u+x | sort)
-    [ -n "$fuzzers" ] || return 1
-    for fuzzer in $fuzzers; do
-        name=$(basename "$fuzzer")
-        found=build-ci/fuzz/found-$name
-        mkdir -p "$found"
-        echo "== $name"
-        corpus=fuzz/corpus/${name#fuzz_}
-        [ -d "$corpus" ] || corpus=''
-        # New inputs go to the first folder; the tracked corpus is read only.
-        # shellcheck disable=SC2086 # absent when empty
-        "$fuzzer" -max_total_time="$1" -timeout=25 -rss_limit_mb=2048 -artifact_prefix="$found/" "$found" $corpus || return 1
-    done
-}
-
-verb_fuzz() {
-    # shellcheck disable=SC2086 # a list of names
-    need $packages_fuzz
-    fuzz_all "${SECONDS_EACH:-60}" || die 'a fuzzer failed, or there is none'
 }

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <wchar.h>
 
 /* ---- text ---- */
 
@@ -69,6 +70,9 @@ static void test_text_keeps_to_its_maximum(void **state) {
     assert_true(text.failed);
     shf_text_free(&text);
     assert_true(!text.failed && text.max_bytes == 5);
+    shf_text_format(&text, "%lc", (wint_t)0x7fffffff); /* no character: nothing that could be printed */
+    assert_true(text.failed);
+    shf_text_free(&text);
     shf_text_add(&text, "x", SIZE_MAX); /* never read: it can not fit */
     assert_true(text.failed && !text.data);
 }

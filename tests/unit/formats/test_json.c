@@ -148,12 +148,41 @@ static void test_integers(void **state) {
     assert_false(shf_integer_from_real(-__builtin_inf(), &value));
 }
 
+static int allocations_left;
+static void *failing_allocate(size_t size) { return allocations_left-- > 0 ? malloc(size) : NULL; }
+
+/* Whichever allocation fails, the text is not blamed for it. (Of a string jansson says that it is none; nothing helps.) */
+static void test_parser_without_memory(void **state) {
+    (void)state;
+    json_malloc_t allocate;
+    json_free_t release;
+    json_get_alloc_funcs(&allocate, &release);
+    shf_status status = SHF_E_NO_MEMORY;
+    for (int allowed = 0; status && allowed < 50; allowed++) {
+        struct shf_error *error = NULL;
+        json_t *json = NULL;
+        allocations_left = allowed;
+        json_set_alloc_funcs(failing_allocate, free);
+        status = shf_json_parse("[1, [{}, 2.5]]", 14, SHF_E_MANIFEST, &json, &error);
+        json_set_alloc_funcs(allocate, release);
+        if (status) {
+            expect_error(status, &error, SHF_E_NO_MEMORY, "no memory for JSON of 14 bytes");
+        } else {
+            assert_true(allowed > 3);
+            assert_true(json_is_array(json));
+        }
+        json_decref(json);
+    }
+    assert_int_equal(status, SHF_OK);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_read_as_python_does),
         cmocka_unit_test(test_broken),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_integers),
+        cmocka_unit_test(test_parser_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

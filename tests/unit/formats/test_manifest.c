@@ -127,6 +127,8 @@ static void test_files(void **state) {
     struct shf_error *error = NULL;
     expect_error(shf_manifest_parse("", 0, &manifest, &error), &error, SHF_E_MANIFEST, "0 bytes");
     expect_error(shf_manifest_parse("{\"json\": true}", 14, &manifest, &error), &error, SHF_E_MANIFEST, "14 bytes");
+    expect_error(shf_manifest_parse("", SHF_LIMIT_MANIFEST_BYTES + 1, &manifest, &error), &error, SHF_E_LIMIT,
+                 "268435457 bytes; at most 268435456");
     static const int sizes[] = {512, 1024, 8192, 65536};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         for (int utf16 = 0; utf16 < 2; utf16++) {
@@ -159,6 +161,8 @@ static void test_tables(void **state) {
     refuse("ALTER TABLE build_meta DROP COLUMN key_col", "build_meta has no column key_col");
     refuse("ALTER TABLE shards DROP COLUMN writer_info", "shards has no column writer_info");
     refuse("DROP TABLE build_meta; CREATE VIEW build_meta AS SELECT 1", "no table build_meta");
+    refuse("DROP TABLE shards; CREATE TABLE shards (db_id INTEGER PRIMARY KEY, db_url) WITHOUT ROWID",
+           "the table shards is WITHOUT ROWID");
     accept("INSERT INTO build_meta (run_id, format_version) VALUES (NULL, 99)"); /* the first row counts */
     accept("DELETE FROM shards");
     accept("ALTER TABLE shards ADD COLUMN more DEFAULT 7");

@@ -145,9 +145,17 @@ static void test_relative_paths(void **state) {
     shf_location_free(&location);
     free(parent);
 
+    /* A link that leads to where no URL can. */
+    struct shf_error *error = NULL;
+    assert_int_equal(mkdir("odd\n", 0700) | mkdir("odd\n/sub", 0700) | symlink("odd\n/sub", "odd"), 0);
+    assert_int_equal(shf_location_parse("odd/../x", &location, &error), SHF_E_INVALID);
+    assert_non_null(strstr(shf_error_message(error), "leads to a path that has a control character"));
+    shf_error_free(error);
+    assert_int_equal(unlink("odd") | rmdir("odd\n/sub") | rmdir("odd\n"), 0);
+
     /* A working directory that is gone: an absolute path works still. */
     assert_int_equal(unlink("link") | rmdir("real/sub") | rmdir("real") | rmdir(directory), 0);
-    struct shf_error *error = NULL;
+    error = NULL;
     struct shf_location untouched = {.prefix = old};
     assert_int_equal(shf_location_parse("snap", &untouched, &error), SHF_E_INVALID);
     assert_ptr_equal(untouched.prefix, old);
