@@ -10,6 +10,14 @@ shf_status shf_call_read(const shf_call *call, struct shf_submission *out) {
     return SHF_OK;
 }
 
+shf_status shf_context_check(const shf_routing_context *context) {
+    shf_routing_context read;
+    if (!context) return SHF_OK;
+    shf_status status = shf_struct_copy(&read, sizeof read, context);
+    if (!status && read.count && !read.values) status = SHF_E_INVALID;
+    return status;
+}
+
 void shf_sync_begin(struct shf_sync *sync, int64_t timeout_ms) {
     sync->waiter = (struct shf_op_waiter)SHF_OP_WAITER_INIT;
     sync->submission = (struct shf_submission){.waiter = &sync->waiter, .timeout_ms = timeout_ms};

@@ -8,6 +8,9 @@
 /* Reads a shf_call: where the completion goes. SHF_E_INVALID without a queue. */
 shf_status shf_call_read(const shf_call *call, struct shf_submission *out);
 
+/* NULL is fine. SHF_E_INVALID: a size or pointer is wrong, or a field is set that is not known here. */
+shf_status shf_context_check(const shf_routing_context *context);
+
 /* A synchronous form: submit with sync.submission between begin and end. Lives on the caller's stack. */
 struct shf_sync {
     struct shf_op_waiter waiter;

@@ -76,6 +76,7 @@ shf_status shf_snapshot_shards_for_keys(const shf_snapshot *snapshot, const shf_
                                         const shf_routing_context *context, uint32_t *shards, shf_error **error) {
     if (error) *error = NULL;
     if (!snapshot || (count && (!keys || !shards)) || count > SHF_LIMIT_KEYS_PER_CALL) return SHF_E_INVALID;
+    if (shf_context_check(context)) return SHF_E_INVALID;
     if (shf_rt_forked(snapshot->runtime)) return SHF_E_FORKED;
     for (size_t i = 0; i < count; i++) {
         shf_status status = shf_route(snapshot->manifest, &keys[i], context, &shards[i], error);

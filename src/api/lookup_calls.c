@@ -14,15 +14,10 @@ static shf_status check_keys(const shf_key *keys, size_t count) {
     return SHF_OK;
 }
 
-static shf_status check_context(const shf_routing_context *context) {
-    if (!context) return SHF_OK;
-    return context->struct_size < sizeof *context || (context->count && !context->values) ? SHF_E_INVALID : SHF_OK;
-}
-
 static shf_status check(const shf_reader *reader, const shf_key *keys, size_t count, const shf_routing_context *context) {
     if (!reader) return SHF_E_INVALID;
     shf_status status = check_keys(keys, count);
-    return status ? status : check_context(context);
+    return status ? status : shf_context_check(context);
 }
 
 shf_status shf_get(shf_reader *reader, const shf_key *key, const shf_routing_context *context, const shf_call *call,

@@ -19,6 +19,7 @@ static shf_status copy_queries(const shf_query *given, size_t count, shf_query *
         memcpy(&size, at, sizeof size);
         status = size == stride ? shf_struct_copy(&queries[i], sizeof queries[i], at) : SHF_E_INVALID;
         if (!status && queries[i].shard_count && !queries[i].shard_ids) status = SHF_E_INVALID;
+        if (!status) status = shf_context_check(queries[i].context);
     }
     if (status) {
         shf_free(queries);

@@ -50,6 +50,11 @@ void shf_free(void *memory) {
     if (memory) alloc_seam.release(memory);
 }
 
+void shf_free_secret(char *text) {
+    if (text) explicit_bzero(text, strlen(text));
+    shf_free(text);
+}
+
 void shf_free_aligned(void *memory) {
     if (!memory) return;
     void *block;

@@ -25,6 +25,7 @@ void *shf_realloc_array(void *old, size_t count, size_t size);
 void *shf_alloc_aligned(size_t alignment, size_t size); /* free with shf_free_aligned */
 void shf_free(void *memory);                            /* NULL is fine */
 void shf_free_aligned(void *memory);
+void shf_free_secret(char *text); /* overwritten first; NULL is fine */
 
 char *shf_strdup(const char *text);
 char *shf_strndup(const char *text, size_t size);

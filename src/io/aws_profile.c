@@ -25,15 +25,10 @@ struct parsing {
     bool in_s3; /* the setting above is "s3 =": indented lines belong to it */
 };
 
-static void free_secret(char *text) {
-    if (text) OPENSSL_cleanse(text, strlen(text));
-    shf_free(text);
-}
-
 static void free_keys(struct shf_aws_keys *keys) {
     shf_free(keys->access_key_id);
-    free_secret(keys->secret_access_key);
-    free_secret(keys->session_token);
+    shf_free_secret(keys->secret_access_key);
+    shf_free_secret(keys->session_token);
 }
 
 void shf_aws_profile_free(struct shf_aws_profile *profile) {
@@ -70,7 +65,7 @@ static bool is_section(const struct parsing *parsing, char *section) {
 }
 
 static void set(struct parsing *parsing, char **slot, const char *value) {
-    free_secret(*slot);
+    shf_free_secret(*slot);
     *slot = shf_strdup(value);
     if (!*slot) parsing->no_memory = true;
 }
@@ -163,8 +158,7 @@ shf_status shf_aws_profile_parse(const char *text, size_t size, bool is_config, 
         } else {
             parsing.no_memory = true;
         }
-        if (line) OPENSSL_cleanse(line, strlen(line));
-        shf_free(line);
+        shf_free_secret(line);
         text += length + 1;
     }
     if (parsing.no_memory) return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for an AWS profile");

@@ -21,16 +21,11 @@
 
 /* ---- sets ---- */
 
-static void free_secret(char *text) {
-    if (text) OPENSSL_cleanse(text, strlen(text));
-    shf_free(text);
-}
-
 void shf_credentials_release(struct shf_credentials *c) {
     if (!c || atomic_fetch_sub_explicit(&c->references, 1, memory_order_acq_rel) != 1) return;
     shf_free(c->access_key_id);
-    free_secret(c->secret_access_key);
-    free_secret(c->session_token);
+    shf_free_secret(c->secret_access_key);
+    shf_free_secret(c->session_token);
     shf_free(c);
 }
 

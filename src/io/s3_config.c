@@ -4,7 +4,6 @@
 #include "base/text.h"
 #include "io/aws_profile.h"
 
-#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,18 +32,13 @@ static const char *first_of(const char *const *names, size_t count) {
 #define FIRST_OF(...)                                                                                                  \
     first_of((const char *const[]){__VA_ARGS__}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *))
 
-static void free_secret(char *text) {
-    if (text) OPENSSL_cleanse(text, strlen(text));
-    shf_free(text);
-}
-
 void shf_s3_config_free(struct shf_s3_config *config) {
     shf_free(config->endpoint);
     shf_free(config->region);
     shf_free(config->ca_bundle);
     shf_free(config->access_key_id);
-    free_secret(config->secret_access_key);
-    free_secret(config->session_token);
+    shf_free_secret(config->secret_access_key);
+    shf_free_secret(config->session_token);
     shf_free(config->credential_process);
     shf_free(config->profile);
     memset(config, 0, sizeof *config);

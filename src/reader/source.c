@@ -16,7 +16,7 @@
 static void free_s3(shf_s3_options *s3) {
     const char *strings[] = {s3->endpoint_url,  s3->region,  s3->access_key_id, s3->secret_access_key,
                              s3->session_token, s3->profile, s3->ca_bundle};
-    for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++) shf_free((void *)(uintptr_t)strings[i]);
+    for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++) shf_free_secret((char *)(uintptr_t)strings[i]);
 }
 
 static bool copy_string(const char **slot) {

@@ -374,6 +374,23 @@ static void test_arguments_that_can_not_be_accepted(void **state) {
     query.struct_size = 0;
     assert_int_equal(shf_search_sync(reader, &query, 0, &op), SHF_E_INVALID);
     assert_null(op);
+    shf_routing_context context = {sizeof context, 5, NULL}; /* five columns at no address */
+    const float vector[8] = {1};
+    SHF_INIT(&query);
+    query.vector = vector, query.dimension = 8, query.top_k = 1, query.context = &context;
+    assert_int_equal(shf_search_sync(reader, &query, 0, &op), SHF_E_INVALID);
+    assert_int_equal(shf_get_sync(reader, &key, &context, 0, &op), SHF_E_INVALID);
+    context = (shf_routing_context){2, 0, NULL};
+    assert_int_equal(shf_get_sync(reader, &key, &context, 0, &op), SHF_E_INVALID);
+    context = (shf_routing_context){sizeof context, 0, NULL};
+    assert_int_equal(shf_get_sync(reader, &key, &context, 0, &op), SHF_OK);
+    shf_op_release(op);
+    op = (shf_op *)&id; /* a refusal sets it */
+    assert_int_equal(shf_refresh_sync(NULL, 0, &op), SHF_E_INVALID);
+    assert_null(op);
+    op = (shf_op *)&id;
+    assert_int_equal(shf_close_sync(reader, 7, 0, &op), SHF_E_INVALID);
+    assert_null(op);
     shf_reader_options options;
     SHF_INIT(&options);
     assert_int_equal(shf_open_sync(support_runtime, &options, 0, &op), SHF_E_INVALID); /* no url */
