@@ -14,7 +14,7 @@
 
 static const char *counts_title;
 
-static int begin(void **state) {
+int fault_begin(void **state) {
     (void)state;
     plan_begin();
     world_begin();
@@ -23,7 +23,7 @@ static int begin(void **state) {
     return 0;
 }
 
-static int end(void **state) {
+int fault_end(void **state) {
     (void)state;
     plan_end(counts_title);
     session_teardown();
@@ -32,9 +32,13 @@ static int end(void **state) {
     return 0;
 }
 
-int fault_main(const char *title, const struct CMUnitTest *tests, size_t count) {
+void fault_install(const char *title) {
     counts_title = title;
     memory_install();
     calls_install();
-    return _cmocka_run_group_tests(title, tests, count, begin, end);
+}
+
+int fault_main(const char *title, const struct CMUnitTest *tests, size_t count) {
+    fault_install(title);
+    return _cmocka_run_group_tests(title, tests, count, fault_begin, fault_end);
 }

@@ -4,8 +4,14 @@
 
 #include <stddef.h>
 
+/* Before anything else; `title` stands before the counts. */
+void fault_install(const char *title);
+/* Group set-up and tear-down. */
+int fault_begin(void **state);
+int fault_end(void **state);
+
+/* All of it, for a program without a set-up of its own. */
 struct CMUnitTest;
-/* Runs the tests; `title` stands before the counts. */
 int fault_main(const char *title, const struct CMUnitTest *tests, size_t count);
 
 #endif

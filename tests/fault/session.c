@@ -21,8 +21,11 @@
 #define CHECKED_ROWS 100
 
 const char *session_url;
+void (*session_publish)(enum world_pointer pointer);
 const shf_s3_options *session_s3;
 int64_t session_timeout_ms;
+bool session_manifests_may_go;
+int (*session_foreign_descriptors)(void);
 
 /* The right hits of each query: the recorded ones of the sample. */
 static struct {
@@ -250,12 +253,13 @@ int session_count_descriptors(void) {
     int count = 0;
     while (names && readdir(names)) count++;
     if (names) (void)closedir(names);
-    return count;
+    return count - (session_foreign_descriptors ? session_foreign_descriptors() : 0);
 }
 
 static void publish(enum world_pointer pointer) {
     world_publish(pointer);
     stand_in_publish(pointer);
+    if (session_publish) session_publish(pointer);
 }
 
 void session_begin(struct session *session, const struct scenario *scenario) {

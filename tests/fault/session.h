@@ -46,9 +46,12 @@ struct session {
 
 /* Where readers are opened from; NULL = the world's snapshot, as files. Both are borrowed. */
 extern const char *session_url;
+extern void (*session_publish)(enum world_pointer pointer); /* there too; may be NULL */
 extern const shf_s3_options *session_s3;
 /* Deadline of the operations that the run begins: 0 = the default. */
 extern int64_t session_timeout_ms;
+/* A manifest that is gone when it is read is skipped on the walk back: an open may come to serve an older run. */
+extern bool session_manifests_may_go;
 
 /* Group set-up and tear-down, after and before the world's. */
 void session_setup(void);
@@ -58,7 +61,9 @@ void session_begin(struct session *session, const struct scenario *scenario);
 /* What the library must still be able to do, and what it must have given back. */
 void session_check(struct session *session);
 void session_end(struct session *session);
+/* Open descriptors of the process but for those that somebody else keeps, who says how many (or NULL). */
 int session_count_descriptors(void);
+extern int (*session_foreign_descriptors)(void);
 
 /* ---- for scenarios: each records a failure in the outcome and says false ---- */
 

@@ -15,7 +15,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 
-#define SAMPLED_SWEEPS 60
+#define SAMPLED_SWEEPS 40
 #define SAMPLES 2
 #define STALL_MS 150 /* deadline of an operation that is to meet a silent store */
 
@@ -67,6 +67,7 @@ static void arm(void *context) {
     rule.count = sweep->for_ever ? 0 : 1;
     assert_true(shf_store_fault_add(stand_in_store(), &rule));
     session_timeout_ms = sweep->kind->timeout_ms;
+    session_manifests_may_go = sweep->kind->rule.status == SHF_E_NOT_FOUND;
 }
 
 static uint32_t disarm(void *context) {
@@ -74,6 +75,7 @@ static uint32_t disarm(void *context) {
     sweep->seen = (uint32_t)shf_store_fault_seen(stand_in_store(), 0);
     shf_store_fault_reset(stand_in_store());
     session_timeout_ms = 0;
+    session_manifests_may_go = false;
     return sweep->kind && sweep->seen >= sweep->ordinal;
 }
 
