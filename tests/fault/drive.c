@@ -15,6 +15,8 @@ static void judge(const struct scenario *scenario, const struct drive *drive, co
         plan_complain("%s", outcome->message);
     } else if (outcome->status == scenario->expected) {
         if (struck) plan_count_answer();
+    } else if (!struck && drive->has_deadline && outcome->status == SHF_E_DEADLINE) {
+        plan_count_error();
     } else if (!struck) {
         plan_complain("without a fault: %d: %s", outcome->status, outcome->message);
     } else if (!outcome->status) {

@@ -9,6 +9,7 @@ struct drive {
     uint32_t (*disarm)(void *context);                              /* how often the fault struck */
     bool (*is_clean)(void *context, const struct outcome *outcome); /* an error that such a fault may give */
     void *context;
+    bool has_deadline; /* a short one, which may pass on a busy machine before the fault strikes */
 };
 
 /*

@@ -57,7 +57,6 @@ void plan_end(const char *title) {
                   (unsigned long long)plan.answers);
 }
 
-bool plan_is_exhaustive(void) { return plan.is_exhaustive; }
 bool plan_wants(const char *sweep) { return !plan.only || strstr(sweep, plan.only); }
 
 void plan_at(const char *format, ...) {

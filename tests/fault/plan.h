@@ -13,7 +13,6 @@
 void plan_begin(void);
 void plan_end(const char *title);
 
-bool plan_is_exhaustive(void);
 bool plan_wants(const char *sweep);
 
 /* What failed, where: the message of every failure until the next one. Also what the watchdog prints when a run hangs. */

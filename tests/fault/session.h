@@ -50,7 +50,7 @@ extern void (*session_publish)(enum world_pointer pointer); /* there too; may be
 extern const shf_s3_options *session_s3;
 /* Deadline of the operations that the run begins: 0 = the default. */
 extern int64_t session_timeout_ms;
-/* A manifest that is gone when it is read is skipped on the walk back: an open may come to serve an older run. */
+/* A manifest that is gone or malformed is skipped on the walk back: an open may come to serve an older run. */
 extern bool session_manifests_may_go;
 
 /* Group set-up and tear-down, after and before the world's. */

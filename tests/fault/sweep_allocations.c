@@ -32,7 +32,7 @@ static bool is_clean(void *context, const struct outcome *outcome) {
 
 static bool run(void *context, uint32_t ordinal) {
     struct fault *fault = context;
-    const struct drive drive = {arm, disarm, is_clean, fault};
+    const struct drive drive = {arm, disarm, is_clean, fault, false};
     fault->ordinal = ordinal;
     plan_at("%s: allocation %u%s", fault->scenario->name, ordinal, fault->for_ever ? " and all later ones" : "");
     return drive_run(fault->scenario, &drive);
@@ -40,7 +40,7 @@ static bool run(void *context, uint32_t ordinal) {
 
 void sweep_allocations(const struct scenario *scenario, uint32_t samples) {
     struct fault fault = {.scenario = scenario};
-    const struct drive dry = {arm, disarm, is_clean, &fault};
+    const struct drive dry = {arm, disarm, is_clean, &fault, false};
     plan_at("%s: without a fault", scenario->name);
     drive_dry(scenario, &dry); /* twice: the first one may find a cold cache */
     drive_dry(scenario, &dry);

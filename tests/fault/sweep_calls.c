@@ -66,7 +66,7 @@ static bool is_clean(void *context, const struct outcome *outcome) {
 
 static bool run(void *context, uint32_t ordinal) {
     struct sweep *sweep = context;
-    const struct drive drive = {arm, disarm, is_clean, sweep};
+    const struct drive drive = {arm, disarm, is_clean, sweep, false};
     sweep->fault.ordinal = ordinal;
     plan_at("%s: %s %u: %s%s", sweep->scenario->name, calls_name(sweep->fault.call), ordinal,
             calls_problem_name(sweep->fault.problem), sweep->fault.for_ever ? ", from then on" : "");
@@ -96,7 +96,7 @@ static void sweep_one(const struct scenario *scenario, const struct call_fault *
 
 void sweep_calls(const struct scenario *scenario, uint32_t samples) {
     struct sweep dry_sweep = {.scenario = scenario};
-    const struct drive dry = {arm, disarm, is_clean, &dry_sweep};
+    const struct drive dry = {arm, disarm, is_clean, &dry_sweep, false};
     plan_at("%s: without a fault", scenario->name);
     drive_dry(scenario, &dry); /* twice: the first one may find a cold cache */
     drive_dry(scenario, &dry);

@@ -67,7 +67,7 @@ static void arm(void *context) {
     rule.count = sweep->for_ever ? 0 : 1;
     assert_true(shf_store_fault_add(stand_in_store(), &rule));
     session_timeout_ms = sweep->kind->timeout_ms;
-    session_manifests_may_go = sweep->kind->rule.status == SHF_E_NOT_FOUND;
+    session_manifests_may_go = rule.status == SHF_E_NOT_FOUND || sweep->kind->also[0] == SHF_E_MANIFEST;
 }
 
 static uint32_t disarm(void *context) {
@@ -94,7 +94,7 @@ static bool is_clean(void *context, const struct outcome *outcome) {
 
 static bool run(void *context, uint32_t ordinal) {
     struct sweep *sweep = context;
-    const struct drive drive = {arm, disarm, is_clean, sweep};
+    const struct drive drive = {arm, disarm, is_clean, sweep, sweep->kind->timeout_ms > 0};
     sweep->ordinal = ordinal;
     plan_at("%s: request %u: %s%s", sweep->scenario->name, ordinal, sweep->kind->name,
             sweep->for_ever ? ", from then on" : "");
@@ -109,7 +109,7 @@ static void do_sweep(struct sweep *sweep, uint32_t sites) {
 
 static uint32_t count_requests(const struct scenario *scenario) {
     struct sweep sweep = {.scenario = scenario};
-    const struct drive dry = {arm, disarm, is_clean, &sweep};
+    const struct drive dry = {arm, disarm, is_clean, &sweep, false};
     plan_at("%s: without a fault", scenario->name);
     drive_dry(scenario, &dry); /* twice: the first one may find a cold cache */
     drive_dry(scenario, &dry);
