@@ -18,8 +18,22 @@ struct shf_error {
     char *message;
 };
 
-static char no_memory_text[] = "out of memory: the error itself could not be described; free memory and call again";
-static struct shf_error no_memory = {SHF_E_NO_MEMORY, 0, -1, true, true, NULL, no_memory_text};
+/* What an error is without memory to describe it: one for each code, which is all that is left of it. */
+#define BARE(status) [-(status)] = {.code = (status), .shard = -1, .is_static = true}
+static struct shf_error bare[] = {
+    BARE(SHF_E_INVALID),  BARE(SHF_E_UNSUPPORTED), BARE(SHF_E_ROUTING),     BARE(SHF_E_MANIFEST),
+    BARE(SHF_E_STATE),    BARE(SHF_E_CLOSED),      BARE(SHF_E_FORKED),      BARE(SHF_E_NOT_FOUND),
+    BARE(SHF_E_ACCESS),   BARE(SHF_E_STORE),       BARE(SHF_E_STORE_RETRY), BARE(SHF_E_CORRUPT),
+    BARE(SHF_E_INDEX),    BARE(SHF_E_BUSY),        BARE(SHF_E_NO_MEMORY),   BARE(SHF_E_LIMIT),
+    BARE(SHF_E_DEADLINE), BARE(SHF_E_CANCELLED),   BARE(SHF_E_LOCAL),       BARE(SHF_E_INTERNAL),
+};
+#define MOST_NEGATIVE_CODE (1 - (shf_status)(sizeof bare / sizeof bare[0]))
+static const char no_memory_text[] =
+    "out of memory: the error itself could not be described; free memory and call again";
+
+static struct shf_error *bare_error(shf_status code) {
+    return &bare[code < 0 && code >= MOST_NEGATIVE_CODE ? -code : -SHF_E_NO_MEMORY];
+}
 
 static bool code_is_retryable(shf_status code) {
     return code == SHF_E_STORE_RETRY || code == SHF_E_BUSY || code == SHF_E_NO_MEMORY || code == SHF_E_DEADLINE;
@@ -34,7 +48,7 @@ shf_status shf_error_set_v(struct shf_error **error, shf_status code, const char
     char *message = made ? shf_strdup(text) : NULL;
     if (!message) {
         shf_free(made);
-        *error = &no_memory;
+        *error = bare_error(code);
         return code;
     }
     made->code = code;
@@ -93,7 +107,7 @@ void shf_error_set_object(struct shf_error *error, const char *url) {
 struct shf_error *shf_error_clone(const struct shf_error *error) {
     if (!error) return NULL;
     struct shf_error *copy = NULL;
-    (void)shf_error_set(&copy, error->code, "%s", error->message);
+    (void)shf_error_set(&copy, error->code, "%s", shf_error_message(error));
     shf_error_set_shard(copy, error->shard);
     shf_error_set_http_status(copy, error->http_status);
     shf_error_set_retryable(copy, error->retryable);
@@ -110,8 +124,14 @@ void shf_error_free(struct shf_error *error) {
 
 shf_status shf_error_code(const struct shf_error *error) { return error ? error->code : SHF_OK; }
 int32_t shf_error_category(const struct shf_error *error) { return shf_status_category(shf_error_code(error)); }
-int shf_error_retryable(const struct shf_error *error) { return error && error->retryable; }
-const char *shf_error_message(const struct shf_error *error) { return error ? error->message : "no error"; }
+int shf_error_retryable(const struct shf_error *error) {
+    return error && (error->is_static ? code_is_retryable(error->code) : error->retryable);
+}
+const char *shf_error_message(const struct shf_error *error) {
+    if (!error) return "no error";
+    if (!error->is_static) return error->message;
+    return error->code == SHF_E_NO_MEMORY ? no_memory_text : shf_status_text(error->code);
+}
 int64_t shf_error_shard(const struct shf_error *error) { return error ? error->shard : -1; }
 int32_t shf_error_http_status(const struct shf_error *error) { return error ? error->http_status : 0; }
 const char *shf_error_object(const struct shf_error *error) { return error && error->object ? error->object : ""; }

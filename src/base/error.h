@@ -7,7 +7,7 @@
  *
  * A function with an `error` parameter sets it exactly when it returns a status other than SHF_OK. `error` may be
  * NULL (nobody wants the text); *error must be NULL on entry. Making one can not fail: without memory the
- * object is a static one that says so.
+ * object is a static one, which has the code and its general text but no particulars.
  */
 #ifndef SHF_BASE_ERROR_H
 #define SHF_BASE_ERROR_H

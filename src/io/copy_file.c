@@ -89,11 +89,16 @@ shf_status shf_copy_run(const struct shf_copy *copy, const char *name, uint64_t 
     return status;
 }
 
-/* A writer that did not wait for us: what was copied may be half old, half new. */
-static bool has_changed(int fd, const struct stat *before) {
+shf_status shf_copy_check_same(int fd, const struct stat *before, const char *name, const char *did,
+                               struct shf_error **error) {
     struct stat after;
-    return shf_fs.fstat(fd, &after) != 0 || after.st_size != before->st_size ||
-           shf_fs_modified_ns(&after) != shf_fs_modified_ns(before);
+    if (shf_fs.fstat(fd, &after) != 0) {
+        return shf_fs_error(error, SHF_E_LOCAL, errno, "cannot look at %s, which was %s", name, did);
+    }
+    if (after.st_size != before->st_size || shf_fs_modified_ns(&after) != shf_fs_modified_ns(before)) {
+        return shf_error_set(error, SHF_E_STORE_RETRY, "%s changed while it was %s; try again", name, did);
+    }
+    return SHF_OK;
 }
 
 shf_status shf_copy_file(const char *path, int fd, struct shf_error **error) {
@@ -113,9 +118,10 @@ shf_status shf_copy_file(const char *path, int fd, struct shf_error **error) {
     const struct shf_copy copy = {
         .from = from, .to = fd, .size = (uint64_t)before.st_size, .is_whole = true, .deadline_ns = SHF_DEADLINE_NONE};
     status = shf_copy_run(&copy, path, &copied, error);
-    if (!status && (copied != copy.size || has_changed(from, &before))) {
+    if (!status && copied != copy.size) {
         status = shf_error_set(error, SHF_E_STORE_RETRY, "%s changed while it was copied; try again", path);
     }
+    if (!status) status = shf_copy_check_same(from, &before, path, "copied", error);
 done:
     shf_fs_close(from);
     return status;

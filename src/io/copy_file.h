@@ -23,4 +23,12 @@ shf_status shf_copy_check(const struct shf_cancel *cancel, int64_t deadline_ns, 
 /* `name` is the source's, for messages. *copied < size: the source ended early. */
 shf_status shf_copy_run(const struct shf_copy *copy, const char *name, uint64_t *copied, struct shf_error **error);
 
+struct stat;
+/*
+ * After reading: is the file still what it was before? Else SHF_E_STORE_RETRY, as a writer did not wait for us and the bytes
+ * may be half old, half new. A file that can not be looked at is another failure: SHF_E_LOCAL. `did`: "read" or "copied".
+ */
+shf_status shf_copy_check_same(int fd, const struct stat *before, const char *name, const char *did,
+                               struct shf_error **error);
+
 #endif

@@ -186,18 +186,19 @@ void shf_http_pump(struct shf_http_client *client) {
     client->pumping = false;
 }
 
-void shf_http_give_up(struct shf_http_client *client, const char *problem) {
-    struct shf_http_list ending = {0};
-    while (client->lists[SHF_HTTP_ACTIVE].head) {
-        shf_http_end(client->lists[SHF_HTTP_ACTIVE].head, SHF_E_STORE_RETRY, problem, &ending);
+/* Nobody would tell of bytes that come on their sockets. */
+static void end_unwatched(struct shf_http_client *client, struct shf_http_list *ending) {
+    for (struct shf_http_request *r = client->lists[SHF_HTTP_ACTIVE].head, *next; r; r = next) {
+        next = r->next;
+        if (r->unwatched) shf_http_end(r, SHF_E_NO_MEMORY, "no memory to watch a socket", ending);
     }
-    finish_all(&ending);
-    shf_http_pump(client);
+    client->has_unwatched = false;
 }
 
 void shf_http_reap(struct shf_http_client *client) {
     struct shf_http_list ending = {0};
     shf_http_transfers_collect(client, &ending);
+    if (client->has_unwatched) end_unwatched(client, &ending);
     finish_all(&ending);
     shf_http_pump(client);
 }
@@ -265,7 +266,7 @@ static void reset(struct shf_http_request *r, shf_runtime *runtime, struct shf_h
     r->method = r->url = NULL;
     r->headers = NULL;
     r->status = SHF_OK;
-    r->stopped = r->connected = r->paused = r->begun = false;
+    r->stopped = r->connected = r->paused = r->begun = r->unwatched = false;
     r->problem[0] = r->error_text[0] = '\0';
     r->http_status = 0;
     r->content_length = -1;
@@ -309,7 +310,7 @@ void shf_http_resume(struct shf_http_request *request) {
     if (!request->paused || !request->easy) return;
     shf_http_transfer_resume(request, &ending);
     finish_all(&ending);
-    shf_http_pump(client);
+    shf_http_reap(client);
 }
 
 void shf_http_wake(struct shf_http_request *request) {

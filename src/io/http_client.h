@@ -63,7 +63,7 @@ struct shf_http_request {
     CURL *easy;
     char error_text[CURL_ERROR_SIZE];
     int64_t started_ns, last_activity_ns;
-    bool connected, paused, begun;
+    bool connected, paused, begun, unwatched;
 };
 
 /* Fields of "in" are set; the others are set up here. done may run before this returns. */

@@ -16,7 +16,7 @@ struct shf_http_client {
     struct shf_http_stop_hook *hooks;
     int64_t look_due; /* when look_timer was to fire, on the base clock */
     uv_timer_t look_timer;
-    bool pumping, stopped;
+    bool pumping, stopped, has_unwatched;
 
     CURLM *multi;
     uv_timer_t curl_timer;
@@ -29,8 +29,6 @@ void shf_http_end(struct shf_http_request *request, shf_status status, const cha
 void shf_http_pump(struct shf_http_client *client);
 /* After any call that let libcurl work. */
 void shf_http_reap(struct shf_http_client *client);
-/* Ends every transfer, as worth another attempt. */
-void shf_http_give_up(struct shf_http_client *client, const char *problem);
 
 /* http_transfer.c */
 bool shf_http_transfers_init(struct shf_http_client *client);

@@ -167,9 +167,7 @@ void shf_http_transfers_collect(struct shf_http_client *client, struct shf_http_
 
 static void drive(struct shf_http_client *client, curl_socket_t fd, int events) {
     int running;
-    CURLMcode code = curl_multi_socket_action(client->multi, fd, events, &running);
-    /* watch_socket failed: libcurl takes part in no transfer any more until all that are there are gone. */
-    if (code == CURLM_ABORTED_BY_CALLBACK) shf_http_give_up(client, "no memory to watch a socket");
+    (void)curl_multi_socket_action(client->multi, fd, events, &running);
     shf_http_reap(client);
 }
 
@@ -201,10 +199,19 @@ static struct http_socket *socket_new(struct shf_http_client *client, curl_socke
     return socket;
 }
 
+/*
+ * libcurl is not told: 7.88 would keep what it knows of the socket, and never take the next one of the same number back.
+ * shf_http_reap ends the transfer.
+ */
+static void leave_unwatched(CURL *easy) {
+    struct shf_http_request *request = NULL;
+    (void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&request);
+    if (request) request->unwatched = request->client->has_unwatched = true;
+}
+
 static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *socket_context) {
     struct shf_http_client *client = context;
     struct http_socket *socket = socket_context;
-    (void)easy;
     if (what == CURL_POLL_REMOVE) {
         if (!socket) return 0;
         (void)uv_poll_stop(&socket->poll);
@@ -213,9 +220,9 @@ static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *context, v
         return 0;
     }
     if (!socket) socket = socket_new(client, fd);
-    if (!socket) return -1; /* see drive */
     int events = (what != CURL_POLL_OUT ? UV_READABLE : 0) | (what != CURL_POLL_IN ? UV_WRITABLE : 0);
-    return uv_poll_start(&socket->poll, events, socket_ready) == 0 ? 0 : -1;
+    if (!socket || uv_poll_start(&socket->poll, events, socket_ready) != 0) leave_unwatched(easy);
+    return 0;
 }
 
 static void curl_timer_fired(uv_timer_t *timer) { drive(timer->data, CURL_SOCKET_TIMEOUT, 0); }

@@ -139,7 +139,7 @@ static shf_status copy_to_file(const struct answer *answer, int fd, uint64_t off
 
 static shf_status answer_get(const struct answer *answer) {
     struct shf_store_request *request = answer->request;
-    struct stat before, after;
+    struct stat before;
     uint64_t offset, size;
     int fd;
     shf_status status = open_object(answer, &fd, &before);
@@ -150,11 +150,7 @@ static shf_status answer_get(const struct answer *answer) {
     } else if (!status) {
         status = read_to_memory(answer, fd, offset, size);
     }
-    /* A writer that did not wait for us: what was read may be half old, half new. */
-    if (!status && (shf_fs.fstat(fd, &after) != 0 || after.st_size != before.st_size ||
-                    shf_fs_modified_ns(&after) != shf_fs_modified_ns(&before))) {
-        status = changed(answer);
-    }
+    if (!status) status = shf_copy_check_same(fd, &before, answer->url, "read", answer->error);
     shf_fs_close(fd);
     return status;
 }

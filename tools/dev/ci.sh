@@ -32,6 +32,13 @@ ci_sanitizer() {
     build_in "build-ci/$1" -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS=-O1 "-DSHF_SANITIZE=$2" -DSHF_BUILD_EXAMPLES=OFF
 }
 
+# Every fault instead of a sample of them.
+ci_faults() (
+    SHF_FAULT_EXHAUSTIVE=1
+    export SHF_FAULT_EXHAUSTIVE
+    run_tests build -R '^test_fault'
+)
+
 ci_install() { tests/install/run.sh build build-ci/install; }
 
 ci_legs() {
@@ -71,6 +78,7 @@ verb_ci_full() {
     ci_legs
     # shellcheck disable=SC2086 # a list of versions
     leg "reads what sqlite-vec $interop_versions writes" interop $interop_versions
+    leg 'faults: allocations, system calls, requests, answers; all of them' ci_faults
     leg 'lines that the tests reach' coverage
     leg "fuzzing, $(fuzz_measure 300)" fuzz_all 300
     ci_finish

@@ -166,25 +166,43 @@ static void test_errors_without_memory(void **state) {
         allowed = some;
         assert_int_equal(shf_error_set(&error, SHF_E_CORRUPT, "page %d", 7), SHF_E_CORRUPT);
         assert_non_null(error);
-        assert_int_equal(shf_error_code(error), SHF_E_NO_MEMORY);
-        assert_int_equal(shf_error_retryable(error), 1);
-        assert_non_null(strstr(shf_error_message(error), "out of memory"));
+        assert_int_equal(shf_error_code(error), SHF_E_CORRUPT);
+        assert_int_equal(shf_error_retryable(error), 0);
+        assert_string_equal(shf_error_message(error), shf_status_text(SHF_E_CORRUPT));
         /* Shared by everybody, so nothing sticks to it. */
         shf_error_set_shard(error, 5);
         shf_error_set_http_status(error, 404);
-        shf_error_set_retryable(error, 0);
+        shf_error_set_retryable(error, 1);
         shf_error_set_object(error, "s3://b/k");
         shf_error_prefix(&error, "prefix");
         assert_int_equal(shf_error_shard(error), -1);
         assert_int_equal(shf_error_http_status(error), 0);
-        assert_int_equal(shf_error_retryable(error), 1);
+        assert_int_equal(shf_error_retryable(error), 0);
         assert_string_equal(shf_error_object(error), "");
         assert_null(strstr(shf_error_message(error), "prefix"));
         struct shf_error *copy = shf_error_clone(error);
-        assert_ptr_equal(copy, error); /* there is only the one */
+        assert_ptr_equal(copy, error); /* there is only the one of this code */
         shf_error_free(copy);
         shf_error_free(error);
-        assert_int_equal(shf_error_code(error), SHF_E_NO_MEMORY); /* static: still there */
+        assert_int_equal(shf_error_code(error), SHF_E_CORRUPT); /* static: still there */
+    }
+    shf_alloc_set_seam(NULL);
+}
+
+static void test_every_code_without_memory(void **state) {
+    (void)state;
+    const struct shf_alloc_seam seam = {.allocate = last_allocations};
+    shf_alloc_set_seam(&seam);
+    for (shf_status code = -1; code >= SHF_E_INTERNAL; code--) {
+        struct shf_error *error = NULL;
+        allowed = 0;
+        assert_int_equal(shf_error_set(&error, code, "particulars"), code);
+        assert_int_equal(shf_error_code(error), code);
+        assert_int_equal(shf_error_category(error), shf_status_category(code));
+        assert_int_equal(shf_error_retryable(error), code == SHF_E_STORE_RETRY || code == SHF_E_BUSY ||
+                                                         code == SHF_E_NO_MEMORY || code == SHF_E_DEADLINE);
+        assert_true(strlen(shf_error_message(error)) > 10);
+        if (code == SHF_E_NO_MEMORY) assert_non_null(strstr(shf_error_message(error), "out of memory"));
     }
     shf_alloc_set_seam(NULL);
 }
@@ -259,6 +277,7 @@ int main(void) {
         cmocka_unit_test(test_particulars_and_clones),
         cmocka_unit_test(test_long_messages_are_cut_between_characters),
         cmocka_unit_test(test_errors_without_memory),
+        cmocka_unit_test(test_every_code_without_memory),
         cmocka_unit_test(test_particulars_without_memory_keep_what_is_there),
         cmocka_unit_test(test_log_levels),
         cmocka_unit_test(test_log_lines_are_cut),

@@ -189,6 +189,25 @@ static void test_files_by_name(void **state) {
     free(other);
 }
 
+static int looks; /* at a file, before the next one fails */
+static int fail_to_look(int fd, struct stat *out) {
+    if (looks-- > 0) return fstat(fd, out);
+    errno = EIO;
+    return -1;
+}
+
+/* A file that can not be looked at again did not change: another attempt would not help. */
+static void test_a_file_that_can_not_be_looked_at(void **state) {
+    (void)state;
+    shf_fs.fstat = fail_to_look;
+    for (looks = 0; looks < 2;) {
+        int before = looks;
+        expect_no_copy(from_path, SHF_E_LOCAL, "cannot look at");
+        assert_int_equal(ftruncate(to, 0), 0);
+        looks = before + 1;
+    }
+}
+
 /* ---- mapping ---- */
 
 static void expect_no_map(shf_runtime *runtime, const char *path, shf_status status, const char *part) {
@@ -233,7 +252,8 @@ static void test_mapping(void **state) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_every_way), TEST(test_parts), TEST(test_failures), TEST(test_files_by_name), TEST(test_mapping),
+        TEST(test_every_way),     TEST(test_parts),   TEST(test_failures),
+        TEST(test_files_by_name), TEST(test_mapping), TEST(test_a_file_that_can_not_be_looked_at),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
