@@ -3,6 +3,7 @@
 #include "stress/snapshot_files.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,13 +123,16 @@ void stress_prefix_free(struct stress_prefix *prefix) {
 }
 
 void stress_publish(const struct stress_prefix *prefix, unsigned snapshot) {
+    static pthread_mutex_t one_writer = PTHREAD_MUTEX_INITIALIZER;
     char run[33];
     stress_run_id(snapshot, run);
     char *text = support_path("{\"format_version\":1,\"manifest_content_type\":\"application/x-sqlite3\","
                               "\"manifest_ref\":\"s3://stress/written-elsewhere/%s\",\"run_id\":\"%s\","
                               "\"updated_at\":\"2026-11-22T07:32:31.000000Z\"}",
                               prefix->ref[snapshot], run);
+    REQUIRE(pthread_mutex_lock(&one_writer) == 0); /* of the temporary that becomes _CURRENT */
     support_write_file(prefix->current_path, text, strlen(text));
+    REQUIRE(pthread_mutex_unlock(&one_writer) == 0);
     free(text);
 }
 

@@ -40,6 +40,7 @@ struct stress_prefix {
 /* Makes the snapshots below `directory`, and publishes the first. */
 void stress_prefix_make(struct stress_prefix *prefix, const char *directory, const struct stress_shape *shape);
 void stress_prefix_free(struct stress_prefix *prefix);
+/* Any thread. */
 void stress_publish(const struct stress_prefix *prefix, unsigned snapshot);
 
 /* Of offset 0 (newest) and so on; snapshots are numbered from the oldest. */

@@ -15,13 +15,8 @@
 #define IN_FLIGHT 256u
 #define CANCELLERS 2u
 
-static const struct stress_shape shape = {.snapshots = 2,
-                                          .keys = 1000,
-                                          .vectors = 24000,
-                                          .dimension = 16,
-                                          .queries = 4,
-                                          .top_k = 10,
-                                          .large_value_bytes = 8000};
+static const struct stress_shape shape = {
+    .snapshots = 2, .keys = 1000, .vectors = 24000, .dimension = 16, .queries = 4, .top_k = 10, .large_value_bytes = 8000};
 
 static struct stress_prefix prefix;
 static char *root, *cache;
@@ -35,6 +30,7 @@ struct storm {
     shf_cq *cq;
     bool has_deadlines, has_cancels;
     atomic_bool stop;
+    atomic_uint threads;
     atomic_ullong ids[IDS]; /* of operations: running, finished and long released */
     atomic_ullong cancels;
     unsigned long long ends[KINDS][3]; /* as success, cancelled, late */
@@ -109,7 +105,7 @@ static shf_status ask_open(struct asked *asked, struct storm *storm, struct stre
 
 static int64_t choose_timeout(const struct storm *storm, struct stress_random *random) {
     unsigned ms = stress_random_below(random, 12); /* 1 to 11; 0 becomes none */
-    return storm->has_deadlines && stress_random_below(random, 4) && ms ? ms : -1;
+    return storm->has_deadlines && stress_random_below(random, 4) && ms ? (int64_t)ms : -1;
 }
 
 static void ask(struct storm *storm, struct stress_random *random) {
@@ -125,11 +121,11 @@ static void ask(struct storm *storm, struct stress_random *random) {
     call.cq = storm->cq;
     call.tag = asked;
     call.timeout_ms = choose_timeout(storm, random);
-    shf_status status = asked->kind == GET || asked->kind == MULTI_GET ? ask_keys(asked, reader, random, &call, &id)
+    shf_status status = asked->kind == GET || asked->kind == MULTI_GET  ? ask_keys(asked, reader, random, &call, &id)
                         : asked->kind == SEARCH || asked->kind == BATCH ? ask_queries(asked, reader, random, &call, &id)
                         : asked->kind == LIKE                           ? ask_like(asked, reader, &call, &id)
-                        : asked->kind == REFRESH ? shf_refresh(reader, &call, &id)
-                                                 : ask_open(asked, storm, random, &call, &id);
+                        : asked->kind == REFRESH                        ? shf_refresh(reader, &call, &id)
+                                                                        : ask_open(asked, storm, random, &call, &id);
     REQUIRE_STATUS(status, SHF_OK);
     atomic_store(&storm->ids[stress_random_below(random, IDS)], id);
     storm->accepted++;
@@ -184,8 +180,7 @@ static void take(struct storm *storm, shf_op *op, struct stress_random *random) 
 /* Cancels at random: ids that run, that ended, and that never were; some twice. */
 static void *cancel(void *argument) {
     struct storm *storm = argument;
-    struct stress_random random = stress_random_stream(300 + atomic_fetch_add(&storm->cancels, 0));
-    random.state ^= (uint64_t)(uintptr_t)&random; /* differs between threads */
+    struct stress_random random = stress_random_stream(300 + atomic_fetch_add(&storm->threads, 1));
     while (!atomic_load(&storm->stop)) {
         shf_op_id id = atomic_load(&storm->ids[stress_random_below(&random, IDS)]);
         if (stress_random_below(&random, 16) == 0) id = stress_random_next(&random);
