@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -175,6 +176,8 @@ static void *accept_all(void *argument) {
         if (poll(&watched, 1, LOOK_MS) != 1) continue;
         int fd = accept4(store->listener, NULL, NULL, SOCK_CLOEXEC);
         if (fd < 0) continue;
+        const int at_once = 1;
+        REQUIRE(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof at_once) == 0);
         struct connection *connection = calloc(1, sizeof *connection);
         pthread_t thread;
         *connection = (struct connection){store, fd, stress_random_stream(5000 + (unsigned)fd)};
@@ -202,10 +205,14 @@ struct slow_store *slow_store_start(const char *directory, const char *bucket) {
     return store;
 }
 
+void slow_store_wait_until_idle(struct slow_store *store) {
+    while (atomic_load(&store->connections)) stress_nap_us(1000);
+}
+
 void slow_store_stop(struct slow_store *store) {
     atomic_store(&store->stop, true);
     REQUIRE(pthread_join(store->acceptor, NULL) == 0);
-    while (atomic_load(&store->connections)) stress_nap_us(1000);
+    slow_store_wait_until_idle(store);
     (void)close(store->listener);
     free(store->directory);
     free(store->bucket);

@@ -12,6 +12,7 @@ struct slow_store;
 /* The objects of bucket `bucket` are the files below `directory`. */
 struct slow_store *slow_store_start(const char *directory, const char *bucket);
 /* When no client is connected any more. */
+void slow_store_wait_until_idle(struct slow_store *store);
 void slow_store_stop(struct slow_store *store);
 const char *slow_store_endpoint(const struct slow_store *store);
 /* Longest time before an answer, and before each 32 KiB of a body; 0 = at once. */

@@ -21,7 +21,7 @@
 
 #if STRESS_THREAD_SANITIZER
 /* Children of a program with threads start threads of their own here, which that sanitizer refuses by default. */
-const char *__tsan_default_options(void);
+__attribute__((visibility("default"))) const char *__tsan_default_options(void);
 const char *__tsan_default_options(void) { return "die_after_fork=0"; }
 #endif
 
