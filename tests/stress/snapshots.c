@@ -87,7 +87,7 @@ static void write_files(const struct stress_prefix *prefix) {
     }
 }
 
-void stress_prefix_make(struct stress_prefix *prefix, const char *directory, const struct stress_shape *shape) {
+void stress_prefix_know(struct stress_prefix *prefix, const char *directory, const struct stress_shape *shape) {
     *prefix = (struct stress_prefix){.shape = *shape};
     REQUIRE(shape->snapshots <= STRESS_MOST_SNAPSHOTS && shape->top_k <= shape->vectors);
     prefix->path = support_path("%s/prefix", directory);
@@ -108,6 +108,10 @@ void stress_prefix_make(struct stress_prefix *prefix, const char *directory, con
         prefix->ref[m] = stress_manifest_tail(m);
         for (unsigned query = 0; query < shape->queries; query++) work_out_hits(prefix, m, query);
     }
+}
+
+void stress_prefix_make(struct stress_prefix *prefix, const char *directory, const struct stress_shape *shape) {
+    stress_prefix_know(prefix, directory, shape);
     write_files(prefix);
     stress_publish(prefix, 0);
 }

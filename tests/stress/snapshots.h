@@ -39,6 +39,8 @@ struct stress_prefix {
 
 /* Makes the snapshots below `directory`, and publishes the first. */
 void stress_prefix_make(struct stress_prefix *prefix, const char *directory, const struct stress_shape *shape);
+/* The same without the files: another process has made them. */
+void stress_prefix_know(struct stress_prefix *prefix, const char *directory, const struct stress_shape *shape);
 void stress_prefix_free(struct stress_prefix *prefix);
 /* Any thread. */
 void stress_publish(const struct stress_prefix *prefix, unsigned snapshot);

@@ -49,7 +49,8 @@ struct stress_random stress_random_stream(uint64_t number) {
     return (struct stress_random){stress_mix(seed, number, 1)};
 }
 
-static void choose_seed(void) {
+void stress_choose_seed(void) {
+    char text[32];
     const char *given = getenv("SHF_STRESS_SEED");
     if (given && *given) {
         seed = strtoull(given, NULL, 0);
@@ -58,6 +59,8 @@ static void choose_seed(void) {
     } else {
         seed &= 0xffffffff; /* easier to type */
     }
+    (void)snprintf(text, sizeof text, "%" PRIu64, seed);
+    (void)setenv("SHF_STRESS_SEED", text, 1);
 }
 
 /* ---- demands ---- */
@@ -94,7 +97,7 @@ static bool is_chosen(int argc, char **argv, const char *name) {
 }
 
 int stress_main(int argc, char **argv, const struct stress_scenario *scenarios, size_t count) {
-    choose_seed();
+    stress_choose_seed();
     (void)setvbuf(stdout, NULL, _IOLBF, 0); /* so that no child prints what the parent had buffered */
     printf("SHF_STRESS_SEED=%" PRIu64 "%s\n", seed, stress_is_full() ? " SHF_STRESS_FULL=1" : "");
     for (size_t i = 0; i < count; i++) {

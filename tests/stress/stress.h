@@ -47,6 +47,8 @@ unsigned stress_scale(unsigned full, unsigned normal, unsigned sanitized);
 struct stress_random {
     uint64_t state;
 };
+/* Takes the seed from the environment, or chooses one and puts it there for children; stress_main does it. */
+void stress_choose_seed(void);
 /* Stream `number` of the seed: each thread has its own. */
 struct stress_random stress_random_stream(uint64_t number);
 uint64_t stress_random_next(struct stress_random *random);

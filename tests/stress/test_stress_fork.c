@@ -19,12 +19,6 @@
 #define IN_FLIGHT 200u
 #define THREADS 2u
 
-#if STRESS_THREAD_SANITIZER
-/* Children of a program with threads start threads of their own here, which that sanitizer refuses by default. */
-__attribute__((visibility("default"))) const char *__tsan_default_options(void);
-const char *__tsan_default_options(void) { return "die_after_fork=0"; }
-#endif
-
 static const struct stress_shape shape = {
     .snapshots = 2, .keys = 400, .vectors = 200, .dimension = 8, .queries = 2, .top_k = 5, .large_value_bytes = 8000};
 
@@ -154,6 +148,9 @@ static void free_all(const struct inherited *from) {
     REQUIRE_STATUS(shf_runtime_free(from->runtime), SHF_OK);
 }
 
+/* The thread sanitizer has no threads in a child of a process that has some. */
+static bool may_start_threads(const struct inherited *from) { return !STRESS_THREAD_SANITIZER || !from->runtime; }
+
 static void start_anew(void) {
     shf_runtime *runtime = stress_runtime(2, 0, 0);
     shf_reader_options options = stress_options(&prefix, cache);
@@ -181,7 +178,7 @@ static void be_child(const struct inherited *from) {
     read_finished(from);
     bool free_first = getpid() % 2;
     if (free_first) free_all(from);
-    start_anew();
+    if (may_start_threads(from)) start_anew();
     if (!free_first) free_all(from);
     _exit(0);
 }
@@ -326,9 +323,9 @@ static void while_loading(bool is_refresh) {
     struct stress_random random = stress_random_stream(is_refresh ? 41 : 42);
     struct inherited from;
     shf_s3_options s3;
+    store = slow_store_start(root, "stress");
     shf_reader_options options = slow_options(&s3);
     begin(&from);
-    slow_store_set_delay(store, is_refresh ? 0 : 5000);
     if (is_refresh) from.reader = stress_open(from.runtime, &options);
     slow_store_set_delay(store, 5000);
     for (unsigned round = 0; round < rounds; round++) {
@@ -349,6 +346,7 @@ static void while_loading(bool is_refresh) {
     }
     slow_store_set_delay(store, 0);
     end(&from);
+    slow_store_stop(store);
     printf("  %u forks\n", rounds);
 }
 
@@ -437,9 +435,7 @@ int main(int argc, char **argv) {
     root = support_temporary_directory();
     cache = support_path("%s/cache", root);
     stress_prefix_make(&prefix, root, &shape);
-    store = slow_store_start(root, "stress");
     int result = stress_main(argc, argv, scenarios, sizeof scenarios / sizeof scenarios[0]);
-    slow_store_stop(store);
     stress_prefix_free(&prefix);
     support_remove_tree(root);
     free(root);

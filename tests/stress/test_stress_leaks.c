@@ -11,6 +11,7 @@
 
 #define GROWTH_BYTES (UINT64_C(4) << 20) /* fragmentation of the heap; a leak of 4 KiB an open would pass it */
 #define SETTLE_MS 10000                  /* a joined thread may be seen in /proc for a moment */
+#define LAST_STEPS_US 50000              /* the loop thread lets go of a reader just after its close has completed */
 
 static const struct stress_shape shape = {
     .snapshots = 2, .keys = 200, .vectors = 100, .dimension = 8, .queries = 2, .top_k = 5, .large_value_bytes = 8000};
@@ -26,6 +27,7 @@ struct measure {
 };
 
 static struct measure take_measure(void) {
+    stress_nap_us(LAST_STEPS_US);
     (void)malloc_trim(0);
     return (struct measure){stress_fd_count(), stress_thread_count(), stress_rss_anonymous_bytes()};
 }
@@ -35,7 +37,6 @@ static void require_equal(const struct measure *before, const char *what, unsign
     struct measure after = take_measure();
     for (int64_t end = stress_now_ms() + SETTLE_MS; stress_now_ms() < end;) {
         if (after.fds == before->fds && after.threads == before->threads) break;
-        stress_nap_us(1000);
         after = take_measure();
     }
     printf("  %u %s: descriptors %u -> %u, threads %u -> %u, RssAnon %+lld KiB\n", count, what, before->fds, after.fds,
