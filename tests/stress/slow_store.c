@@ -59,15 +59,21 @@ static bool send_all(int fd, const char *data, size_t size) {
     return true;
 }
 
-static bool answer(struct connection *connection, const char *status, const char *etag, const char *body, size_t size,
-                   bool with_body) {
+static bool send_head(struct connection *connection, const char *status, const char *etag, size_t size) {
     char head[512];
     int length =
         snprintf(head, sizeof head, "HTTP/1.1 %s\r\nContent-Length: %zu\r\nETag: \"%s\"\r\n\r\n", status, size, etag);
-    if (!send_all(connection->fd, head, (size_t)length)) return false;
-    for (size_t at = 0; with_body && at < size; at += PIECE_BYTES) {
+    return send_all(connection->fd, head, (size_t)length);
+}
+
+/* In pieces, so that this server itself needs next to no memory. */
+static bool send_file(struct connection *connection, int fd, size_t size) {
+    char piece[PIECE_BYTES];
+    for (size_t at = 0; at < size; at += sizeof piece) {
+        size_t wanted = size - at < sizeof piece ? size - at : sizeof piece;
         if (at) dawdle(connection);
-        if (!send_all(connection->fd, body + at, size - at < PIECE_BYTES ? size - at : PIECE_BYTES)) return false;
+        REQUIRE(pread(fd, piece, wanted, (off_t)at) == (ssize_t)wanted);
+        if (!send_all(connection->fd, piece, wanted)) return false;
     }
     return true;
 }
@@ -125,7 +131,7 @@ static bool list(struct connection *connection, const struct request *request) {
     (void)fprintf(text, "</ListBucketResult>");
     (void)fclose(text);
     if (names) (void)closedir(names);
-    bool ok = answer(connection, "200 OK", "list", body, size, true);
+    bool ok = send_head(connection, "200 OK", "list", size) && send_all(connection->fd, body, size);
     free(body);
     free(path);
     return ok;
@@ -140,14 +146,12 @@ static bool give_object(struct connection *connection, const struct request *req
     bool ok;
     if (fd < 0 || fstat(fd, &facts) != 0 || !S_ISREG(facts.st_mode)) {
         static const char body[] = "<Error><Code>NoSuchKey</Code></Error>";
-        ok = answer(connection, "404 Not Found", "none", body, sizeof body - 1, with_body);
+        ok = send_head(connection, "404 Not Found", "none", sizeof body - 1);
+        ok = ok && (!with_body || send_all(connection->fd, body, sizeof body - 1));
     } else {
         size_t size = (size_t)facts.st_size;
-        char *body = malloc(size + 1);
-        REQUIRE(read(fd, body, size) == (ssize_t)size);
         (void)snprintf(etag, sizeof etag, "%llx-%zx", (unsigned long long)facts.st_ino, size); /* not an MD5 */
-        ok = answer(connection, "200 OK", etag, body, size, with_body);
-        free(body);
+        ok = send_head(connection, "200 OK", etag, size) && (!with_body || send_file(connection, fd, size));
     }
     if (fd >= 0) (void)close(fd);
     free(path);
