@@ -20,6 +20,7 @@
 #define MOST_HELD 24u
 #define MOST_KEYS 500u
 #define PATIENCE_MS 60000
+#define MOST_ANSWERS 8192u
 
 static const struct stress_shape shape = {
     .snapshots = 2, .keys = 3200, .vectors = 16000, .dimension = 8, .queries = 6, .top_k = 10, .large_value_bytes = 60000};
@@ -196,8 +197,55 @@ static void random_mix(void) {
     stress_runtime_end(mix.runtime);
 }
 
+/* ---- what is held is charged in full ---- */
+
+/* Holds answers until one does not fit any more; the process has not grown by more than their charge, and a little. */
+static void hold(const char *what, bool is_search) {
+    struct mix mix = {.samples = 0};
+    struct stress_random random = stress_random_stream(is_search);
+    shf_reader_options options = stress_options(&prefix, cache);
+    shf_op **held = calloc(MOST_ANSWERS, sizeof *held), *op = NULL;
+    struct question *question = calloc(1, sizeof *question);
+    unsigned count = 0;
+    mix.runtime = stress_runtime(2, 0, BUDGET_BYTES);
+    mix.reader = stress_open(mix.runtime, &options);
+    stress_require_serves(&prefix, mix.reader, stress_all_snapshots(&prefix));
+    (void)malloc_trim(0);
+    uint64_t before = stress_rss_anonymous_bytes();
+    for (;;) {
+        *question = (struct question){.kind = is_search ? SEARCH : LARGE_VALUES, .count = 1, .top_k = 1000};
+        if (!is_search) question->numbers[0] = stress_random_below(&random, shape.keys) / 16 * 16;
+        ask(&mix, question, &op);
+        if (has_no_memory(op)) break;
+        REQUIRE_SUCCESS(op);
+        REQUIRE(count < MOST_ANSWERS);
+        held[count++] = op;
+    }
+    shf_op_release(op);
+    uint64_t now = stress_rss_anonymous_bytes(), grown = now > before ? now - before : 0;
+    shf_runtime_stats stats;
+    SHF_INIT(&stats);
+    REQUIRE_STATUS(shf_runtime_stats_get(mix.runtime, &stats), SHF_OK);
+    printf("  %u %s held: charged %llu KiB, RssAnon grew by %llu KiB\n", count, what,
+           (unsigned long long)stats.budget_used_bytes / 1024, (unsigned long long)grown / 1024);
+    REQUIRE(STRESS_SANITIZER || grown <= BUDGET_BYTES + BUDGET_BYTES / 20 + NOT_CHARGED_BYTES);
+    release_all(held, &count);
+    ask(&mix, question, &op);
+    REQUIRE_SUCCESS(op);
+    check(question, op);
+    shf_op_release(op);
+    free(question);
+    free(held);
+    stress_close(mix.reader);
+    stress_runtime_end(mix.runtime);
+}
+
+static void held_hits(void) { hold("answers of 1,000 hits", true); }
+static void held_values(void) { hold("copied values", false); }
+
 int main(int argc, char **argv) {
-    static const struct stress_scenario scenarios[] = {{"random-mix", random_mix}};
+    static const struct stress_scenario scenarios[] = {
+        {"held-hits", held_hits}, {"held-values", held_values}, {"random-mix", random_mix}};
     root = support_temporary_directory();
     cache = support_path("%s/cache", root);
     stress_prefix_make(&prefix, root, &shape);
