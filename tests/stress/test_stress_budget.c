@@ -12,10 +12,11 @@
 
 #define BUDGET_BYTES (UINT64_C(24) << 20)
 /*
- * Beyond 1.05 of the budget: what is not charged. Operations, copies of keys and of queries, stacks, libcurl's buffers, what
- * the heap keeps, and this program's own.
+ * Beyond 1.05 of the budget: what is not charged (operations, copies of keys and of queries, stacks, libcurl's buffers, this
+ * program's own), and the holes in a heap that large values share with the small texts of many hits.
  */
-#define NOT_CHARGED_BYTES (UINT64_C(16) << 20)
+#define NOT_CHARGED_BYTES (UINT64_C(32) << 20)
+#define HELD_NOT_CHARGED_BYTES (UINT64_C(4) << 20) /* without holes */
 #define THREADS 4u
 #define MOST_HELD 24u
 #define MOST_KEYS 500u
@@ -228,7 +229,7 @@ static void hold(const char *what, bool is_search) {
     REQUIRE_STATUS(shf_runtime_stats_get(mix.runtime, &stats), SHF_OK);
     printf("  %u %s held: charged %llu KiB, RssAnon grew by %llu KiB\n", count, what,
            (unsigned long long)stats.budget_used_bytes / 1024, (unsigned long long)grown / 1024);
-    REQUIRE(STRESS_SANITIZER || grown <= BUDGET_BYTES + BUDGET_BYTES / 20 + NOT_CHARGED_BYTES);
+    REQUIRE(STRESS_SANITIZER || grown <= BUDGET_BYTES + BUDGET_BYTES / 20 + HELD_NOT_CHARGED_BYTES);
     release_all(held, &count);
     ask(&mix, question, &op);
     REQUIRE_SUCCESS(op);
@@ -243,9 +244,20 @@ static void hold(const char *what, bool is_search) {
 static void held_hits(void) { hold("answers of 1,000 hits", true); }
 static void held_values(void) { hold("copied values", false); }
 
+/*
+ * The heap of glibc keeps much of what was freed, in an arena for each thread, unless the program says otherwise. This one
+ * does, so that what is measured is what the library holds.
+ */
+static void let_the_heap_give_back(void) {
+    REQUIRE(mallopt(M_ARENA_MAX, 1) == 1);
+    REQUIRE(mallopt(M_MMAP_THRESHOLD, 16 << 10) == 1);
+    REQUIRE(mallopt(M_TRIM_THRESHOLD, 128 << 10) == 1);
+}
+
 int main(int argc, char **argv) {
     static const struct stress_scenario scenarios[] = {
         {"held-hits", held_hits}, {"held-values", held_values}, {"random-mix", random_mix}};
+    let_the_heap_give_back();
     root = support_temporary_directory();
     cache = support_path("%s/cache", root);
     stress_prefix_make(&prefix, root, &shape);

@@ -195,10 +195,14 @@ static void full_table(void) {
     shf_op *ops[LIMIT], *op = NULL;
     shf_cq *cq = NULL;
     shf_key key = stress_key(&prefix, 2);
+    shf_query query = stress_query(&prefix, 0, 3);
     REQUIRE_STATUS(shf_cq_new(runtime, CAPACITY, &cq), SHF_OK);
     for (unsigned i = 0; i < LIMIT; i++) REQUIRE_STATUS(ask(reader, i, cq), SHF_OK);
     REQUIRE_STATUS(ask(reader, 0, cq), SHF_E_BUSY);
-    REQUIRE_STATUS(shf_get_sync(reader, &key, NULL, 0, &op), SHF_E_BUSY);
+    REQUIRE_STATUS(shf_get_sync(reader, &key, NULL, 0, &op), SHF_OK); /* answered within its call: needs no slot */
+    shf_op_release(op);
+    REQUIRE_STATUS(shf_search_sync(reader, &query, 0, &op), SHF_E_BUSY);
+    REQUIRE_STATUS(shf_refresh_sync(reader, 0, &op), SHF_E_BUSY);
     REQUIRE_STATUS(shf_close_sync(reader, SHF_CLOSE_DRAIN, 0, &op), SHF_E_BUSY);
     REQUIRE(!op);
     for (unsigned taken = 0; taken < LIMIT;) taken += (unsigned)shf_cq_poll(cq, ops + taken, LIMIT - taken, 10000);
