@@ -237,7 +237,7 @@ static void blow(unsigned count, bool has_cancels, bool has_deadlines, uint64_t 
             ask(storm, &random);
             if (stress_random_below(&random, 8) == 0) break;
         }
-        size_t got = shf_cq_poll(storm->cq, ops, 32, storm->in_flight < IN_FLIGHT && storm->accepted < count ? 0 : 30000);
+        size_t got = shf_cq_poll(storm->cq, ops, 32, storm->in_flight < IN_FLIGHT && storm->accepted < count ? 0 : 60000);
         REQUIRE(got || storm->accepted < count || storm->in_flight < IN_FLIGHT);
         for (size_t i = 0; i < got; i++) take(storm, ops[i], &random);
     }

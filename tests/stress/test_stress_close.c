@@ -188,7 +188,7 @@ static void play(struct round *totals, unsigned number) {
 }
 
 static void at_random_moments(void) {
-    unsigned rounds = stress_scale(600, 90, 27);
+    unsigned rounds = stress_scale(600, 60, 24);
     struct round totals = {.how = DRAIN};
     for (unsigned i = 0; i < rounds; i++) play(&totals, i);
     printf("  %u readers: %u operations accepted, %u answered, %u cancelled, %u too late; %u calls refused\n", rounds,

@@ -96,7 +96,7 @@ static void open_and_close(shf_runtime *runtime, unsigned round) {
 }
 
 static void opens(void) {
-    unsigned count = stress_scale(1000, 1000, 200);
+    unsigned count = stress_scale(1000, 500, 150);
     shf_runtime *runtime = stress_runtime(2, 0, 0);
     for (unsigned i = 0; i < 60; i++) open_and_close(runtime, i); /* caches and arenas fill */
     stress_wait_until_idle(runtime);
@@ -117,7 +117,7 @@ static void one_runtime(unsigned round) {
 }
 
 static void runtimes(void) {
-    unsigned count = stress_scale(1000, 1000, 200);
+    unsigned count = stress_scale(1000, 500, 150);
     for (unsigned i = 0; i < 40; i++) one_runtime(i);
     struct measure before = take_measure();
     for (unsigned i = 0; i < count; i++) one_runtime(i);

@@ -193,7 +193,7 @@ static void look_at_what_is_left(uint64_t one) {
 }
 
 static void one_of_two_is_killed(void) {
-    unsigned kills = stress_scale(200, 50, 25), moments[MOMENTS] = {0}, longest_us = STRESS_SANITIZER ? 120000 : 50000;
+    unsigned kills = stress_scale(200, 40, 20), moments[MOMENTS] = {0}, longest_us = STRESS_SANITIZER ? 120000 : 50000;
     struct stress_random random = stress_random_stream(77);
     uint64_t one = snapshot_bytes(prefix.path);
     shared->cap = one * 2; /* of shards; their vectors come on top */

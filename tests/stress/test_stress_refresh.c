@@ -131,7 +131,7 @@ static void *be_asynchronous(void *argument) {
         size_t count = shf_cq_poll(cq, ops, 16, 0);
         if (count == 0) {
             struct pollfd watched = {.fd = shf_cq_fd(cq), .events = POLLIN};
-            int ready = poll(&watched, 1, 10000);
+            int ready = poll(&watched, 1, 60000);
             REQUIRE(ready == 1 || idle_count == IN_FLIGHT);
         }
         for (size_t i = 0; i < count; i++) {
@@ -175,7 +175,7 @@ static void begin(struct load *load) {
 }
 
 static void refreshes(void) {
-    unsigned count = stress_scale(1000, 150, 60);
+    unsigned count = stress_scale(1000, 100, 50);
     struct load load = {.snapshots = stress_all_snapshots(&prefix)};
     struct crew crew;
     struct stress_random random = stress_random_stream(100);
@@ -228,7 +228,7 @@ static shf_reader *open_pinned(struct load *load, struct stress_random *random, 
 }
 
 static void pinned_opens(void) {
-    unsigned count = stress_scale(100, 30, 15);
+    unsigned count = stress_scale(100, 20, 12);
     struct load load = {.snapshots = stress_all_snapshots(&prefix)};
     struct crew crew;
     struct stress_random random = stress_random_stream(200);

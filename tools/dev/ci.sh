@@ -66,12 +66,16 @@ verb_ci() {
     ci_finish
 }
 
+# One after the other: they measure memory, and how long things take.
+stress_full() { SHF_STRESS_FULL=1 ctest --test-dir build --output-on-failure --no-tests=error -L stress; }
+
 verb_ci_full() {
     ci_begin
     ci_legs
     # shellcheck disable=SC2086 # a list of versions
     leg "reads what sqlite-vec $interop_versions writes" interop $interop_versions
     leg 'lines that the tests reach' coverage
+    leg 'stress tests with their full numbers' stress_full
     leg "fuzzing, $(fuzz_measure 300)" fuzz_all 300
     ci_finish
 }
