@@ -28,7 +28,8 @@ struct round {
     shf_cq *cq;
     enum how how;
     uint64_t stream;
-    atomic_bool may_touch; /* the reader: not once it is released */
+    atomic_bool may_touch;  /* the reader: not once it is released */
+    atomic_bool submitting; /* somebody may */
     atomic_uint number, accepted, refused, answered, cancelled, closed;
 };
 
@@ -106,11 +107,11 @@ static unsigned ended(const struct round *round) {
     return atomic_load(&round->answered) + atomic_load(&round->cancelled) + atomic_load(&round->closed);
 }
 
-/* Takes completions until both the close is done (or need not be waited for) and all that was accepted has ended. */
+/* Takes completions until nobody submits any more and all that was accepted has ended. */
 static void *collect(void *argument) {
     struct round *round = argument;
     shf_op *ops[16];
-    while (atomic_load(&round->may_touch) || ended(round) < atomic_load(&round->accepted)) {
+    while (atomic_load(&round->submitting) || ended(round) < atomic_load(&round->accepted)) {
         size_t got = shf_cq_poll(round->cq, ops, 16, 20);
         for (size_t i = 0; i < got; i++) count_end(round, ops[i]);
     }
@@ -161,7 +162,7 @@ static void close_it(struct round *round) {
 
 static void play(struct round *totals, unsigned number) {
     struct stress_random random = stress_random_stream(7000 + number);
-    struct round round = {.how = number % WAYS, .stream = 8000 + number * 16, .may_touch = true};
+    struct round round = {.how = number % WAYS, .stream = 8000 + number * 16, .may_touch = true, .submitting = true};
     pthread_t threads[THREADS];
     round.runtime = stress_runtime(2, 0, 0);
     REQUIRE_STATUS(shf_cq_new(round.runtime, IN_FLIGHT, &round.cq), SHF_OK);
@@ -174,6 +175,7 @@ static void play(struct round *totals, unsigned number) {
     if (round.how != RELEASE) close_it(&round);
     atomic_store(&round.may_touch, false);
     for (unsigned i = 0; i < 2; i++) REQUIRE(pthread_join(threads[i], NULL) == 0);
+    atomic_store(&round.submitting, false);
     shf_reader_release(round.reader); /* with the queue's operations still in flight where it was not closed */
     REQUIRE(pthread_join(threads[2], NULL) == 0);
     slow_store_set_delay(store, 0);
