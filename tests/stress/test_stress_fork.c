@@ -137,6 +137,14 @@ static void read_finished(const struct inherited *from) {
     }
 }
 
+/* A reader that nobody had taken yet is as foreign as any. */
+static void take_reader(const struct inherited *from) {
+    struct inherited taken = {.runtime = from->runtime};
+    REQUIRE_STATUS(shf_op_take_reader(from->open, &taken.reader), SHF_OK);
+    refuse_reader(&taken);
+    shf_reader_release(taken.reader);
+}
+
 static void free_all(const struct inherited *from) {
     shf_op_release(from->lookup);
     shf_op_release(from->search);
@@ -180,6 +188,7 @@ static void be_child(const struct inherited *from) {
     if (STRESS_ADDRESS_SANITIZER && from->is_busy) _exit(0);
     read_finished(from);
     bool free_first = getpid() % 2;
+    if (from->open && free_first) take_reader(from);
     if (free_first) free_all(from);
     if (may_start_threads(from)) start_anew();
     if (!free_first) free_all(from);
