@@ -355,8 +355,8 @@ SHF_API shf_status shf_health(shf_reader *reader, int64_t staleness_threshold_ms
 /*
  * Submit and wait, without a queue. timeout_ms as in shf_call. *op receives the finished operation (to be
  * released) whenever one was accepted, failed ones included, so that its error can be read; NULL when the call
- * was refused. The return value is the refusal, or the operation's status. They take a slot of max_inflight_ops, but
- * no queue; not to be called from a log function.
+ * was refused. The return value is the refusal, or the operation's status. They take a slot of max_inflight_ops (but
+ * for a lookup that is answered within its call), but no queue; not to be called from a log function.
  */
 SHF_API shf_status shf_open_sync(shf_runtime *runtime, const shf_reader_options *options, int64_t timeout_ms,
                                  shf_op **op);

@@ -31,6 +31,13 @@ char *shf_strdup(const char *text);
 char *shf_strndup(const char *text, size_t size);
 void *shf_memdup(const void *data, size_t size);
 
+/* What a block of `size` bytes takes of the machine: the heap adds a header and rounds up. For charging small ones. */
+static inline uint64_t shf_alloc_cost(uint64_t size) {
+    const uint64_t header = sizeof(size_t), step = 2 * sizeof(size_t), least = 4 * sizeof(size_t);
+    uint64_t cost = (size + header + step - 1) / step * step;
+    return cost < least ? least : cost;
+}
+
 /* Checked arithmetic on sizes: false on overflow. */
 static inline bool shf_mul(size_t a, size_t b, size_t *out) { return !__builtin_mul_overflow(a, b, out); }
 static inline bool shf_add(size_t a, size_t b, size_t *out) { return !__builtin_add_overflow(a, b, out); }

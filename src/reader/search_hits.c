@@ -12,6 +12,9 @@ static shf_status charge(struct shf_search_op *search, uint64_t bytes, const cha
     return SHF_OK;
 }
 
+/* A text with its end. */
+static uint64_t text_cost(const char *text, size_t size) { return text ? shf_alloc_cost((uint64_t)size + 1) : 0; }
+
 static shf_status fetch_hit(struct shf_search_op *search, const struct shf_candidate *candidate,
                             struct shf_search_hit *hit, struct shf_error **error) {
     const struct shf_shard *shard = shf_snapshot_shard_of(search->base.snapshot, candidate->shard);
@@ -26,7 +29,10 @@ static shf_status fetch_hit(struct shf_search_op *search, const struct shf_candi
                                        .id_text_size = id.text_size};
         status = shf_vec0_payload(&shard->vec, rowid, &hit->payload, &hit->payload_size, error);
     }
-    if (!status) status = charge(search, hit->payload_size + hit->id_text_size, "the payloads of the answer", error);
+    if (!status) {
+        uint64_t cost = text_cost(hit->payload, hit->payload_size) + text_cost(hit->id_text, hit->id_text_size);
+        status = charge(search, cost, "the payloads of the answer", error);
+    }
     if (status) {
         shf_error_prefix(error, "%s", shard->object_url);
         shf_error_set_shard(error ? *error : NULL, shard->id);

@@ -56,7 +56,7 @@ struct shf_runtime {
 
     struct { /* loop thread only */
         struct shf_rt_service *services;
-        struct shf_wait *waits;
+        struct shf_wait *waits, *due_waits;
         uv_timer_t wait_timer;
         int64_t wait_timer_ns; /* when it fires; 0 = it was never set */
     };

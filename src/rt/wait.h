@@ -15,6 +15,7 @@ struct shf_wait {
     void (*wake)(struct shf_wait *wait, shf_status reason); /* SHF_OK, SHF_E_DEADLINE, SHF_E_CANCELLED */
     struct shf_wait *previous, *next;
     bool waiting;
+    shf_status due; /* why a sweep ends it, once that has found it */
 };
 
 void shf_wait_begin(shf_runtime *runtime, struct shf_wait *wait);

@@ -73,6 +73,9 @@ verb_ci() {
     ci_finish
 }
 
+# One after the other: they measure memory, and how long things take.
+stress_full() { SHF_STRESS_FULL=1 ctest --test-dir build --output-on-failure --no-tests=error -L stress; }
+
 verb_ci_full() {
     ci_begin
     ci_legs
@@ -80,6 +83,7 @@ verb_ci_full() {
     leg "reads what sqlite-vec $interop_versions writes" interop $interop_versions
     leg 'faults: allocations, system calls, requests, answers; all of them' ci_faults
     leg 'lines that the tests reach' coverage
+    leg 'stress tests with their full numbers' stress_full
     leg "fuzzing, $(fuzz_measure 300)" fuzz_all 300
     ci_finish
 }
