@@ -26,7 +26,7 @@ legs_end() {
     [ "$legs_failed" -eq 0 ]
 }
 
-ci_build() { build_in "build-ci/$1" -DSHF_WERROR=ON "-DCMAKE_C_COMPILER=$2" "-DCMAKE_BUILD_TYPE=$3"; }
+ci_build() { build_in "build-ci/$1" -DSHF_WERROR=ON -DSHF_BUILD_BENCH=ON "-DCMAKE_C_COMPILER=$2" "-DCMAKE_BUILD_TYPE=$3"; }
 
 ci_sanitizer() {
     build_in "build-ci/$1" -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS=-O1 "-DSHF_SANITIZE=$2" -DSHF_BUILD_EXAMPLES=OFF
@@ -57,7 +57,7 @@ ci_legs() {
 
 ci_begin() {
     # shellcheck disable=SC2086 # a list of names
-    need $packages_ci
+    need $packages_ci $packages_bench
     s3server_need
     ci_started=$(now)
 }

@@ -22,7 +22,7 @@ lint_shell() { shell_files | xargs shellcheck -x -a; }
 lint_spelling() {
     codespell --quiet-level 2 --ignore-words tools/spelling-ignore.txt \
         --skip '*/data/*,*/corpus/*,*.db,*.bin,LICENSE,tools/spelling-ignore.txt' \
-        dev ./*.md .ci abi cli cmake demo docs examples fuzz include samples/README.md src tests tools
+        dev ./*.md .ci abi bench cli cmake demo docs examples fuzz include samples/README.md src tests tools
 }
 
 # Sources that the build of DIRECTORY compiles, without the test programs' (their style is checked, not their depth).
