@@ -32,6 +32,7 @@ struct shf_http_request {
     const struct shf_cancel *cancel;
     const char *ca_bundle; /* or NULL */
     bool insecure_skip_verify;
+    bool fresh_connection; /* none that was kept: those may be what failed before */
     /* A connection is free: set method, url and headers. HOLD: park it until shf_http_wake. REFUSE: end it (as `stopped`). */
     enum shf_http_ready (*prepare)(struct shf_http_request *request);
     /* All headers are there: false ends the transfer (as `stopped`). Also called for an answer without a body. */

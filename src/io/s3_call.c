@@ -81,6 +81,7 @@ static void try_again(struct shf_s3_call *call, struct shf_s3_outcome *outcome) 
     shf_log_write(shf_rt_log(runtime), SHF_LOG_INFO, "attempt %u failed, the next in %" PRId64 " ms: %s",
                   call->attempts, pause_ms, shf_error_message(outcome->error));
     shf_error_free(outcome->error);
+    if (call->http.status) call->distrusts_connections = true;
     atomic_fetch_add_explicit(&shf_rt_counters(runtime)->store_retries, 1, memory_order_relaxed);
     shf_s3_call_send(call, until);
 }
@@ -220,6 +221,7 @@ void shf_s3_call_send(struct shf_s3_call *call, int64_t not_before_ns) {
     http->not_before_ns = not_before_ns;
     http->ca_bundle = config->ca_bundle;
     http->insecure_skip_verify = config->insecure_skip_verify;
+    http->fresh_connection = call->distrusts_connections;
     http->connect_timeout_ms = config->connect_timeout_ms;
     http->inactivity_ms = config->read_timeout_ms;
     http->deadline_ns = call->request->deadline_ns;

@@ -40,7 +40,8 @@ struct shf_s3_call {
     char region[64];  /* where the bucket said it lies, else the store's */
     char *moved_path; /* where a redirect pointed: encoded path instead of the key's, or NULL */
     uint32_t attempts;
-    bool renewed, redirected; /* once each */
+    bool renewed, redirected;   /* once each */
+    bool distrusts_connections; /* one failed */
     struct shf_credential_waiter waiter;
     struct shf_credentials *credentials, *refused;
     bool http_over;
