@@ -1,18 +1,25 @@
 /* Transfers: libcurl's multi interface by socket_action, its sockets and its timer on the libuv loop. */
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "io/fs.h"
 #include "io/http_priv.h"
 #include "shardyfusion/types.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
 
+/*
+ * A socket of libcurl's that the loop watches, by a descriptor of our own for it: 7.88 closes a socket that is still
+ * connecting before it says so, and by then its number may be a file of another thread.
+ */
 struct http_socket {
     uv_poll_t poll;
     struct shf_http_client *client;
     curl_socket_t fd;
+    int watched_fd;
 };
 
 /* Which failures another attempt can not mend. */
@@ -183,7 +190,9 @@ static void socket_ready(uv_poll_t *poll, int status, int events) {
 }
 
 static void socket_closed(uv_handle_t *handle) {
-    shf_free(SHF_CONTAINER((uv_poll_t *)handle, struct http_socket, poll));
+    struct http_socket *socket = SHF_CONTAINER((uv_poll_t *)handle, struct http_socket, poll);
+    shf_fs_close(socket->watched_fd);
+    shf_free(socket);
 }
 
 static struct http_socket *socket_new(struct shf_http_client *client, curl_socket_t fd) {
@@ -191,7 +200,10 @@ static struct http_socket *socket_new(struct shf_http_client *client, curl_socke
     if (!socket) return NULL;
     socket->client = client;
     socket->fd = fd;
-    if (uv_poll_init_socket(shf_rt_loop(client->runtime), &socket->poll, fd) != 0) {
+    socket->watched_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (socket->watched_fd < 0 ||
+        uv_poll_init_socket(shf_rt_loop(client->runtime), &socket->poll, socket->watched_fd) != 0) {
+        if (socket->watched_fd >= 0) shf_fs_close(socket->watched_fd);
         shf_free(socket);
         return NULL;
     }
