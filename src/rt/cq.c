@@ -178,11 +178,8 @@ static struct shf_op *take_one(shf_cq *cq, shf_op_id id) {
 
 /* Whether an operation of this id is under way to this queue or waits in it. */
 static bool is_expected(const shf_cq *cq, shf_op_id id) {
-    const struct shf_op_table *table = shf_rt_op_table(cq->runtime);
-    uint32_t slot = (uint32_t)id, generation = (uint32_t)(id >> 32);
-    if (slot >= table->count || generation == 0) return false;
-    uint64_t word = atomic_load(&table->slots[slot].cancel.word);
-    return word >> 1 == generation && atomic_load(&table->slots[slot].cq) == cq;
+    const struct shf_op_slot *slot = shf_op_slot_of(shf_rt_op_table(cq->runtime), id);
+    return slot && atomic_load(&slot->cancel.word) >> 1 == id >> 32 && atomic_load(&slot->cq) == cq;
 }
 
 shf_status shf_await(shf_cq *cq, shf_op_id id, int64_t wait_ms, shf_op **out) {

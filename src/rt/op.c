@@ -7,14 +7,30 @@
 /* ---- the table of accepted operations: a lock-free free list of slots, tagged against reuse ---- */
 
 bool shf_op_table_init(struct shf_op_table *table, uint32_t count) {
-    table->slots = shf_alloc_zero(count, sizeof *table->slots);
-    if (!table->slots) return false;
+    table->slots = shf_alloc_array(count, sizeof *table->slots);
     table->count = count;
-    for (uint32_t i = 0; i < count; i++) {
-        shf_cancel_init(&table->slots[i].cancel);
-        atomic_init(&table->slots[i].next, i + 1 < count ? i + 2 : 0);
-    }
-    atomic_init(&table->free_head, 1);
+    return table->slots != NULL;
+}
+
+struct shf_op_slot *shf_op_slot_of(const struct shf_op_table *table, shf_op_id id) {
+    uint32_t slot = (uint32_t)id, generation = (uint32_t)(id >> 32);
+    if (generation == 0 || slot >= atomic_load_explicit(&table->touched, memory_order_acquire)) return NULL;
+    return &table->slots[slot];
+}
+
+/* One that was never in use. An id that happens to name it before it is set up is made up, and finds nothing. */
+static bool slot_touch(struct shf_op_table *table, uint32_t *out) {
+    uint32_t index = atomic_load_explicit(&table->touched, memory_order_relaxed);
+    do {
+        if (index == table->count) return false;
+    } while (!atomic_compare_exchange_weak_explicit(&table->touched, &index, index + 1, memory_order_acq_rel,
+                                                    memory_order_relaxed));
+    struct shf_op_slot *slot = &table->slots[index];
+    shf_cancel_init(&slot->cancel);
+    atomic_store_explicit(&slot->cq, NULL, memory_order_relaxed);
+    atomic_store_explicit(&slot->next, 0, memory_order_relaxed);
+    slot->generation = 0;
+    *out = index;
     return true;
 }
 
@@ -22,7 +38,7 @@ static bool slot_take(struct shf_op_table *table, uint32_t *out) {
     uint64_t head = atomic_load_explicit(&table->free_head, memory_order_acquire);
     for (;;) {
         uint32_t link = (uint32_t)head;
-        if (link == 0) return false;
+        if (link == 0) return slot_touch(table, out);
         uint64_t next = atomic_load_explicit(&table->slots[link - 1].next, memory_order_relaxed);
         uint64_t tagged = ((head >> 32) + 1) << 32 | next;
         if (atomic_compare_exchange_weak_explicit(&table->free_head, &head, tagged, memory_order_acquire,
@@ -175,10 +191,8 @@ void shf_op_release(struct shf_op *op) {
 shf_status shf_cancel(shf_runtime *runtime, shf_op_id id) {
     if (!runtime) return SHF_E_INVALID;
     if (shf_rt_forked(runtime)) return SHF_E_FORKED;
-    struct shf_op_table *table = shf_rt_op_table(runtime);
-    uint32_t slot = (uint32_t)id, generation = (uint32_t)(id >> 32);
-    if (slot >= table->count || generation == 0) return SHF_OK;
-    if (shf_cancel_request_generation(&table->slots[slot].cancel, generation)) shf_rt_sweep(runtime);
+    struct shf_op_slot *slot = shf_op_slot_of(shf_rt_op_table(runtime), id);
+    if (slot && shf_cancel_request_generation(&slot->cancel, (uint32_t)(id >> 32))) shf_rt_sweep(runtime);
     return SHF_OK;
 }
 

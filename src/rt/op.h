@@ -94,11 +94,14 @@ struct shf_op_slot {
 struct shf_op_table {
     struct shf_op_slot *slots;
     uint32_t count;
+    atomic_uint touched;             /* slots that were ever in use; memory beyond them is not even written to */
     atomic_uint_least64_t free_head; /* tag * 2^32 + index + 1 */
     atomic_uint used;                /* operations accepted and not yet released, those without a slot too */
 };
 #define SHF_OP_NO_SLOT UINT32_MAX
 bool shf_op_table_init(struct shf_op_table *table, uint32_t count);
+/* The slot that an id names, or NULL when there was never such an operation. */
+struct shf_op_slot *shf_op_slot_of(const struct shf_op_table *table, shf_op_id id);
 struct shf_op_table *shf_rt_op_table(shf_runtime *runtime);
 
 bool shf_cq_reserve(shf_cq *cq);
