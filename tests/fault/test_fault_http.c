@@ -214,6 +214,7 @@ static void test_allocations_and_calls(void **state) {
         if (!plan_wants(scenario->name)) continue;
         change_proxy();
         sweep_allocations(scenario, SAMPLED_ALLOCATIONS);
+        if (i > 0) continue; /* files are written by the first only */
         change_proxy();
         sweep_calls(scenario, SAMPLED_CALLS);
     }
