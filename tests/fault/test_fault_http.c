@@ -97,7 +97,6 @@ static void arm(void *context) {
     fault_proxy_set(proxy, &fault, 1);
     session_timeout_ms = sweep->kind->timeout_ms;
     session_manifests_may_go = fault.number == 404 || sweep->kind->statuses[0] == SHF_E_MANIFEST;
-    s3.read_timeout_ms = sweep->kind->read_timeout_ms;
 }
 
 static uint32_t disarm(void *context) {
@@ -107,7 +106,7 @@ static uint32_t disarm(void *context) {
     fault_proxy_heal(proxy);
     session_timeout_ms = 0;
     session_manifests_may_go = false;
-    s3.read_timeout_ms = 0;
+    s3.read_timeout_ms = s3.max_attempts = 0; /* afterwards kept connections may still hold what was wrong */
     return struck;
 }
 
@@ -128,15 +127,16 @@ static bool run(void *context, uint32_t ordinal) {
     struct sweep *sweep = context;
     const struct drive drive = {arm, disarm, is_clean, sweep, sweep->kind->timeout_ms > 0};
     sweep->ordinal = ordinal;
+    s3.read_timeout_ms = sweep->kind->read_timeout_ms; /* of a reader that is opened before the faults, too */
+    s3.max_attempts = ATTEMPTS;
     plan_at("over HTTP: %s: request %u: %s%s", sweep->scenario->name, ordinal, sweep->kind->name,
             sweep->for_ever ? ", from then on" : "");
     return drive_run(sweep->scenario, &drive);
 }
 
-/* ---- the scenarios, over HTTP ---- */
+/* ---- the scenarios, over HTTP: a run takes a while, so not all of them ---- */
 
-static const char *const names[] = {"open, cold",   "open, fallback",   "get, lazy",
-                                    "search, lazy", "refresh, changed", "history"};
+static const char *const names[] = {"open, cold", "get, lazy", "refresh, changed", "history"};
 #define SCENARIOS ((uint32_t)(sizeof names / sizeof names[0]))
 
 static const struct scenario *find(const char *name) {
@@ -165,7 +165,6 @@ static void set_options(void) {
     s3.region = S3_SERVER_REGION;
     s3.access_key_id = server.access_key_id;
     s3.secret_access_key = server.secret_access_key;
-    s3.max_attempts = ATTEMPTS;
 }
 
 /* A proxy takes so many connections and no more: each scenario has one of its own. */
@@ -215,6 +214,7 @@ static void test_allocations_and_calls(void **state) {
         if (!plan_wants(scenario->name)) continue;
         change_proxy();
         sweep_allocations(scenario, SAMPLED_ALLOCATIONS);
+        if (i > 0) continue; /* files are written by the first only */
         change_proxy();
         sweep_calls(scenario, SAMPLED_CALLS);
     }
