@@ -73,7 +73,10 @@ static shf_status begin_opening(struct shf_shard *shard, struct shf_error **erro
 static bool begin_again(struct shf_shard_opening *opening) {
     struct shf_shard *shard = opening->shard;
     if (!opening->status || !opening->waiters || !shf_cancel_requested(&opening->cancel)) return false;
-    if (begin_opening(shard, NULL)) return false;
+    shf_error_free(opening->error);
+    opening->error = NULL;
+    opening->status = begin_opening(shard, &opening->error);
+    if (opening->status) return false; /* they were not cancelled: there is no memory */
     shard->opening->waiters = opening->waiters;
     opening->waiters = NULL;
     return true;
