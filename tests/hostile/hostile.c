@@ -334,7 +334,7 @@ void hostile_try(enum hostile_place place, enum hostile_wish wish, const char *r
     uint64_t peak = hostile_peak_since(before);
     count(&use, peak);
     if (stopwatch_is_too_long(&best)) complain(&use, "too slow", counted.slowest);
-    if (!HOSTILE_SANITIZED && peak > HOSTILE_PEAK_BYTES) complain(&use, "too much memory", counted.peak);
+    if (!HOSTILE_SLOWED && peak > HOSTILE_PEAK_BYTES) complain(&use, "too much memory", counted.peak);
     check_given_back(&use);
     if (wish == HOSTILE_FAILS && !use.is_refused && !use.has_failed) complain(&use, "taken", "");
     if (wish == HOSTILE_ANSWERS && (use.is_refused || use.has_failed || use.is_lenient)) {

@@ -26,21 +26,21 @@ enum hostile_wish {
     HOSTILE_ANSWERS /* it is no attack on what is read: all must be as in the sound snapshot */
 };
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define HOSTILE_SANITIZED 1
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(SHF_COVERAGE)
+#define HOSTILE_SLOWED 1
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define HOSTILE_SANITIZED 1
+#define HOSTILE_SLOWED 1
 #endif
 #endif
-#ifndef HOSTILE_SANITIZED
-#define HOSTILE_SANITIZED 0
+#ifndef HOSTILE_SLOWED
+#define HOSTILE_SLOWED 0
 #endif
 
-#define HOSTILE_MAX_MS (HOSTILE_SANITIZED ? 2000 : 100) /* all calls on one object, best of HOSTILE_TRIES */
-#define HOSTILE_TRIES 8                                 /* the machine may be busy; see stopwatch.h too */
-#define HOSTILE_PEAK_BYTES ((uint64_t)96 << 20)         /* resident memory more than before, at the peak */
-#define HOSTILE_KEPT_BYTES ((uint64_t)4 << 20)          /* allocated after all of them more than before */
+#define HOSTILE_MAX_MS (HOSTILE_SLOWED ? 2000 : 100) /* all calls on one object, best of HOSTILE_TRIES */
+#define HOSTILE_TRIES 8                              /* the machine may be busy; see stopwatch.h too */
+#define HOSTILE_PEAK_BYTES ((uint64_t)96 << 20)      /* resident memory more than before, at the peak */
+#define HOSTILE_KEPT_BYTES ((uint64_t)4 << 20)       /* allocated after all of them more than before */
 
 /* Group fixtures of cmocka: runtime, directories, the sound snapshot; the end checks what was given back. */
 int hostile_group_begin(void **state);

@@ -17,7 +17,7 @@ static void expect_no_memory(shf_status status, shf_op *op, const char *what, ui
     shf_op_release(op);
     uint64_t peak = hostile_peak_since(before);
     print_message("%s: %s at %llu KiB\n", what, shf_status_text(status), (unsigned long long)peak >> 10);
-    if (!HOSTILE_SANITIZED && peak > MOST_BYTES) fail_msg("%s: %llu bytes", what, (unsigned long long)peak);
+    if (!HOSTILE_SLOWED && peak > MOST_BYTES) fail_msg("%s: %llu bytes", what, (unsigned long long)peak);
 }
 
 static void search(shf_reader *reader, uint32_t top_k, const char *what) {

@@ -4,7 +4,7 @@
 # Threads count at once: counters are atomic.
 coverage_build() {
     build_in build-ci/coverage -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Debug \
-        '-DCMAKE_C_FLAGS=--coverage -fprofile-update=atomic -O0' -DSHF_BUILD_EXAMPLES=OFF -DSHF_BUILD_DEMO=OFF || return 1
+        '-DCMAKE_C_FLAGS=--coverage -fprofile-update=atomic -O1 -DSHF_COVERAGE' -DSHF_BUILD_EXAMPLES=OFF -DSHF_BUILD_DEMO=OFF || return 1
     # What runs of before have counted.
     find build-ci/coverage -name '*.gcda' -exec rm -f {} +
 }
