@@ -87,7 +87,7 @@ static inline void shf_kv_hunt_step(struct shf_kv_hunt *hunt, bool is_less) {
 }
 
 #define SHF_KV_LINE_BYTES 64u
-#define SHF_KV_GUESS_BYTES 640u /* to either side: some standard deviations of a row's place in a page of 4,096 */
+#define SHF_KV_GUESS_BYTES 1024u /* to either side: several standard deviations of a row's place in a page of 4,096 */
 
 SHF_KV_PREFETCHER shf_kv_fetch_lines(const uint8_t *bytes, uint32_t from, uint32_t to) {
     for (from -= from % SHF_KV_LINE_BYTES; from < to; from += SHF_KV_LINE_BYTES) __builtin_prefetch(bytes + from);
