@@ -89,10 +89,14 @@ shf_status shf_lookup_block(struct shf_lookup_op *lookup, size_t first, const st
     return failed(lookup, wanted[index_of[bad]].shard, first + index_of[bad], status, error);
 }
 
-shf_status shf_lookup_locate(const struct shf_snapshot *snapshot, const shf_key *key, const shf_routing_context *context,
-                             uint32_t *shard, struct shf_stored_key *stored, struct shf_error **error) {
-    shf_status status = shf_key_encode(snapshot->manifest->key_encoding, key, stored, error);
-    return status ? status : shf_route(snapshot->manifest, key, context, shard, error);
+shf_status shf_lookup_locate(const struct shf_lookup_op *lookup, size_t index, const shf_key *key,
+                             const shf_routing_context *context, uint32_t *shard, struct shf_stored_key *stored,
+                             struct shf_error **error) {
+    const struct shf_manifest *manifest = lookup->base.snapshot->manifest;
+    shf_status status = shf_key_encode(manifest->key_encoding, key, stored, error);
+    if (!status) status = shf_route(manifest, key, context, shard, error);
+    if (status && lookup->count > 1) shf_error_prefix(error, "key %zu", index);
+    return status;
 }
 
 /* ---- in the call ---- */
@@ -105,11 +109,8 @@ static shf_status answer_in_call(struct shf_lookup_op *lookup, const shf_key *ke
     struct shf_stored_key stored[SHF_LOOKUP_BLOCK];
     for (size_t i = 0; i < lookup->count; i++) {
         uint32_t id;
-        shf_status status = shf_lookup_locate(snapshot, &keys[i], context, &id, &stored[i], error);
-        if (status) {
-            if (lookup->count > 1) shf_error_prefix(error, "key %zu", i);
-            return status;
-        }
+        shf_status status = shf_lookup_locate(lookup, i, &keys[i], context, &id, &stored[i], error);
+        if (status) return status;
         struct shf_shard *shard = shf_snapshot_shard_of(snapshot, id);
         if (shard && !shf_shard_is_ready(shard)) return SHF_OK;
         wanted[i] = (struct shf_wanted_key){shard, stored[i].bytes.data, stored[i].bytes.size};

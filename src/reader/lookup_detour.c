@@ -109,11 +109,8 @@ static shf_status copy_keys(struct shf_lookup_op *lookup, const shf_key *keys, c
     for (size_t i = 0; i < lookup->count; i++) {
         struct shf_stored_key stored;
         struct pending_key *pending = &detour->keys[i];
-        status = shf_lookup_locate(lookup->base.snapshot, &keys[i], context, &pending->shard, &stored, error);
-        if (status) {
-            if (lookup->count > 1) shf_error_prefix(error, "key %zu", i);
-            return status;
-        }
+        status = shf_lookup_locate(lookup, i, &keys[i], context, &pending->shard, &stored, error);
+        if (status) return status;
         pending->offset = used;
         pending->size = stored.bytes.size;
         if (pending->size) memcpy(detour->key_bytes + used, stored.bytes.data, pending->size);

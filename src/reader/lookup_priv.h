@@ -14,9 +14,10 @@ struct shf_wanted_key {
     size_t size;
 };
 
-/* Routes and encodes a key. */
-shf_status shf_lookup_locate(const struct shf_snapshot *snapshot, const shf_key *key, const shf_routing_context *context,
-                             uint32_t *shard, struct shf_stored_key *stored, struct shf_error **error);
+/* Routes and encodes key `index` of the operation; an error names it among several. */
+shf_status shf_lookup_locate(const struct shf_lookup_op *lookup, size_t index, const shf_key *key,
+                             const shf_routing_context *context, uint32_t *shard, struct shf_stored_key *stored,
+                             struct shf_error **error);
 
 /* Answers keys [first, first + count) of the operation, at most SHF_LOOKUP_BLOCK. */
 shf_status shf_lookup_block(struct shf_lookup_op *lookup, size_t first, const struct shf_wanted_key *wanted,
