@@ -20,6 +20,11 @@
 #define SHF_LIMIT_RECORD_COLUMNS 64u
 #define SHF_LIMIT_VALUE_BYTES 0x7fffffffu
 
+/* What is written. 32,768 shards: shf_objects and the manifest stay within SHF_LIMIT_JSON_*. */
+#define SHF_LIMIT_WRITER_SHARDS 32768u
+#define SHF_LIMIT_ROWS_PER_CALL 65536u
+#define SHF_LIMIT_RUN_ID_BYTES 128u
+
 /* Vectors. */
 #define SHF_LIMIT_DIMENSION 8192u /* sqlite-vec's own limit */
 #define SHF_LIMIT_CHUNK_SLOTS 4096u

@@ -17,7 +17,9 @@
 enum shf_store_verb {
     SHF_STORE_GET = 1, /* whole object or range */
     SHF_STORE_HEAD,    /* size and etag only */
-    SHF_STORE_LIST     /* names directly below a prefix (delimiter "/") */
+    SHF_STORE_LIST,    /* names directly below a prefix (delimiter "/") */
+    SHF_STORE_PUT,     /* a whole object, new or instead of the one that is there; appears whole or not at all */
+    SHF_STORE_DELETE   /* an object; one that is not there is no error */
 };
 
 struct shf_store_request {
@@ -29,6 +31,19 @@ struct shf_store_request {
     const char *if_match; /* GET: fail with SHF_E_STORE (http_status 412) when the ETag differs; NULL = any */
     uint64_t max_bytes;   /* body above this: SHF_E_LIMIT, transfer stopped. 0 = no body is expected (HEAD, LIST) */
     int body_fd;          /* >= 0: the body is written there from offset 0, else to `body` */
+    /* PUT: what to write, the caller's until done: `data`, or the first data_size bytes of a file */
+    const void *data;
+    uint64_t data_size;
+    int source_fd;            /* with has_source; read by pread, must not change meanwhile */
+    bool has_source;
+    const char *source_path;  /* with has_source, or NULL: the file's path; the file store may take it by renaming it */
+    const uint8_t *sha256;    /* with has_source: 32 bytes, SHA-256 of it where the caller knows it; else NULL */
+    const char *content_type; /* PUT; NULL = application/octet-stream */
+    /*
+     * PUT: NULL = whatever is there; "" = only where nothing is; else only instead of this version (an out `version`).
+     * Otherwise SHF_E_STORE with http_status 412. After a retry it may be this very request that wrote what is there.
+     */
+    const char *if_version;
     int64_t deadline_ns;  /* absolute, retries included; SHF_DEADLINE_NONE */
     const struct shf_cancel *cancel; /* or NULL */
     void (*done)(struct shf_store_request *request);
@@ -40,6 +55,8 @@ struct shf_store_request {
     uint64_t body_size;      /* bytes received */
     uint64_t object_size;    /* size of the whole object */
     char *etag;              /* verbatim with quotes, or NULL; file store: NULL */
+    char *version;           /* GET, HEAD, PUT: what if_version takes; S3: the ETag; files: made of inode, time and size */
+    bool condition_ignored;  /* PUT: the store does not know conditions; it was written without */
     int64_t modified_ns;     /* file store: modification time in ns since 1970; else 0 */
     uint64_t inode;          /* file store; else 0 */
     bool has_md5;

@@ -1,0 +1,65 @@
+/* Writing manifests (format 4: a SQLite file) and _CURRENT. Pure. The same input gives the same bytes. */
+#ifndef SHF_FORMATS_MANIFEST_BUILD_H
+#define SHF_FORMATS_MANIFEST_BUILD_H
+
+#include "formats/manifest.h"
+
+struct shf_manifest_spec_shard {
+    uint32_t db_id, attempt;
+    const char *db_url;
+    uint64_t row_count, db_bytes;
+    const char *min_key, *max_key; /* JSON text or NULL */
+    const char *checkpoint_id;
+    uint64_t duration_ms; /* for writer_info */
+};
+
+struct shf_manifest_spec {
+    const char *run_id, *s3_prefix, *key_col;
+    int64_t created_at_us;
+    uint32_t num_dbs;
+    enum shf_key_encoding key_encoding;
+    const char *db_path_template, *shard_prefix; /* "db={db_id:05d}", "shards" */
+    const char *custom;                          /* JSON object text, complete */
+    const struct shf_manifest_spec_shard *shards; /* non-empty ones, ascending db_id */
+    uint32_t shard_count;
+};
+
+/* HASH sharding. *out: shf_free. SHF_E_NO_MEMORY, SHF_E_LIMIT above SHF_LIMIT_MANIFEST_BYTES. */
+shf_status shf_manifest_build(const struct shf_manifest_spec *spec, uint8_t **out, size_t *size, struct shf_error **error);
+
+/* What `custom` says. */
+struct shf_manifest_custom_spec {
+    const char *user;       /* JSON object text of further fields, or NULL; SHF_E_INVALID when it is none */
+    bool has_sidecar;
+    uint32_t page_size;     /* for sqlite_sidecar; 0 = "auto" */
+    uint32_t dimension;     /* 0 = no vectors; else unified, sqlite-vec */
+    enum shf_metric metric;
+    /* shf_objects: what was uploaded; verified by our readers, ignored by others. Ascending paths. */
+    const struct shf_manifest_object {
+        const char *path; /* below the prefix: "shards/run_id=R/db=00000/attempt=00/shard.db" */
+        uint64_t size;
+        uint8_t sha256[32];
+    } *objects;
+    size_t object_count;
+};
+/*
+ * The text of `custom`, keys sorted, as Python writes it: user fields, then "shf_objects" {path: "SIZE SHA256HEX"}, then
+ * sqlite_sidecar and vector, which win over user fields. *out: shf_free. SHF_E_LIMIT above SHF_LIMIT_JSON_BYTES or _VALUES.
+ */
+shf_status shf_manifest_custom_build(const struct shf_manifest_custom_spec *spec, char **out, struct shf_error **error);
+
+/* The text of _CURRENT. *out: shf_free. */
+shf_status shf_current_build(const char *manifest_ref, const char *run_id, int64_t updated_at_us, char **out,
+                             struct shf_error **error);
+
+/* "2026-11-22T07:29:27.506796Z": always six digits (names of directories, run records, _CURRENT). */
+#define SHF_TIME_TEXT_BYTES 28u
+void shf_time_format(int64_t us, char out[SHF_TIME_TEXT_BYTES]);
+
+/*
+ * JSON as Python's json.dumps writes a text: quoted, ASCII, \uXXXX with surrogate pairs. *out: shf_free; NULL without
+ * memory. `text` is UTF-8.
+ */
+char *shf_json_quote(const char *text, size_t size);
+
+#endif
