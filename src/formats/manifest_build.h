@@ -35,7 +35,7 @@ struct shf_manifest_custom_spec {
     uint32_t page_size; /* for sqlite_sidecar; 0 = "auto" */
     uint32_t dimension; /* 0 = no vectors; else unified, sqlite-vec */
     enum shf_metric metric;
-    /* shf_objects: what was uploaded; verified by our readers, ignored by others. Ascending paths. */
+    /* shf_objects: what was uploaded; verified by our readers, ignored by others. Ascending paths. NULL: no such field. */
     const struct shf_manifest_object {
         const char *path; /* below the prefix: "shards/run_id=R/db=00000/attempt=00/shard.db" */
         uint64_t size;
