@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/text.h"
 #include "io/fs.h"
+#include "rt/runtime.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -237,7 +237,7 @@ void shf_writer_room(void *context) {
 
 /* ---- the call ---- */
 
-static void accept(struct shf_write_op *write) {
+static void take_in(struct shf_write_op *write) {
     struct shf_writer *writer = write->writer;
     struct shf_row_rules rules = rules_of(writer);
     struct shf_error **error = &write->outcome_error;
@@ -296,7 +296,7 @@ shf_status shf_writer_write(struct shf_writer *writer, const shf_row *rows, size
     }
     if (id) *id = write->op.id;
     write->writer = shf_writer_retain(writer);
-    accept(write);
+    take_in(write);
     bool waits = !write->outcome && write->at < write->count;
     if (waits) line_up(write);
     (void)pthread_mutex_unlock(&writer->mutex);
