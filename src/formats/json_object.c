@@ -3,6 +3,7 @@
 #include "base/limits.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 
 shf_status shf_json_check_object(const void *text, size_t size, struct shf_error **error) {
     json_error_t problem;
