@@ -19,8 +19,7 @@ shf_status shf_writer_open(shf_runtime *runtime, const shf_writer_options *optio
     return status ? status : shf_writer_open_begin(&setup, &submission, id);
 }
 
-shf_status shf_writer_open_sync(shf_runtime *runtime, const shf_writer_options *options, int64_t timeout_ms,
-                                shf_op **op) {
+shf_status shf_writer_open_sync(shf_runtime *runtime, const shf_writer_options *options, int64_t timeout_ms, shf_op **op) {
     struct shf_sync sync;
     struct shf_writer_setup setup;
     if (!op) return SHF_E_INVALID;
@@ -73,8 +72,7 @@ shf_status shf_write_sync(shf_writer *writer, const shf_row *rows, size_t count,
 shf_status shf_op_write_info(const shf_op *op, shf_write_info *out) {
     if (!op || !out || op->kind != SHF_OP_WRITE) return SHF_E_INVALID;
     const struct shf_write_op *write = SHF_CONTAINER(op, struct shf_write_op, op);
-    const shf_write_info info = {
-        .struct_size = sizeof info, .has_bad_row = write->has_bad_row, .bad_row = write->bad_row};
+    const shf_write_info info = {.struct_size = sizeof info, .has_bad_row = write->has_bad_row, .bad_row = write->bad_row};
     return shf_struct_fill(out, &info, sizeof info);
 }
 

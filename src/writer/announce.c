@@ -36,7 +36,8 @@ static void delete_losers(struct shf_publish_op *publish) {
     for (uint32_t i = 0; i < publish->num_dbs; i++) {
         const struct shf_shard_result *result = &publish->results[i];
         if (!result->failed_attempts) continue;
-        losers->items[losers->count++] = (struct shf_loser){i, result->attempt - result->failed_attempts, result->attempt};
+        losers->items[losers->count++] =
+            (struct shf_loser){i, result->attempt - result->failed_attempts, result->attempt};
     }
     losers->setup = &writer->setup;
     losers->cancel = publish->op.cancel;

@@ -2,8 +2,8 @@
  *   GET _CURRENT
  *   LIST shards/run_id=R/                     there: only a resume may go on
  *   LIST manifests/                           does one name the run?
- *   resume: LIST runs/, GET its records       over, and not successful?
- *           LIST shards/run_id=R/db=N/ of each
+ *   given run id: LIST runs/, GET its records there: only a resume may go on, when they are over and not successful
+ *   resume: LIST shards/run_id=R/db=N/ of each
  */
 #include "writer/claim.h"
 
@@ -11,10 +11,11 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "formats/manifest_build.h"
 #include "snapshot/manifest_names.h"
 #include "writer/run_record.h"
 
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 static struct shf_claim *claim_of(struct shf_errand *errand) { return SHF_CONTAINER(errand, struct shf_claim, errand); }
@@ -147,6 +148,10 @@ static void shards_listed_again(struct shf_errand *errand) {
 /* ---- records of before ---- */
 
 static void records_over(struct shf_claim *claim) {
+    if (!resumes(claim)) {
+        finish(claim);
+        return;
+    }
     if (claim->found_manifest && !claim->found_record) {
         refuse(claim, "has a manifest, and no record says that it was not published; build under a new run id");
         return;
@@ -163,7 +168,16 @@ static void judge(struct shf_claim *claim, const struct shf_run_state *state) {
     if (state->status == SHF_RUN_SUCCEEDED) {
         refuse(claim, "was published; build under a new run id");
     } else if (state->status == SHF_RUN_RUNNING && state->lease_expires_at_us > shf_clock_wall_us()) {
-        refuse(claim, "is under way: another writer holds its lease; wait until that ends or runs out");
+        char until[SHF_TIME_TEXT_BYTES], why[160];
+        shf_time_format(state->lease_expires_at_us, until);
+        (void)snprintf(
+            why, sizeof why,
+            "is under way: another writer holds its lease until %s; wait until that ends, or build under a new "
+            "run id",
+            until);
+        refuse(claim, why);
+    } else if (!resumes(claim)) {
+        refuse(claim, "was used before: it has a run record; go on with it (resume), or build under a new run id");
     } else {
         if (!claim->found_record || state->started_at_us >= claim->record_started_us) { /* the newest is taken over */
             struct shf_store_request *request = &claim->errand.request;
@@ -196,18 +210,9 @@ static void record_read(struct shf_errand *errand) {
     }
 }
 
-/* "<ts>_run_id=<run>_<32 hex>/" */
-static bool is_record_of(const char *name, const char *run_id) {
-    const char *at = strstr(name, "_run_id=");
-    size_t size = strlen(run_id);
-    if (!at) return false;
-    at += strlen("_run_id=");
-    return !strncmp(at, run_id, size) && at[size] == '_' && strspn(at + size + 1, "0123456789abcdef") == 32 &&
-           !strcmp(at + size + 33, "/");
-}
-
 static void look_at_next_record(struct shf_claim *claim) {
-    while (claim->name_at < claim->name_count && !is_record_of(claim->names[claim->name_at], claim->setup->run_id)) {
+    while (claim->name_at < claim->name_count &&
+           !shf_run_record_is_of(claim->names[claim->name_at], claim->setup->run_id)) {
         claim->name_at++;
     }
     if (claim->name_at == claim->name_count) {
@@ -251,10 +256,10 @@ static void manifests_listed(struct shf_errand *errand) {
     for (size_t i = 0; i < errand->request.name_count && !claim->found_manifest; i++) {
         claim->found_manifest = names_run(errand->request.names[i], claim->setup->run_id);
     }
-    if (resumes(claim)) {
-        shf_errand_list(&claim->errand, key_of(claim, SHF_RUN_RECORDS_DIRECTORY), records_listed);
-    } else if (claim->found_manifest) {
+    if (claim->found_manifest && !resumes(claim)) {
         refuse(claim, "was used before: it has a manifest; build under a new run id");
+    } else if (claim->setup->run_id_is_given) {
+        shf_errand_list(&claim->errand, key_of(claim, SHF_RUN_RECORDS_DIRECTORY), records_listed);
     } else {
         finish(claim);
     }
@@ -324,8 +329,7 @@ static void current_read(struct shf_errand *errand) {
 }
 
 void shf_claim_start(struct shf_claim *claim, const struct shf_cancel *cancel, int64_t deadline_ns) {
-    claim->errand =
-        (struct shf_errand){.store = claim->setup->store, .cancel = cancel, .deadline_ns = deadline_ns};
+    claim->errand = (struct shf_errand){.store = claim->setup->store, .cancel = cancel, .deadline_ns = deadline_ns};
     shf_errand_get(&claim->errand, key_of(claim, claim->setup->location.pointer_name), SHF_LIMIT_CURRENT_BYTES,
                    current_read);
 }

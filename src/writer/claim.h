@@ -15,14 +15,14 @@ struct shf_claim {
 
     /* out */
     shf_status status;
-    struct shf_error *error;  /* the caller's */
-    char *current_version;    /* of _CURRENT; "" = there is none; NULL = the store knows no versions */
-    char *current_ref;        /* what it names, or NULL (none, or malformed) */
+    struct shf_error *error;           /* the caller's */
+    char *current_version;             /* of _CURRENT; "" = there is none; NULL = the store knows no versions */
+    char *current_ref;                 /* what it names, or NULL (none, or malformed) */
     char *record_key, *record_version; /* of the record to go on with, or NULL */
-    uint32_t first_attempt;   /* the first that no shard of this run has */
-    uint32_t *old_shards;     /* that have attempts below it */
+    uint32_t first_attempt;            /* the first that no shard of this run has */
+    uint32_t *old_shards;              /* that have attempts below it */
     size_t old_count;
-    bool keeps_attempts;      /* a manifest names them: they must not be deleted */
+    bool keeps_attempts; /* a manifest names them: they must not be deleted */
 
     /* its own while it works */
     struct shf_errand errand;

@@ -126,8 +126,8 @@ static void wait_for_end(struct shf_task *task) {
 shf_status shf_writer_close_begin(struct shf_writer *writer, const struct shf_submission *submission, shf_op_id *id) {
     struct shf_writer_close_op *close = shf_alloc_zero(1, sizeof *close);
     if (!close) return SHF_E_NO_MEMORY;
-    shf_status status = shf_op_begin(&close->op, writer->runtime, SHF_OP_WRITER_CLOSE, submission,
-                                     writer->setup.timeout_ms, destroy);
+    shf_status status =
+        shf_op_begin(&close->op, writer->runtime, SHF_OP_WRITER_CLOSE, submission, writer->setup.timeout_ms, destroy);
     if (status) {
         shf_free(close);
         return status;

@@ -12,7 +12,7 @@ struct shf_errand {
     const struct shf_cancel *cancel; /* or NULL */
     int64_t deadline_ns;
     struct shf_store_request request;
-    char *key; /* owned */
+    char *key;  /* owned */
     char *text; /* owned: the body of a PUT */
     void (*then)(struct shf_errand *errand);
     shf_status status; /* of the request, or why it was not made */

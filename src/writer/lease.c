@@ -177,8 +177,8 @@ static void end_now(struct shf_lease *lease) {
     put(lease, lease->version, last_written);
 }
 
-void shf_lease_end(struct shf_lease *lease, enum shf_run_status status, const char *manifest_ref, const char *error_type,
-                   const char *error_message, void (*then)(struct shf_lease *lease)) {
+void shf_lease_end(struct shf_lease *lease, enum shf_run_status status, const char *manifest_ref,
+                   const char *error_type, const char *error_message, void (*then)(struct shf_lease *lease)) {
     stop_waiting(lease);
     lease->ended = true;
     lease->record.status = status;

@@ -49,8 +49,8 @@ void shf_lease_begin(struct shf_lease *lease, char *key, char *version, void (*t
 /* Renews it now; `then` looks at lease->status. Ends a renewal that waits for its time. */
 void shf_lease_renew(struct shf_lease *lease, void (*then)(struct shf_lease *lease));
 /* The last word: succeeded with manifest_ref, or failed with error_type and error_message. No-op without a record, or once lost. */
-void shf_lease_end(struct shf_lease *lease, enum shf_run_status status, const char *manifest_ref, const char *error_type,
-                   const char *error_message, void (*then)(struct shf_lease *lease));
+void shf_lease_end(struct shf_lease *lease, enum shf_run_status status, const char *manifest_ref,
+                   const char *error_type, const char *error_message, void (*then)(struct shf_lease *lease));
 /* After the end (or when it never began). */
 void shf_lease_free(struct shf_lease *lease);
 

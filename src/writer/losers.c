@@ -9,8 +9,8 @@ static void deleted(struct shf_errand *errand) {
     struct shf_losers *losers = SHF_CONTAINER(errand, struct shf_losers, errand);
     if (errand->status) {
         losers->failed = true;
-        shf_log_write(shf_rt_log(losers->setup->runtime), SHF_LOG_WARNING, "what a failed attempt left was not deleted: %s",
-                      shf_error_message(errand->request.error));
+        shf_log_write(shf_rt_log(losers->setup->runtime), SHF_LOG_WARNING,
+                      "what a failed attempt left was not deleted: %s", shf_error_message(errand->request.error));
     }
     if (losers->is_sidecar) {
         losers->attempt++;
@@ -34,14 +34,15 @@ static void next(struct shf_losers *losers) {
     char *attempt = shf_writer_attempt_tail(losers->setup->run_id, losers->items[losers->at].shard, losers->attempt);
     shf_text_format(&tail, "%s/%s", attempt ? attempt : "", losers->is_sidecar ? "shard.sidecar" : "shard.db");
     char *text = shf_text_take(&tail);
-    shf_errand_delete(&losers->errand, attempt && text ? shf_location_key(&losers->setup->location, text) : NULL, deleted);
+    shf_errand_delete(&losers->errand, attempt && text ? shf_location_key(&losers->setup->location, text) : NULL,
+                      deleted);
     shf_free(text);
     shf_free(attempt);
 }
 
 void shf_losers_delete(struct shf_losers *losers) {
-    losers->errand = (struct shf_errand){
-        .store = losers->setup->store, .cancel = losers->cancel, .deadline_ns = losers->deadline_ns};
+    losers->errand =
+        (struct shf_errand){.store = losers->setup->store, .cancel = losers->cancel, .deadline_ns = losers->deadline_ns};
     if (losers->count) losers->attempt = losers->items[0].first;
     next(losers);
 }

@@ -9,6 +9,8 @@
 
 #include "base/alloc.h"
 
+#include <string.h>
+
 static void destroy(struct shf_op *op) {
     struct shf_writer_open_op *open = SHF_CONTAINER(op, struct shf_writer_open_op, op);
     if (open->writer) shf_writer_drop_handle(open->writer);
@@ -31,21 +33,56 @@ static void lease_lost(struct shf_lease *lease) {
     shf_rt_sweep(writer->runtime);
 }
 
+static void end_opening(struct shf_writer *writer, shf_status status, struct shf_error *error) {
+    struct shf_writer_open_op *open = writer->opening;
+    writer->opening = NULL;
+    finish(open, status, error);
+}
+
+/*
+ * Two that begin a run of one id at once find neither shards nor records of the other, but both have written a record by
+ * now: the one whose name comes first goes on.
+ */
+static void records_listed(struct shf_errand *errand) {
+    struct shf_writer_open_op *open = SHF_CONTAINER(errand, struct shf_writer_open_op, errand);
+    struct shf_writer *writer = open->writer;
+    const char *run_id = writer->setup.run_id;
+    struct shf_error *error = NULL;
+    shf_status status = errand->status;
+    const char *first = NULL;
+    for (size_t i = 0; i < errand->request.name_count && !first; i++) {
+        if (shf_run_record_is_of(errand->request.names[i], run_id)) first = errand->request.names[i];
+    }
+    if (status) {
+        error = shf_errand_take_error(errand);
+    } else if (first && !strstr(writer->lease.key, first)) {
+        status =
+            shf_error_set(&error, SHF_E_STATE, "run %s under %s is under way: another writer began it at the same time",
+                          run_id, writer->setup.location.url);
+    }
+    shf_errand_end(errand);
+    end_opening(writer, status, error);
+}
+
 static void lease_begun(struct shf_lease *lease) {
     struct shf_writer *writer = SHF_CONTAINER(lease, struct shf_writer, lease);
     struct shf_writer_open_op *open = writer->opening;
-    writer->opening = NULL;
-    finish(open, lease->status, shf_error_clone(lease->error));
+    bool may_have_rivals = writer->setup.run_id_is_given && !(writer->setup.flags & SHF_WRITE_RESUME);
+    if (lease->status || !lease->key || !may_have_rivals) {
+        end_opening(writer, lease->status, shf_error_clone(lease->error));
+        return;
+    }
+    open->errand =
+        (struct shf_errand){.store = writer->setup.store, .cancel = open->op.cancel, .deadline_ns = open->op.deadline_ns};
+    shf_errand_list(&open->errand, shf_location_key(&writer->setup.location, SHF_RUN_RECORDS_DIRECTORY), records_listed);
 }
 
 static void claimed(struct shf_claim *claim) {
     struct shf_writer *writer = SHF_CONTAINER(claim, struct shf_writer, claim);
-    struct shf_writer_open_op *open = writer->opening;
     struct shf_error *error = claim->error;
     claim->error = NULL;
     if (claim->status || (writer->setup.flags & SHF_WRITE_DRY_RUN)) {
-        writer->opening = NULL;
-        finish(open, claim->status, error);
+        end_opening(writer, claim->status, error);
         return;
     }
     writer->lease = (struct shf_lease){.runtime = writer->runtime,
@@ -78,8 +115,8 @@ static void connect_task(struct shf_task *task) {
     bool is_dry = setup->flags & SHF_WRITE_DRY_RUN;
     open->status = shf_writer_setup_connect(setup, &open->error);
     if (!open->status) {
-        open->status = shf_scratch_open(setup->local_root, is_dry ? NULL : &setup->location, &open->writer->scratch,
-                                        &open->error);
+        open->status =
+            shf_scratch_open(setup->local_root, is_dry ? NULL : &setup->location, &open->writer->scratch, &open->error);
     }
     open->task.run = connected;
     shf_rt_post_loop(open->writer->runtime, &open->task);

@@ -8,6 +8,7 @@ struct shf_writer_open_op {
     struct shf_op op;          /* first */
     struct shf_writer *writer; /* until it is taken */
     struct shf_task task;
+    struct shf_errand errand;
     shf_status status;
     struct shf_error *error;
 };

@@ -58,22 +58,22 @@ static void try_again(struct shf_pointer *pointer) {
 
 static void lost(struct shf_pointer *pointer, const char *run_id) {
     struct shf_error *error = NULL;
-    shf_status status = shf_error_set(
-        &error, SHF_E_STATE,
-        "%s changed while this run worked: another writer published run %s; run %s was not published, and nothing is lost: "
-        "build again on top of it",
-        pointer->location->url, run_id, pointer->run_id);
+    shf_status status = shf_error_set(&error, SHF_E_STATE,
+                                      "%s changed while this run worked: another writer published run %s; run %s was "
+                                      "not published, and nothing is lost: "
+                                      "build again on top of it",
+                                      pointer->location->url, run_id, pointer->run_id);
     finish(pointer, status, error);
 }
 
 static void unknown(struct shf_pointer *pointer) {
     struct shf_error *error = NULL;
-    shf_status status = shf_error_set(
-        &error, SHF_E_STORE_RETRY,
-        "whether _CURRENT of %s names run %s now is not known: it was written without an answer (%s), and can not be read "
-        "(%s); look at it before building again",
-        pointer->location->url, pointer->run_id, shf_error_message(pointer->put_error),
-        shf_error_message(pointer->errand.request.error));
+    shf_status status = shf_error_set(&error, SHF_E_STORE_RETRY,
+                                      "whether _CURRENT of %s names run %s now is not known: it was written without an "
+                                      "answer (%s), and can not be read "
+                                      "(%s); look at it before building again",
+                                      pointer->location->url, pointer->run_id, shf_error_message(pointer->put_error),
+                                      shf_error_message(pointer->errand.request.error));
     finish(pointer, status, error);
 }
 
@@ -113,8 +113,8 @@ static void written(struct shf_errand *errand) {
     shf_error_free(pointer->put_error);
     pointer->put_status = errand->status;
     pointer->put_error = shf_errand_take_error(errand);
-    bool is_unclear = errand->status == SHF_E_STORE_RETRY || errand->status == SHF_E_DEADLINE ||
-                      errand->status == SHF_E_CANCELLED;
+    bool is_unclear =
+        errand->status == SHF_E_STORE_RETRY || errand->status == SHF_E_DEADLINE || errand->status == SHF_E_CANCELLED;
     if (!was_refused(pointer) && !is_unclear) {
         give_up(pointer);
         return;

@@ -21,7 +21,7 @@ struct shf_pointer {
     void (*done)(struct shf_pointer *pointer);
 
     /* out */
-    shf_status status; /* SHF_E_STATE: another writer published meanwhile */
+    shf_status status;       /* SHF_E_STATE: another writer published meanwhile */
     struct shf_error *error; /* the caller's */
     bool is_unconditional;
 

@@ -26,7 +26,9 @@ static void destroy(struct shf_op *op) {
     shf_free(publish);
 }
 
-struct shf_cancel *shf_publish_op_cancel(struct shf_publish_op *publish) { return publish->op.cancel; }
+struct shf_cancel *shf_publish_op_cancel(struct shf_publish_op *publish) {
+    return publish->op.cancel;
+}
 
 void shf_publish_note(struct shf_publish_op *publish, shf_status status, struct shf_error *error) {
     if (publish->status) {
@@ -141,8 +143,8 @@ static shf_status plan(struct shf_publish_op *publish) {
     }
     if (count > SHF_LIMIT_WRITER_SHARDS) {
         return shf_error_set(&publish->error, SHF_E_LIMIT,
-                             "%" PRIu64 " rows at %" PRIu64 " a shard make %" PRIu64 " shards; at most %u", writer->row_count,
-                             setup->max_keys_per_shard, count, SHF_LIMIT_WRITER_SHARDS);
+                             "%" PRIu64 " rows at %" PRIu64 " a shard make %" PRIu64 " shards; at most %u",
+                             writer->row_count, setup->max_keys_per_shard, count, SHF_LIMIT_WRITER_SHARDS);
     }
     if (setup->is_unified && !writer->dimension) {
         return shf_error_set(&publish->error, SHF_E_INVALID,

@@ -24,7 +24,7 @@ static shf_status check_kind(const shf_key *key, struct shf_row_rules *rules, st
         return shf_error_set(error, SHF_E_INVALID, "the key has kind %" PRIu32 ", which is none of SHF_KEY_*", key->kind);
     }
     if (!rules->key_encoding) {
-        rules->key_encoding = is_integer(key)               ? SHF_ENCODING_U64BE
+        rules->key_encoding = is_integer(key)             ? SHF_ENCODING_U64BE
                               : key->kind == SHF_KEY_TEXT ? SHF_ENCODING_UTF8
                                                           : SHF_ENCODING_RAW;
     }
@@ -121,14 +121,16 @@ static bool id_repeats_key(const shf_row *row) {
 static shf_status ready_id(const shf_row *row, struct shf_row_rules *rules, struct shf_row_ready *out,
                            struct shf_error **error) {
     const shf_vector_id *id = &row->id;
-    if (id->kind > SHF_ID_TEXT) return shf_error_set(error, SHF_E_INVALID, "the id has a kind that is none of SHF_ID_*");
+    if (id->kind > SHF_ID_TEXT)
+        return shf_error_set(error, SHF_E_INVALID, "the id has a kind that is none of SHF_ID_*");
     uint32_t kind = id->kind ? id->kind : is_integer(&row->key) ? SHF_ID_INT : SHF_ID_TEXT;
     if (!id->kind && row->key.kind == SHF_KEY_BYTES) {
         return shf_error_set(error, SHF_E_INVALID, "the key is bytes, which can be no id; give the row an id");
     }
     if (id->kind == SHF_ID_TEXT && ((id->text.size && !id->text.data) || id->text.size > SHF_LIMIT_ID_BYTES / 8 ||
                                     !shf_utf8_valid(id->text.data, id->text.size))) {
-        return shf_error_set(error, SHF_E_INVALID, "the id is not valid UTF-8 of at most %u bytes", SHF_LIMIT_ID_BYTES / 8);
+        return shf_error_set(error, SHF_E_INVALID, "the id is not valid UTF-8 of at most %u bytes",
+                             SHF_LIMIT_ID_BYTES / 8);
     }
     if (!id->kind && kind == SHF_ID_TEXT && row->key.as.bytes.size > SHF_LIMIT_ID_BYTES / 8) {
         return shf_error_set(error, SHF_E_LIMIT, "a key of more than %u bytes can be no id; give the row an id",
@@ -177,8 +179,9 @@ shf_status shf_row_check(const shf_row *row, struct shf_row_rules *rules, struct
     if (!rules->is_unified) {
         bool is_bare = !row->dimension && !row->vector && !row->id.kind && !row->payload.data;
         return is_bare ? SHF_OK
-                       : shf_error_set(error, SHF_E_INVALID,
-                                       "the row has a vector, an id or a payload, which a snapshot of keys has no place for");
+                       : shf_error_set(
+                             error, SHF_E_INVALID,
+                             "the row has a vector, an id or a payload, which a snapshot of keys has no place for");
     }
     status = ready_vector(row, rules, out, error);
     if (!status) status = ready_id(row, rules, out, error);

@@ -90,6 +90,15 @@ shf_status shf_run_record_write(const struct shf_run_record *record, char **out,
 
 /* ---- reading ---- */
 
+bool shf_run_record_is_of(const char *name, const char *run_id) {
+    const char *at = strstr(name, "_run_id=");
+    size_t size = strlen(run_id);
+    if (!at) return false;
+    at += strlen("_run_id=");
+    return !strncmp(at, run_id, size) && at[size] == '_' && strspn(at + size + 1, "0123456789abcdef") == 32 &&
+           !strcmp(at + size + 33, "/");
+}
+
 static shf_status unreadable(struct shf_error **error, const char *why) {
     return shf_error_set(error, SHF_E_STATE, "the run record can not be read: %s", why);
 }
@@ -99,7 +108,8 @@ static const yaml_node_t *member(yaml_document_t *document, const yaml_node_t *m
         const yaml_node_t *key = yaml_document_get_node(document, pair->key);
         const yaml_node_t *value = yaml_document_get_node(document, pair->value);
         if (!key || !value || key->type != YAML_SCALAR_NODE || value->type != YAML_SCALAR_NODE) continue;
-        if (key->data.scalar.length == strlen(name) && !memcmp(key->data.scalar.value, name, strlen(name))) return value;
+        if (key->data.scalar.length == strlen(name) && !memcmp(key->data.scalar.value, name, strlen(name)))
+            return value;
     }
     return NULL;
 }

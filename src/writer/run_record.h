@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,9 @@ struct shf_run_record {
 
 /* *out: shf_free. SHF_E_NO_MEMORY. */
 shf_status shf_run_record_write(const struct shf_run_record *record, char **out, size_t *size, struct shf_error **error);
+
+/* Whether a name of a listing of runs/ ("<ts>_run_id=<run>_<32 hex>/") is that of a record of this run. */
+bool shf_run_record_is_of(const char *name, const char *run_id);
 
 /* What matters of a record that is there. */
 struct shf_run_state {

@@ -20,8 +20,8 @@ static bool is_page_size(uint32_t size) {
 }
 
 static bool numbers_are_sane(const shf_writer_options *o) {
-    const uint32_t known = SHF_WRITE_RESUME | SHF_WRITE_KEEP_ATTEMPTS | SHF_WRITE_DRY_RUN | SHF_WRITE_LAST_WINS |
-                           SHF_WRITE_NO_SIDECAR;
+    const uint32_t known =
+        SHF_WRITE_RESUME | SHF_WRITE_KEEP_ATTEMPTS | SHF_WRITE_DRY_RUN | SHF_WRITE_LAST_WINS | SHF_WRITE_NO_SIDECAR;
     if (!o->url || !*o->url || (o->flags & ~known)) return false;
     if (o->backend != SHF_WRITE_KV && o->backend != SHF_WRITE_UNIFIED) return false;
     if (!o->num_dbs == !o->max_keys_per_shard || o->num_dbs > SHF_LIMIT_WRITER_SHARDS) return false;
@@ -80,6 +80,7 @@ shf_status shf_writer_setup_read(shf_runtime *runtime, const shf_writer_options 
         return SHF_E_INVALID;
     }
     setup.flags = o.flags;
+    setup.run_id_is_given = o.run_id != NULL;
     setup.is_unified = o.backend == SHF_WRITE_UNIFIED;
     setup.num_dbs = o.num_dbs;
     setup.max_keys_per_shard = o.max_keys_per_shard;

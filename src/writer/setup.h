@@ -21,6 +21,7 @@ struct shf_writer_setup {
     uint32_t jobs, shard_attempts;
     int64_t timeout_ms;
     char *url, *run_id, *local_root, *key_column, *custom; /* run_id NULL = to be made; local_root, custom or NULL */
+    bool run_id_is_given;                                  /* so others may use it too */
     bool has_s3_options;
     shf_s3_options s3; /* its strings are owned */
 

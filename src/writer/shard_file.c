@@ -20,10 +20,11 @@ static shf_status write_at(struct shf_shard_file *file, const void *data, size_t
     return SHF_OK;
 }
 
-static shf_status write_pages(struct shf_page_sink *sink, uint32_t first_page, const uint8_t *pages, uint32_t page_count,
-                              struct shf_error **error) {
+static shf_status write_pages(struct shf_page_sink *sink, uint32_t first_page, const uint8_t *pages,
+                              uint32_t page_count, struct shf_error **error) {
     struct shf_shard_file *file = SHF_CONTAINER(sink, struct shf_shard_file, pages);
-    return write_at(file, pages, (size_t)page_count * file->page_size, (uint64_t)(first_page - 1) * file->page_size, error);
+    return write_at(file, pages, (size_t)page_count * file->page_size, (uint64_t)(first_page - 1) * file->page_size,
+                    error);
 }
 
 static shf_status write_bytes(struct shf_byte_sink *sink, const void *data, size_t size, struct shf_error **error) {

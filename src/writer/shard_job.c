@@ -327,8 +327,8 @@ static void try_next_attempt(struct shf_shard_job *job) {
                   job->result.attempt, pause_ms, shf_error_message(job->errand.request.error));
     job->result.failed_attempts++;
     job->result.attempt++;
-    job->pause = (struct shf_wait){
-        .deadline_ns = shf_deadline_after_ms(pause_ms), .cancel = job->cancel, .wake = pause_over};
+    job->pause =
+        (struct shf_wait){.deadline_ns = shf_deadline_after_ms(pause_ms), .cancel = job->cancel, .wake = pause_over};
     shf_wait_begin(job->writer->runtime, &job->pause);
 }
 
@@ -361,7 +361,8 @@ static void uploaded(struct shf_errand *errand) {
 
 static void put_file(struct shf_shard_job *job, struct shf_shard_file *file, const char *name, const uint8_t *sha256,
                      const char *content_type, void (*then)(struct shf_errand *)) {
-    shf_errand_put_file(&job->errand, object_key(job, name), file->fd, file->path, file->size, sha256, content_type, then);
+    shf_errand_put_file(&job->errand, object_key(job, name), file->fd, file->path, file->size, sha256, content_type,
+                        then);
 }
 
 static void upload(struct shf_task *task) {

@@ -147,7 +147,8 @@ static shf_status keep_rows(struct shf_write_op *write, struct shf_error **error
     }
     write->charged_bytes = size;
     unsigned char *copy = shf_alloc(size);
-    if (!copy) return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for rows of %llu bytes", (unsigned long long)size);
+    if (!copy)
+        return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for rows of %llu bytes", (unsigned long long)size);
     size_t count = write->count - write->at;
     shf_row *rows = (shf_row *)(void *)copy;
     unsigned char *at = copy + count * sizeof *rows;
@@ -262,10 +263,11 @@ static void take_in(struct shf_write_op *write) {
     uint64_t copy = write->op.waiter || write->count == 1 ? 0 : copy_size(write);
     struct shf_budget *budget = shf_rt_budget(writer->runtime);
     if (copy && !shf_budget_take(budget, copy)) {
-        write->outcome = shf_error_set(error, SHF_E_BUSY,
-                                       "the memory budget has no room for rows of %llu bytes that may have to wait: take "
-                                       "the completions of earlier writes first, or write fewer rows at a time",
-                                       (unsigned long long)copy);
+        write->outcome =
+            shf_error_set(error, SHF_E_BUSY,
+                          "the memory budget has no room for rows of %llu bytes that may have to wait: take "
+                          "the completions of earlier writes first, or write fewer rows at a time",
+                          (unsigned long long)copy);
         return;
     }
     write->outcome = writer->pending ? SHF_E_BUSY : take_rows(write, error);
@@ -286,9 +288,9 @@ shf_status shf_writer_write(struct shf_writer *writer, const shf_row *rows, size
     write->count = count;
     (void)pthread_mutex_lock(&writer->mutex);
     bool closed = writer->closed;
-    shf_status status = closed ? SHF_E_CLOSED
-                               : shf_op_begin(&write->op, writer->runtime, SHF_OP_WRITE, submission,
-                                              writer->setup.timeout_ms, destroy);
+    shf_status status =
+        closed ? SHF_E_CLOSED
+               : shf_op_begin(&write->op, writer->runtime, SHF_OP_WRITE, submission, writer->setup.timeout_ms, destroy);
     if (status) {
         (void)pthread_mutex_unlock(&writer->mutex);
         shf_free(write);

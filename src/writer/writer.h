@@ -31,8 +31,8 @@ struct shf_writer {
     struct shf_lease lease;
 
     pthread_mutex_t mutex;
-    struct { /* under mutex */
-        struct shf_rows *rows; /* made at the first row */
+    struct {                                /* under mutex */
+        struct shf_rows *rows;              /* made at the first row */
         enum shf_key_encoding key_encoding; /* 0 = not known yet */
         uint32_t dimension;                 /* likewise */
         uint32_t id_kind;                   /* SHF_ID_*; 0 = not known yet */
