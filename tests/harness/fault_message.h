@@ -16,7 +16,7 @@ struct message {
 };
 
 void message_free(struct message *message);
-/* False at the end of the connection, or when it is no request without a body. */
+/* With its body. False at the end of the connection, or when it is no request. */
 bool message_read_request(int fd, struct message *request, char *method, size_t method_room, char *target,
                           size_t target_room);
 /* Reads up to the end of the connection. */
