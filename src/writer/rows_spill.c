@@ -32,7 +32,7 @@ static shf_status write_sorted(struct shf_rows *rows, size_t *left, struct shf_e
     struct shf_rows_spill *spill = &rows->spill;
     const struct shf_rows_block *block = spill->block;
     struct shf_rows_entry *entries = shf_rows_entries(block);
-    shf_status status = spill->next == 0 ? shf_rows_file_open(&spill->file, rows, true, error) : SHF_OK;
+    shf_status status = spill->next == 0 ? shf_rows_file_open(&spill->file, rows, rows->buffers.memory, error) : SHF_OK;
     while (!status && spill->next<block->count && * left> 0) {
         struct shf_rows_entry entry = entries[spill->next];
         if (block->count - spill->next > 8) {
@@ -59,7 +59,7 @@ static shf_status write_sorted(struct shf_rows *rows, size_t *left, struct shf_e
 static shf_status write_raw(struct shf_rows *rows, size_t *left, struct shf_error **error) {
     struct shf_rows_spill *spill = &rows->spill;
     const struct shf_rows_block *block = spill->block;
-    shf_status status = rows->raw_file.fd < 0 ? shf_rows_file_open(&rows->raw_file, rows, false, error) : SHF_OK;
+    shf_status status = rows->raw_file.fd < 0 ? shf_rows_file_open(&rows->raw_file, rows, NULL, error) : SHF_OK;
     size_t size = block->used - spill->next < *left ? block->used - spill->next : *left;
     if (!status) status = shf_rows_file_append(&rows->raw_file, block->memory + spill->next, size, error);
     spill->next += size;
