@@ -117,6 +117,7 @@ static shf_status failure(const struct shf_rows *rows, struct shf_error **error)
 }
 
 static shf_status wait_for_room(struct shf_rows *rows) {
+    rows->was_full = true;
     rows->is_waiting = true;
     rows->is_room = false;
     shf_rows_schedule(rows);

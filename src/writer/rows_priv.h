@@ -236,6 +236,7 @@ struct shf_rows {
     struct shf_rows_level_merge merge;
     struct shf_rows_distribution distribution;
     struct shf_task room_task;
+    bool was_full;   /* once no block was free for a row */
     bool is_waiting; /* somebody was told SHF_E_BUSY */
     bool is_room;    /* a block became free since */
     bool room_posted;

@@ -4,14 +4,14 @@
 #define RAW_FILE_BLOCKS 64u /* so many blocks go to one file: it is freed when all are distributed */
 
 /*
- * A block is written when rows may come and there is none for them; a row larger than a block as soon as it can be. So one
- * is being written while the last is being filled.
+ * A row larger than a block is written as soon as it can be; a block when somebody had to wait for one, and from then on
+ * when none is free: so one is written while the last is filled, and what fits in memory stays there.
  */
 struct shf_rows_block *shf_rows_spill_choose(struct shf_rows *rows) {
     bool distributing = rows->distribution.is_started && !rows->distribution.is_over;
     struct shf_rows_block *oldest = NULL;
     if (rows->big.state == SHF_ROWS_SORTED || rows->big.state == SHF_ROWS_FULL) return &rows->big;
-    if (rows->free_count > 0 || shf_rows_can_map(rows)) return NULL;
+    if (!rows->was_full || rows->free_count > 0 || shf_rows_can_map(rows)) return NULL;
     if (rows->is_finishing && !distributing) return NULL;
     for (uint32_t i = 0; i < rows->block_count; i++) {
         struct shf_rows_block *block = &rows->blocks[i];
