@@ -9,7 +9,6 @@
 #include <inttypes.h>
 #include <string.h>
 #include <zstd.h>
-#include <zstd_errors.h>
 
 #define VERSION 8u
 #define LEVEL 3
@@ -83,11 +82,8 @@ static shf_status feed(struct packer *packer, const void *data, size_t size, ZST
     for (;;) {
         ZSTD_outBuffer out = {packer->packed, packer->packed_capacity, 0};
         size_t left = ZSTD_compressStream2(packer->context, &out, &in, end);
-        if (ZSTD_isError(left)) {
-            return shf_error_set(packer->error,
-                                 ZSTD_getErrorCode(left) == ZSTD_error_memory_allocation ? SHF_E_NO_MEMORY
-                                                                                         : SHF_E_INTERNAL,
-                                 "sidecar: zstd: %s", ZSTD_getErrorName(left));
+        if (ZSTD_isError(left)) { /* memory is all that it can lack: size and parameters are right */
+            return shf_error_set(packer->error, SHF_E_NO_MEMORY, "sidecar: zstd: %s", ZSTD_getErrorName(left));
         }
         shf_status status = out.pos ? packer->sink->write(packer->sink, out.dst, out.pos, packer->error) : SHF_OK;
         if (status) return status;

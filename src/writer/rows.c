@@ -35,11 +35,14 @@ static void init_fields(struct shf_rows *rows, const struct shf_rows_options *op
     if (rows->options.max_runs == 0) rows->options.max_runs = SHF_ROWS_MAX_RUNS;
     rows->budget = shf_rt_budget(options->runtime);
     rows->vector_size = options->dimension * 4;
-    rows->block_size = shf_rows_block_size(options->memory_bytes);
-    uint64_t count = options->memory_bytes / rows->block_size;
+    rows->buffer_size = shf_rows_buffer_size(options->memory_bytes);
+    uint64_t memory = options->memory_bytes - 2 * rows->buffer_size;
+    rows->block_size = shf_rows_block_size(memory);
+    uint64_t count = memory / rows->block_size;
     rows->block_count = count < UINT16_MAX ? (uint32_t)count : UINT16_MAX;
     rows->block_limit = rows->block_count;
     rows->big.rows = rows;
+    rows->buffers.rows = rows;
     rows->raw_file.fd = -1;
     rows->spill.file.fd = -1;
     rows->merge.file.fd = -1;
@@ -63,6 +66,7 @@ shf_status shf_rows_new(const struct shf_rows_options *options, struct shf_rows 
     shf_status status = SHF_OK;
     rows->blocks = shf_alloc_zero(rows->block_count, sizeof *rows->blocks);
     if (!rows->blocks) status = shf_error_set(error, SHF_E_NO_MEMORY, "no memory for a store of rows");
+    if (!status) status = shf_rows_block_map(&rows->buffers, 2 * rows->buffer_size, error);
     if (!status && options->num_dbs) status = shf_rows_shards_new(rows, options->num_dbs, error);
     if (status) {
         shf_rows_free(rows);
@@ -93,6 +97,7 @@ void shf_rows_free(struct shf_rows *rows) {
     if (rows->raw_file.rows) shf_rows_file_drop(&rows->raw_file);
     for (uint32_t i = 0; rows->blocks && i < rows->block_count; i++) shf_rows_block_unmap(&rows->blocks[i]);
     shf_rows_block_unmap(&rows->big);
+    shf_rows_block_unmap(&rows->buffers);
     shf_free(rows->blocks);
     if (rows->shards) shf_budget_give(rows->budget, (uint64_t)rows->num_dbs * sizeof *rows->shards);
     shf_free(rows->shards);
@@ -112,6 +117,7 @@ static shf_status failure(const struct shf_rows *rows, struct shf_error **error)
 }
 
 static shf_status wait_for_room(struct shf_rows *rows) {
+    rows->was_full = true;
     rows->is_waiting = true;
     rows->is_room = false;
     shf_rows_schedule(rows);

@@ -47,7 +47,7 @@ static shf_status begin(struct shf_rows *rows, struct shf_error **error) {
         return shf_error_set(error, SHF_E_NO_MEMORY,
                              "no memory for %u sections of a file of rows; raise memory_budget_bytes", limit);
     }
-    return shf_rows_file_open(&merge->file, rows, true, error);
+    return shf_rows_file_open(&merge->file, rows, rows->buffers.memory + rows->buffer_size, error);
 }
 
 static shf_status merge_some(struct shf_rows *rows, struct shf_error **error) {

@@ -94,6 +94,7 @@ static inline const uint8_t *shf_rows_at(const uint8_t *memory, uint32_t place) 
     return memory + (size_t)(place >> 3) * 8;
 }
 
+size_t shf_rows_buffer_size(uint64_t memory_bytes);
 size_t shf_rows_block_size(uint64_t memory_bytes);
 /* Charges and maps. SHF_E_NO_MEMORY. */
 shf_status shf_rows_block_map(struct shf_rows_block *block, size_t size, struct shf_error **error);
@@ -132,10 +133,11 @@ struct shf_rows_file {
     struct shf_rows *rows;
     int fd; /* -1: none */
     uint64_t size;
-    uint8_t *buffer; /* charged; NULL: what is appended is written at once */
+    uint8_t *buffer; /* of rows->buffer_size bytes; NULL: what is appended is written at once */
     size_t filled;
 };
-shf_status shf_rows_file_open(struct shf_rows_file *file, struct shf_rows *rows, bool buffered, struct shf_error **error);
+shf_status shf_rows_file_open(struct shf_rows_file *file, struct shf_rows *rows, uint8_t *buffer,
+                              struct shf_error **error);
 shf_status shf_rows_file_append(struct shf_rows_file *file, const void *data, size_t size, struct shf_error **error);
 /* Ends writing and maps. The file is closed in any case. */
 shf_status shf_rows_file_finish(struct shf_rows_file *file, const struct shf_rows_entry *sections,
@@ -209,7 +211,9 @@ struct shf_rows {
     struct shf_rows_options options;
     struct shf_budget *budget;
     uint32_t vector_size;
-    size_t block_size;
+    size_t block_size, buffer_size;
+    struct shf_rows_block buffers; /* for the spill, and for the merge of runs: mapped from the start, so that full blocks
+                                      can be written whatever else needs memory */
     _Atomic(const struct shf_cancel *) cancel; /* while finishing */
     atomic_bool is_ended;                      /* failed or stopped: tasks look at it */
     atomic_uint_least64_t row_count, given_bytes, spilled_bytes;
@@ -232,6 +236,7 @@ struct shf_rows {
     struct shf_rows_level_merge merge;
     struct shf_rows_distribution distribution;
     struct shf_task room_task;
+    bool was_full;   /* once no block was free for a row */
     bool is_waiting; /* somebody was told SHF_E_BUSY */
     bool is_room;    /* a block became free since */
     bool room_posted;

@@ -9,7 +9,6 @@
 #include <sys/socket.h>
 
 #define LARGEST_HEAD 65536u
-#define LARGEST_BODY (256u << 20)
 
 void message_free(struct message *message) {
     free(message->head);
@@ -22,29 +21,6 @@ static ssize_t receive(int fd, char *data, size_t size) {
     do got = recv(fd, data, size, 0);
     while (got < 0 && errno == EINTR);
     return got;
-}
-
-/* The line "name: ..." of a head, or NULL. */
-static char *find_header(char *head, const char *name) {
-    size_t size = strlen(name);
-    for (char *line = strstr(head, "\r\n"); line && line[2] != '\r'; line = strstr(line + 2, "\r\n")) {
-        if (strncasecmp(line + 2, name, size) == 0 && line[2 + size] == ':') return line + 2;
-    }
-    return NULL;
-}
-
-/* As many bytes as the head says; chunks are not understood. */
-static bool read_request_body(int fd, struct message *request) {
-    const char *line = find_header(request->head, "Content-Length");
-    unsigned long long size = line ? strtoull(line + sizeof "Content-Length", NULL, 10) : 0;
-    if (find_header(request->head, "Transfer-Encoding") || size > LARGEST_BODY) return false;
-    request->body = malloc((size_t)size + 1);
-    while (request->body && request->body_size < size) {
-        ssize_t got = receive(fd, request->body + request->body_size, (size_t)size - request->body_size);
-        if (got <= 0) return false;
-        request->body_size += (size_t)got;
-    }
-    return request->body != NULL;
 }
 
 bool message_read_request(int fd, struct message *request, char *method, size_t method_room, char *target,
@@ -61,7 +37,11 @@ bool message_read_request(int fd, struct message *request, char *method, size_t 
     if (!end || (size_t)(space - request->head) >= method_room || (size_t)(end - space) > target_room) return false;
     (void)snprintf(method, method_room, "%.*s", (int)(space - request->head), request->head);
     (void)snprintf(target, target_room, "%.*s", (int)(end - space - 1), space + 1);
-    return read_request_body(fd, request);
+    static const char *const methods[] = {"GET", "HEAD", "PUT", "POST", "DELETE"};
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
+        if (strcmp(method, methods[i]) == 0) return true;
+    }
+    return false;
 }
 
 static bool read_all(int fd, char **out, size_t *size) {
@@ -104,6 +84,28 @@ bool message_read_answer(int fd, struct message *answer) {
     return answer->head && answer->body;
 }
 
+/* The line "name: ..." of a head, or NULL. */
+static char *find_header(char *head, const char *name) {
+    size_t size = strlen(name);
+    for (char *line = strstr(head, "\r\n"); line && line[2] != '\r'; line = strstr(line + 2, "\r\n")) {
+        if (strncasecmp(line + 2, name, size) == 0 && line[2 + size] == ':') return line + 2;
+    }
+    return NULL;
+}
+
+bool message_read_body(int fd, struct message *request, size_t most) {
+    const char *length = find_header(request->head, "Content-Length");
+    size_t size = length ? (size_t)strtoull(length + strlen("Content-Length:"), NULL, 10) : 0;
+    if (size > most) size = most;
+    request->body = malloc(size + 1);
+    while (request->body && request->body_size < size) {
+        ssize_t got = receive(fd, request->body + request->body_size, size - request->body_size);
+        if (got <= 0) return false;
+        request->body_size += (size_t)got;
+    }
+    return request->body != NULL;
+}
+
 bool message_set_header(struct message *message, const char *name, const char *value) {
     char *line = find_header(message->head, name);
     if (line) {
@@ -132,10 +134,13 @@ bool message_make_error(struct message *answer, const struct fault *fault, const
     char *head = NULL, *body = NULL;
     bool moves = fault->kind == FAULT_REDIRECT;
     if (moves && !make_location(location, sizeof location, fault->text, endpoint)) return false;
-    int body_size = asprintf(&body,
-                             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>%s</Code><Message>The fault "
-                             "proxy says so.</Message></Error>",
-                             moves ? "TemporaryRedirect" : fault->text);
+    int body_size =
+        fault->kind == FAULT_ANSWER
+            ? asprintf(&body, "%s", fault->text)
+            : asprintf(&body,
+                       "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>%s</Code><Message>The fault "
+                       "proxy says so.</Message></Error>",
+                       moves ? "TemporaryRedirect" : fault->text);
     int head_size =
         body_size < 0 ? -1
                       : asprintf(&head,
