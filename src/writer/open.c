@@ -17,11 +17,13 @@ static void destroy(struct shf_op *op) {
     shf_free(open);
 }
 
+/* A failed open has no writer to give: its handle goes first, else the runtime would be busy with it for a moment more. */
 static void finish(struct shf_writer_open_op *open, shf_status status, struct shf_error *error) {
-    struct shf_writer *writer = open->writer;
-    if (status) open->writer = NULL; /* a failed open has none to give */
+    if (status) {
+        shf_writer_drop_handle(open->writer);
+        open->writer = NULL;
+    }
     shf_op_finish(&open->op, status, error);
-    if (status) shf_writer_drop_handle(writer);
 }
 
 static void lease_lost(struct shf_lease *lease) {
