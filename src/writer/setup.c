@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "formats/json_object.h"
 #include "rt/struct_size.h"
 #include "snapshot/s3_options.h"
 
@@ -125,6 +126,10 @@ static shf_status make_run_id(struct shf_writer_setup *setup, struct shf_error *
 
 shf_status shf_writer_setup_connect(struct shf_writer_setup *setup, struct shf_error **error) {
     shf_status status = shf_location_parse(setup->url, &setup->location, error);
+    if (!status && setup->custom) { /* not only when all the rows were given */
+        status = shf_json_check_object(setup->custom, strlen(setup->custom), error);
+        if (status) shf_error_prefix(error, "the custom fields are no JSON object");
+    }
     if (status) return status;
     if (strstr(setup->location.url, "run_id=")) {
         return shf_error_set(error, SHF_E_INVALID,
