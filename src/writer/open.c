@@ -42,8 +42,8 @@ static void end_opening(struct shf_writer *writer, shf_status status, struct shf
 }
 
 /*
- * Two that begin a run of one id at once find neither shards nor records of the other, but both have written a record by
- * now: the one whose name comes first goes on.
+ * Two that begin a run of one id at once find neither shards nor records of the other, but each has written a record before
+ * it looks: one of them sees the other's at least, and nobody goes on beside another. It may be that none of them does.
  */
 static void records_listed(struct shf_errand *errand) {
     struct shf_writer_open_op *open = SHF_CONTAINER(errand, struct shf_writer_open_op, errand);
@@ -51,16 +51,18 @@ static void records_listed(struct shf_errand *errand) {
     const char *run_id = writer->setup.run_id;
     struct shf_error *error = NULL;
     shf_status status = errand->status;
-    const char *first = NULL;
-    for (size_t i = 0; i < errand->request.name_count && !first; i++) {
-        if (shf_run_record_is_of(errand->request.names[i], run_id)) first = errand->request.names[i];
+    bool has_rival = false;
+    for (size_t i = 0; i < errand->request.name_count; i++) {
+        const char *name = errand->request.names[i];
+        has_rival = has_rival || (shf_run_record_is_of(name, run_id) && !strstr(writer->lease.key, name));
     }
     if (status) {
         error = shf_errand_take_error(errand);
-    } else if (first && !strstr(writer->lease.key, first)) {
-        status =
-            shf_error_set(&error, SHF_E_STATE, "run %s under %s is under way: another writer began it at the same time",
-                          run_id, writer->setup.location.url);
+    } else if (has_rival) {
+        status = shf_error_set(&error, SHF_E_STATE,
+                               "run %s under %s is under way: another writer began it at the same time; take another "
+                               "run id",
+                               run_id, writer->setup.location.url);
     }
     shf_errand_end(errand);
     end_opening(writer, status, error);
