@@ -165,7 +165,8 @@ static shf_status reserve_id(struct shf_vec0_build *vec, size_t size, struct shf
     shf_budget_give(budget, vec->id_capacity);
     vec->id_text = NULL;
     vec->id_capacity = 0;
-    if (!shf_budget_take(budget, capacity)) return shf_budget_refuse(budget, capacity, "the id of a vector", error);
+    if (!shf_budget_take(budget, capacity))
+        return shf_failed(shf_budget_refuse(budget, capacity, "the id of a vector", error));
     vec->id_text = shf_alloc(capacity);
     vec->id_capacity = vec->id_text ? capacity : 0;
     if (vec->id_text) return SHF_OK;
