@@ -355,7 +355,7 @@ static shf_status lock_write(struct shf_page_sink *base, uint32_t first, const u
 static void test_lock_page(void **state) {
     (void)state;
     enum { PAGE = 65536, LOCK = (1 << 30) / PAGE + 1, DIMENSION = 8192 };
-    size_t value_size = (size_t)(LOCK - 100) * (PAGE - 4);
+    size_t value_size = (size_t)(LOCK - 2) * (PAGE - 4);
     uint8_t *value = calloc(1, value_size), *vector = calloc(DIMENSION, 4); /* the value is never touched: no memory */
     for (uint32_t before = 0; before < 3; before++) {
         struct lock_sink sink = {{lock_write}, PAGE, LOCK, 0, 0};
@@ -366,7 +366,7 @@ static void test_lock_page(void **state) {
         shf_budget_init(&budget, 64u << 20);
         const struct shf_shard_build_options options = {PAGE, DIMENSION, SHF_METRIC_L2, &sink.base, &budget};
         const struct shf_shard_row row = {
-            .value = value, .value_size = value_size + (98 - before) * (size_t)(PAGE - 4), .vector = vector};
+            .value = value, .value_size = value_size - before * (size_t)(PAGE - 4), .vector = vector};
         expect_ok(shf_shard_build_new(&options, &build, &error), error);
         expect_ok(shf_shard_build_add(build, &row, &error), error);
         expect_ok(shf_shard_build_finish(build, &pages, &error), error);
