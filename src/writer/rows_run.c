@@ -130,6 +130,6 @@ uint32_t shf_rows_run_find(const struct shf_rows_run *run, uint32_t shard) {
 
 void shf_rows_run_free(struct shf_rows_run *run) {
     if (!run) return;
-    (void)shf_fs.munmap((void *)(uintptr_t)run->memory, run->size); /* NOLINT(performance-no-int-to-ptr) */
+    (void)shf_fs.munmap(run->memory, run->size);
     shf_free(run);
 }
