@@ -127,6 +127,11 @@ struct shf_rows_entry shf_rows_run_section(const struct shf_rows_run *run, uint3
 uint64_t shf_rows_run_section_end(const struct shf_rows_run *run, uint32_t index);
 /* Index of the first section whose shard is not below. */
 uint32_t shf_rows_run_find(const struct shf_rows_run *run, uint32_t shard);
+/*
+ * Bytes [from, to), from a page's beginning, leave the process's memory. Who reads them again gets them from the file: views
+ * stay valid.
+ */
+void shf_rows_run_drop(const struct shf_rows_run *run, uint64_t from, uint64_t to);
 void shf_rows_run_free(struct shf_rows_run *run); /* NULL is fine */
 
 /* A run while it is written. */

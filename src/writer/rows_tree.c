@@ -4,7 +4,6 @@
 #include "base/alloc.h"
 
 #include <assert.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #define NOBODY UINT32_MAX
@@ -28,14 +27,9 @@ shf_status shf_rows_tree_init(struct shf_rows_tree *tree, const struct shf_rows 
     return shf_error_set(error, SHF_E_NO_MEMORY, "no memory to merge %u parts of rows; raise memory_budget_bytes", limit);
 }
 
-/* Pages that are read again come back from the file: dropping them only keeps the process small. */
-static void drop(const struct shf_rows_run *run, uint64_t from, uint64_t to) {
-    (void)madvise(run->memory + from, (size_t)(to - from), MADV_DONTNEED);
-}
-
 static void drop_read(struct shf_rows_source *source) {
     uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), end = source->at / page * page;
-    drop(source->run, source->dropped, end);
+    shf_rows_run_drop(source->run, source->dropped, end);
     source->dropped = end;
 }
 
@@ -44,7 +38,7 @@ static void drop_rest(struct shf_rows_source *source) {
     uint64_t size = source->at - source->dropped;
     if (atomic_fetch_add_explicit(&source->run->touched, size, memory_order_relaxed) + size < DROP_BYTES) return;
     atomic_store_explicit(&source->run->touched, 0, memory_order_relaxed);
-    drop(source->run, 0, source->run->size);
+    shf_rows_run_drop(source->run, 0, source->run->size);
 }
 
 void shf_rows_tree_free(struct shf_rows_tree *tree) {
