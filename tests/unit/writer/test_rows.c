@@ -132,6 +132,50 @@ static void test_larger_than_a_block(void **state) {
     }
 }
 
+/* A row that takes longer than one turn of a task. */
+static void test_very_large_rows(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct rows_case c = {
+            .shape = {.seed = i, .count = 30, .key_kinds = 10, .most_value = 100000, .huge_every = 10, .huge_value = 9000000},
+            .memory_bytes = 1 << 20,
+            .num_dbs = 2,
+            .late = i == 0,
+            .last_wins = true,
+            .threads = 1};
+        rows_all(&c);
+    }
+}
+
+/* Calls that come too early or too late are refused. */
+static void test_wrong_moments(void **state) {
+    (void)state;
+    struct rows_run_of_test t;
+    struct shf_rows_merge *merge = NULL;
+    struct shf_error *error = NULL;
+    struct shf_rows_row row = {.key_size = 0};
+    size_t added;
+    shf_runtime *runtime = rows_runtime(UINT64_C(1) << 30);
+    struct rows_case c = {
+        .shape = {.count = 10, .key_kinds = 1u << 31}, .memory_bytes = 1 << 20, .num_dbs = 2, .threads = 1};
+    assert_int_equal(rows_begin(&t, &c, runtime, -1), SHF_OK);
+    assert_int_equal(rows_add_all(&t), SHF_OK);
+    assert_int_equal(shf_rows_merge_new(t.rows, 0, &merge, NULL), SHF_E_INTERNAL);
+    assert_int_equal(rows_finish(&t, NULL), SHF_OK);
+    assert_int_equal(shf_rows_merge_new(t.rows, 2, &merge, NULL), SHF_E_INTERNAL);
+    assert_int_equal(shf_rows_add(t.rows, &row, 1, &added, &error), SHF_E_INTERNAL);
+    assert_int_equal(added, 0);
+    shf_error_free(error);
+    error = NULL;
+    assert_int_equal(shf_rows_merge_new(t.rows, 0, &merge, &error), SHF_E_INTERNAL); /* the store has failed */
+    assert_null(merge);
+    assert_int_equal(shf_error_code(error), SHF_E_INTERNAL);
+    shf_error_free(error);
+    rows_end(&t);
+    assert_int_equal(rows_budget_used(runtime), 0);
+    assert_int_equal(shf_runtime_free(runtime), SHF_OK);
+}
+
 static void test_several_threads(void **state) {
     (void)state;
     for (unsigned i = 0; i < 4; i++) {
@@ -392,6 +436,8 @@ int main(void) {
         cmocka_unit_test(test_spilled),
         cmocka_unit_test(test_views_stay),
         cmocka_unit_test(test_larger_than_a_block),
+        cmocka_unit_test(test_very_large_rows),
+        cmocka_unit_test(test_wrong_moments),
         cmocka_unit_test(test_several_threads),
         cmocka_unit_test(test_nothing_is_spilled_needlessly),
         cmocka_unit_test(test_small_budget),
