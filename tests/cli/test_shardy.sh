@@ -442,7 +442,6 @@ rm -r "$HOME/.config"
 # ---- usage ----
 usage 'a command is missing'
 usage "which snapshot?" get x
-usage "the command 'build' is not in this version of shardy" build rows.jsonl
 usage "the command 'verify' is not in this version of shardy" verify
 usage "there is no command 'fetch'" fetch
 usage "there is no flag --frob" get x --frob
