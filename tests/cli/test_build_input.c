@@ -242,7 +242,7 @@ static size_t rows_of(const char *data, bool stop, size_t longest, struct cli_ou
         assert_right(cli_batch_fill(&batch, &feed));
         for (size_t i = 0; i < batch.line_count; i++) {
             if (batch.lines[i].error) {
-                cli_out_format(errors, "%llu: %.14s; ", (unsigned long long)batch.lines[i].number, batch.lines[i].error);
+                cli_out_format(errors, "%llu: %.15s; ", (unsigned long long)batch.lines[i].number, batch.lines[i].error);
             }
         }
         rows += batch.row_count;
@@ -260,10 +260,10 @@ static void batches(void **state) {
     struct cli_out errors;
     (void)state;
     assert_int_equal(rows_of(lines, false, 30, &errors), 3);
-    assert_string_equal(errors.data, "3: it has no valu; 5: a line of more; ");
+    assert_string_equal(errors.data, "3: it has no value; 5: a line of more ; ");
     cli_out_free(&errors);
     assert_int_equal(rows_of(lines, true, 30, &errors), 1);
-    assert_string_equal(errors.data, "3: it has no valu; 5: a line of more; ");
+    assert_string_equal(errors.data, "3: it has no value; 5: a line of more ; ");
     cli_out_free(&errors);
     assert_int_equal(rows_of("", false, 30, &errors), 0);
     assert_string_equal(errors.data, "");

@@ -155,7 +155,7 @@ static void wrong_keys_and_ids(void **state) {
     WRONG("id: neither a string nor an integer", "{\"key\":1,\"value\":\"\",\"id\":1.5}", 0);
     WRONG("id: an integer that does not fit into 64 bits", "{\"key\":1,\"value\":\"\",\"id\":9223372036854775808}", 0);
     WRONG("key stands twice", "{\"key\":1,\"value\":\"\",\"k\\u0065y\":1}", 0);
-    WRONG("there is no member \"vektor\"", "{\"key\":1,\"value\":\"\",\"vektor\":[1]}", 0);
+    WRONG("there is no member \"colour\"", "{\"key\":1,\"value\":\"\",\"colour\":[1]}", 0);
     WRONG("there is no member \"\\x01\"", "{\"\\u0001\":1}", 0);
     WRONG("routing_context is not in this version", "{\"key\":1,\"value\":\"\",\"routing_context\":{}}", 0);
     WRONG("shard_id is not in this version", "{\"key\":1,\"value\":\"\",\"shard_id\":0}", 0);
