@@ -54,13 +54,16 @@ static void is_wrong(const void *data, size_t size, const char *part) {
 }
 
 static void plain_files(void **state) {
+    struct cli_out all;
     (void)state;
     reads_as(text, TEXT_SIZE, text, TEXT_SIZE);
     reads_as("", 0, "", 0);
     reads_as("\x1f", 1, "\x1f", 1);
     reads_as("\x28\xb5\x2f", 3, "\x28\xb5\x2f", 3);
-    assert_wrong(read_all("/", 1, &(struct cli_out){0}), "/: is a directory");
-    assert_wrong(read_all("/nowhere.jsonl", 1, &(struct cli_out){0}), "/nowhere.jsonl: No such file");
+    assert_wrong(read_all("/", 1, &all), "/: is a directory");
+    cli_out_free(&all);
+    assert_wrong(read_all("/nowhere.jsonl", 1, &all), "/nowhere.jsonl: No such file");
+    cli_out_free(&all);
 }
 
 static void packed(size_t (*pack)(unsigned char *, const void *, size_t), const char *cut, const char *damaged) {
