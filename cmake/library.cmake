@@ -1,5 +1,5 @@
 # The library itself: every module's objects, exporting only what abi/libshardyfusion.map lists.
-set(SHF_ALL_MODULES base formats search rt io snapshot reader api)
+set(SHF_ALL_MODULES base formats search rt io snapshot reader writer api)
 add_library(shardyfusion SHARED)
 shf_link_modules(shardyfusion ${SHF_ALL_MODULES})
 target_include_directories(shardyfusion INTERFACE

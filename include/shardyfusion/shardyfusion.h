@@ -1,11 +1,12 @@
 /*
- * libshardyfusion: asynchronous reader of sharded key-value + vector snapshots on object storage.
+ * libshardyfusion: asynchronous reader and writer of sharded key-value + vector snapshots on object storage.
  *
  * This is the only header that a program needs to include. In the order in which a user meets them:
  *
  *   types.h    status codes, slices, keys, errors, reference-counted buffers
  *   runtime.h  the runtime (threads, connections, budget), the completion queue, finished operations
  *   reader.h   open, get, multi_get, search, refresh, close, inspection, and the synchronous forms
+ *   writer.h   open, write, publish, close: building a snapshot
  *
  * Rules that hold for every function:
  *
@@ -32,5 +33,6 @@
 #include "types.h"
 #include "runtime.h"
 #include "reader.h"
+#include "writer.h"
 
 #endif

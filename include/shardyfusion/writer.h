@@ -33,26 +33,26 @@ enum {
 /* Everything is copied by the call that takes it. */
 typedef struct shf_writer_options {
     uint32_t struct_size;
-    uint32_t flags;              /* SHF_WRITE_* */
-    const char *url;             /* s3://bucket/prefix, file:///path or a plain path; or the URL of _CURRENT */
-    const shf_s3_options *s3;    /* NULL = all from the environment */
-    const char *run_id;          /* 1 to 128 of A-Z a-z 0-9 . _ -, not beginning with a dot; NULL = 32 random hex digits */
-    const char *local_root;      /* directory for sorting and building, made if missing. NULL = s3: $TMPDIR or /var/tmp;
+    uint32_t flags;           /* SHF_WRITE_* */
+    const char *url;          /* s3://bucket/prefix, file:///path or a plain path; or the URL of _CURRENT */
+    const shf_s3_options *s3; /* NULL = all from the environment */
+    const char *run_id;       /* 1 to 128 of A-Z a-z 0-9 . _ -, not beginning with a dot; NULL = 32 random hex digits */
+    const char *local_root;   /* directory for sorting and building, made if missing. NULL = s3: $TMPDIR or /var/tmp;
                                     files: below the prefix itself, so that a finished shard is renamed, not copied */
-    uint32_t backend;            /* SHF_WRITE_KV or SHF_WRITE_UNIFIED */
-    uint32_t num_dbs;            /* shards, at most 32,768; 0 = by max_keys_per_shard */
+    uint32_t backend;         /* SHF_WRITE_KV or SHF_WRITE_UNIFIED */
+    uint32_t num_dbs;         /* shards, at most 32,768; 0 = by max_keys_per_shard */
     uint64_t max_keys_per_shard; /* shards = rows given / this, rounded up, at least 1. Exactly one of the two is set */
-    const char *key_encoding;    /* u64be, u32be, utf8, raw; NULL = by the first key: integer u64be, text utf8, bytes raw */
-    const char *key_column;      /* name of the keys in the manifest; NULL = "_key" */
-    const char *metric;          /* unified: cosine or l2; NULL = cosine */
-    const char *custom;          /* JSON object: further fields of the manifest's `custom`; NULL = none */
-    uint32_t dimension;          /* unified: floats a vector, at most 8,192; 0 = as the first row's */
-    uint32_t page_size;          /* of shards: 4,096 to 65,536, a power of two; 0 = chosen for each by its values */
-    uint64_t memory_bytes;       /* for rows in memory; 0 = five eighths of the runtime's budget, out of which it comes */
-    uint32_t jobs;               /* shards built at a time; 0 = one a worker thread */
-    uint32_t shard_attempts;     /* tries of a shard whose upload fails for now; 0 = 3; at most 100 */
-    uint64_t seed;               /* of what is random in a snapshot; nothing is in those of SHF_WRITE_KV and _UNIFIED */
-    int64_t timeout_ms;          /* default deadline of a write and a close; 0 = none, < 0 = none. Open and publish have
+    const char *key_encoding; /* u64be, u32be, utf8, raw; NULL = by the first key: integer u64be, text utf8, bytes raw */
+    const char *key_column;   /* name of the keys in the manifest; NULL = "_key" */
+    const char *metric;       /* unified: cosine or l2; NULL = cosine */
+    const char *custom;       /* JSON object: further fields of the manifest's `custom`; NULL = none */
+    uint32_t dimension;       /* unified: floats a vector, at most 8,192; 0 = as the first row's */
+    uint32_t page_size;       /* of shards: 4,096 to 65,536, a power of two; 0 = chosen for each by its values */
+    uint64_t memory_bytes;    /* for rows in memory; 0 = five eighths of the runtime's budget, out of which it comes */
+    uint32_t jobs;            /* shards built at a time; 0 = one a worker thread */
+    uint32_t shard_attempts;  /* tries of a shard whose upload fails for now; 0 = 3; at most 100 */
+    uint64_t seed;            /* of what is random in a snapshot; nothing is in those of SHF_WRITE_KV and _UNIFIED */
+    int64_t timeout_ms;       /* default deadline of a write and a close; 0 = none, < 0 = none. Open and publish have
                                     none by default */
 } shf_writer_options;
 
@@ -88,7 +88,7 @@ SHF_API void shf_writer_release(shf_writer *writer);
  */
 typedef struct shf_row {
     uint32_t struct_size;
-    uint32_t dimension;  /* floats in vector; 0 = no vector (SHF_WRITE_KV) */
+    uint32_t dimension; /* floats in vector; 0 = no vector (SHF_WRITE_KV) */
     shf_key key;
     shf_slice value;
     const float *vector; /* unified: finite */
@@ -133,18 +133,19 @@ SHF_API shf_status shf_publish(shf_writer *writer, const shf_call *call, shf_op_
 
 typedef struct shf_publish_info {
     uint32_t struct_size;
-    uint32_t num_dbs;         /* shards, empty ones included */
-    const char *run_id;       /* strings live as long as the operation */
-    const char *manifest_ref; /* URL; NULL after a dry run */
-    uint64_t rows;            /* in the snapshot */
-    uint64_t rows_replaced;   /* given, and replaced by a later one (SHF_WRITE_LAST_WINS) */
-    uint64_t db_bytes;        /* sum of the sizes of shards; 0 after a dry run */
-    uint64_t spilled_bytes;   /* written to the local disk for sorting */
-    uint32_t shard_retries;   /* attempts of shards that failed */
+    uint32_t num_dbs;          /* shards, empty ones included */
+    const char *run_id;        /* strings live as long as the operation */
+    const char *manifest_ref;  /* URL; NULL after a dry run */
+    uint64_t rows;             /* in the snapshot */
+    uint64_t rows_replaced;    /* given, and replaced by a later one (SHF_WRITE_LAST_WINS) */
+    uint64_t db_bytes;         /* sum of the sizes of shards; 0 after a dry run */
+    uint64_t spilled_bytes;    /* written to the local disk for sorting */
+    uint32_t shard_retries;    /* attempts of shards that failed */
     uint32_t is_unconditional; /* 1 = the store can not replace _CURRENT conditionally; the last writer wins there */
-    uint32_t attempts_left;   /* prefixes of failed attempts that could not be deleted */
+    uint32_t attempts_left;    /* prefixes of failed attempts that could not be deleted */
     uint32_t reserved;
-    int64_t sort_ns, build_ns, publish_ns; /* phases: until all is sorted; shards built and uploaded; manifest and pointer */
+    int64_t sort_ns, build_ns,
+        publish_ns; /* phases: until all is sorted; shards built and uploaded; manifest and pointer */
 } shf_publish_info;
 
 /* Of a successful publish. SHF_E_INVALID for another. */
@@ -166,14 +167,14 @@ enum { SHF_PHASE_WRITE = 1, SHF_PHASE_SORT, SHF_PHASE_BUILD, SHF_PHASE_PUBLISH, 
 
 typedef struct shf_writer_progress {
     uint32_t struct_size;
-    uint32_t phase;           /* SHF_PHASE_* */
-    uint32_t num_dbs;         /* 0 = not known yet */
-    uint32_t shards_done;     /* built and uploaded */
-    uint64_t rows;            /* accepted */
-    uint64_t bytes;           /* accepted: keys, values, vectors, ids, payloads */
-    uint64_t spilled_bytes;   /* written for sorting */
-    uint64_t rows_built;      /* of `rows`, how many are in shard files */
-    uint64_t built_bytes;     /* of shard files */
+    uint32_t phase;         /* SHF_PHASE_* */
+    uint32_t num_dbs;       /* 0 = not known yet */
+    uint32_t shards_done;   /* built and uploaded */
+    uint64_t rows;          /* accepted */
+    uint64_t bytes;         /* accepted: keys, values, vectors, ids, payloads */
+    uint64_t spilled_bytes; /* written for sorting */
+    uint64_t rows_built;    /* of `rows`, how many are in shard files */
+    uint64_t built_bytes;   /* of shard files */
     uint64_t uploaded_bytes;
 } shf_writer_progress;
 

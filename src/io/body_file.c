@@ -30,7 +30,9 @@ shf_status shf_body_file_begin(struct shf_body_file *file, struct shf_error **er
     shf_status status = file->buffers ? SHF_OK : take_buffers(file, error);
     if (status) return status;
     if (!file->md5) file->md5 = EVP_MD_CTX_new();
-    if (!file->md5) return shf_error_set(error, SHF_E_NO_MEMORY, "%s: no memory for a download's digest", file->url);
+    if (file->wants_sha256 && !file->sha256) file->sha256 = EVP_MD_CTX_new();
+    if (!file->md5 || (file->wants_sha256 && !file->sha256))
+        return shf_error_set(error, SHF_E_NO_MEMORY, "%s: no memory for a download's digest", file->url);
     file->restart = true;
     file->filled = 0;
     file->offset = 0;
@@ -42,9 +44,10 @@ void shf_body_file_close(struct shf_body_file *file) {
     if (file->buffers) shf_budget_give(shf_rt_budget(file->runtime), 2 * (uint64_t)file->buffer_bytes);
     shf_free(file->buffers);
     EVP_MD_CTX_free(file->md5);
+    EVP_MD_CTX_free(file->sha256);
     shf_error_free(file->error);
     file->buffers = NULL;
-    file->md5 = NULL;
+    file->md5 = file->sha256 = NULL;
     file->error = NULL;
 }
 
@@ -56,6 +59,9 @@ static shf_status begin_anew(struct shf_body_file *file) {
         EVP_MD_CTX_free(file->md5);
         file->md5 = NULL;
     }
+    if (file->sha256 && EVP_DigestInit_ex(file->sha256, EVP_sha256(), NULL) != 1) {
+        return shf_error_set(&file->error, SHF_E_NO_MEMORY, "%s: no memory for a download's digest", file->url);
+    }
     if (shf_fs_truncate(file->fd, 0) == 0) return SHF_OK;
     return shf_fs_error(&file->error, SHF_E_LOCAL, errno, "%s: cannot empty its local file", file->url);
 }
@@ -65,7 +71,8 @@ static shf_status write_now(struct shf_body_file *file, const uint8_t *data) {
         return shf_fs_error(&file->error, SHF_E_LOCAL, errno, "%s: cannot write its local file at byte %" PRIu64,
                             file->url, file->offset);
     }
-    if (file->md5 && EVP_DigestUpdate(file->md5, data, file->write_size) != 1) {
+    if ((file->md5 && EVP_DigestUpdate(file->md5, data, file->write_size) != 1) ||
+        (file->sha256 && EVP_DigestUpdate(file->sha256, data, file->write_size) != 1)) {
         return shf_error_set(&file->error, SHF_E_NO_MEMORY, "%s: no memory for a download's digest", file->url);
     }
     file->offset += file->write_size;
@@ -121,4 +128,9 @@ bool shf_body_file_flush(struct shf_body_file *file) {
 bool shf_body_file_md5(struct shf_body_file *file, uint8_t out[16]) {
     unsigned size = 16;
     return file->md5 && EVP_DigestFinal_ex(file->md5, out, &size) == 1 && size == 16;
+}
+
+bool shf_body_file_sha256(struct shf_body_file *file, uint8_t out[32]) {
+    unsigned size = 32;
+    return file->sha256 && EVP_DigestFinal_ex(file->sha256, out, &size) == 1 && size == 32;
 }

@@ -16,12 +16,13 @@
 struct shf_body_file {
     shf_runtime *runtime;
     int fd;
+    bool wants_sha256;                        /* beside MD5 */
     const char *url;                          /* for messages; borrowed */
     void (*idle)(struct shf_body_file *file); /* loop thread: a write ended (look at status) */
 
     uint8_t *buffers; /* two, one behind the other; NULL until the first attempt begins */
     size_t buffer_bytes;
-    EVP_MD_CTX *md5;
+    EVP_MD_CTX *md5, *sha256;
     uint32_t filling; /* 0 or 1 */
     size_t filled;
     bool writing;
@@ -50,5 +51,7 @@ bool shf_body_file_add(struct shf_body_file *file, const uint8_t *data, size_t s
 bool shf_body_file_flush(struct shf_body_file *file);
 /* After the last flush: MD5 of all that was written. False when OpenSSL has none. */
 bool shf_body_file_md5(struct shf_body_file *file, uint8_t out[16]);
+/* The same with SHA-256, where it was asked for. */
+bool shf_body_file_sha256(struct shf_body_file *file, uint8_t out[32]);
 
 #endif

@@ -44,7 +44,8 @@ static shf_status copy_in_kernel(const struct shf_copy *copy, const char *name, 
         ssize_t got = shf_fs.copy_file_range(copy->from, &from_offset, copy->to, &to_offset, (size_t)piece, 0);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0 && !kernel_declines(errno)) {
-            return shf_fs_error(error, SHF_E_LOCAL, errno, "cannot copy %s to a local file", name);
+            return shf_fs_error(error, SHF_E_LOCAL, errno, "cannot copy %s to %s", name,
+                                copy->to_name ? copy->to_name : "a local file");
         }
         if (got <= 0) break; /* some file systems answer 0 where there are bytes: reading tells */
         *done += (uint64_t)got;
@@ -66,7 +67,10 @@ static shf_status copy_through_buffer(const struct shf_copy *copy, const char *n
         if (got < 0) status = shf_fs_error(error, shf_fs_status(errno), errno, "cannot read %s", name);
         if (got <= 0) break;
         if (shf_fs_write(copy->to, buffer, (size_t)got, *done) < 0) {
-            status = shf_fs_error(error, SHF_E_LOCAL, errno, "cannot write the local copy of %s", name);
+            int problem = errno;
+            status = copy->to_name
+                         ? shf_fs_error(error, SHF_E_LOCAL, problem, "cannot write %s", copy->to_name)
+                         : shf_fs_error(error, SHF_E_LOCAL, problem, "cannot write the local copy of %s", name);
             break;
         }
         *done += (uint64_t)got;

@@ -12,6 +12,7 @@ struct shf_copy {
     int from, to;
     uint64_t from_offset, size; /* put at offset 0 of `to` */
     bool is_whole;              /* all of `from`, and `to` is empty: may be a reflink */
+    const char *to_name;        /* for messages; NULL = "a local file" */
     const struct shf_cancel *cancel;
     int64_t deadline_ns;
 };

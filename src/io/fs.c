@@ -23,8 +23,9 @@ static int system_clone_file(int to, int from) { return ioctl(to, FICLONE, from)
     {                                                                                                                  \
         .openat = system_openat, .close = close, .pread = pread, .pwrite = pwrite, .fstat = fstat, .fstatat = fstatat, \
         .ftruncate = ftruncate, .fsync = fsync, .futimens = futimens, .renameat = renameat, .unlinkat = unlinkat,      \
-        .mkdirat = mkdirat, .flock = flock, .mmap = mmap, .munmap = munmap, .clone_file = system_clone_file,           \
-        .copy_file_range = copy_file_range, .fdopendir = fdopendir, .readdir = readdir, .closedir = closedir           \
+        .linkat = linkat, .fchmod = fchmod, .mkdirat = mkdirat, .flock = flock, .mmap = mmap, .munmap = munmap,        \
+        .clone_file = system_clone_file, .copy_file_range = copy_file_range, .fdopendir = fdopendir,                   \
+        .readdir = readdir, .closedir = closedir                                                                       \
     }
 struct shf_fs_seam shf_fs = SYSTEM_CALLS;
 
@@ -117,13 +118,13 @@ shf_status shf_fs_status(int problem) {
 static const char *advice(int problem) {
     switch (problem) {
     case ENOSPC:
-    case EDQUOT: return "; free space there, or choose another local_root";
+    case EDQUOT: return "; free space there, or choose another place (of the cache: local_root)";
     case EMFILE:
     case ENFILE: return "; raise the limit of open files (ulimit -n): every file of the cache in use holds one";
     case EROFS:
     case ENOLCK:
     case ENOSYS:
-    case EOPNOTSUPP: return "; choose another local_root";
+    case EOPNOTSUPP: return "; choose another place (of the cache: local_root)";
     case EACCES:
     case EPERM: return "; check owner and permissions";
     case EISDIR:

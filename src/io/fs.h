@@ -24,9 +24,11 @@ struct shf_fs_seam {
     int (*fstatat)(int directory, const char *path, struct stat *out, int flags);
     int (*ftruncate)(int fd, off_t size);
     int (*fsync)(int fd);
+    int (*fchmod)(int fd, mode_t mode);
     int (*futimens)(int fd, const struct timespec times[2]);
     int (*renameat)(int from_directory, const char *from, int to_directory, const char *to);
     int (*unlinkat)(int directory, const char *path, int flags);
+    int (*linkat)(int from_directory, const char *from, int to_directory, const char *to, int flags);
     int (*mkdirat)(int directory, const char *path, mode_t mode);
     int (*flock)(int fd, int operation);
     void *(*mmap)(void *address, size_t size, int protection, int flags, int fd, off_t offset);

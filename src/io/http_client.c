@@ -91,7 +91,10 @@ static shf_status look_at(struct shf_http_request *r, int64_t now, int64_t *due,
     uint32_t most_ms = r->connected ? r->inactivity_ms : r->connect_timeout_ms;
     int64_t end = since + (int64_t)most_ms * 1000000;
     if (now >= end) {
-        (void)snprintf(problem, room, r->connected ? "no byte came for %u ms" : "no connection within %u ms", most_ms);
+        const char *what = !r->connected ? "no connection within"
+                           : r->has_body ? "no byte came or went for"
+                                         : "no byte came for";
+        (void)snprintf(problem, room, "%s %u ms", what, most_ms);
         return SHF_E_STORE_RETRY;
     }
     if (end < *due) *due = end;
@@ -264,6 +267,8 @@ static struct shf_http_client *client_of(shf_runtime *runtime) {
 
 static void reset(struct shf_http_request *r, shf_runtime *runtime, struct shf_http_client *client) {
     r->method = r->url = NULL;
+    r->has_body = false;
+    r->body_size = 0;
     r->headers = NULL;
     r->status = SHF_OK;
     r->stopped = r->connected = r->paused = r->begun = r->unwatched = false;

@@ -20,6 +20,9 @@
 #define SHF_HTTP_PIECE_BYTES (256u << 10) /* take_body gets at most this many bytes */
 #define SHF_HTTP_LOCATION_BYTES 4096u
 
+#define SHF_HTTP_GIVE_PAUSE ((size_t)-1)
+#define SHF_HTTP_GIVE_STOP ((size_t)-2)
+
 enum shf_http_ready { SHF_HTTP_SEND, SHF_HTTP_HOLD, SHF_HTTP_REFUSE };
 enum shf_http_take { SHF_HTTP_TOOK, SHF_HTTP_PAUSE, SHF_HTTP_STOP };
 enum shf_http_place { SHF_HTTP_NOWHERE, SHF_HTTP_PARKED, SHF_HTTP_QUEUED, SHF_HTTP_ACTIVE };
@@ -35,6 +38,12 @@ struct shf_http_request {
     bool fresh_connection; /* none that was kept: those may be what failed before */
     /* A connection is free: set method, url and headers. HOLD: park it until shf_http_wake. REFUSE: end it (as `stopped`). */
     enum shf_http_ready (*prepare)(struct shf_http_request *request);
+    /*
+     * Of a request with a body: the next bytes of it, 0 at the end. GIVE_PAUSE: none are ready, it is asked again after
+     * shf_http_resume. GIVE_STOP ends the transfer (as `stopped`). rewind: from the first byte again, false when it can not.
+     */
+    size_t (*give_body)(struct shf_http_request *request, uint8_t *out, size_t room);
+    bool (*rewind_body)(struct shf_http_request *request);
     /* All headers are there: false ends the transfer (as `stopped`). Also called for an answer without a body. */
     bool (*begin_body)(struct shf_http_request *request);
     /* A part of the body. PAUSE: nothing was taken, the same bytes come again after shf_http_resume. */
@@ -42,8 +51,10 @@ struct shf_http_request {
     void (*done)(struct shf_http_request *request);
 
     /* set by prepare; the owner's, kept until done or the next prepare */
-    const char *method; /* GET or HEAD */
-    const char *url;    /* percent-encoded */
+    const char *method; /* GET, HEAD, PUT, POST or DELETE */
+    bool has_body;      /* one is sent (it may be empty): body_size bytes */
+    uint64_t body_size;
+    const char *url; /* percent-encoded */
     struct curl_slist *headers;
 
     /* out */
@@ -69,7 +80,7 @@ struct shf_http_request {
 
 /* Fields of "in" are set; the others are set up here. done may run before this returns. */
 void shf_http_start(shf_runtime *runtime, struct shf_http_request *request);
-/* Ends a pause of the body. No-op when it is not paused. */
+/* Ends a pause of the body, whichever way it goes. No-op when it is not paused. */
 void shf_http_resume(struct shf_http_request *request);
 /* Ends a hold: prepare is asked again. No-op when it is not parked. */
 void shf_http_wake(struct shf_http_request *request);

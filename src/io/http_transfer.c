@@ -100,6 +100,31 @@ static size_t body_came(char *data, size_t size, size_t count, void *context) {
     return length;
 }
 
+/* ---- what goes out ---- */
+
+static size_t body_wanted(char *out, size_t size, size_t count, void *context) {
+    struct shf_http_request *request = context;
+    size_t given = request->give_body(request, (uint8_t *)out, size * count);
+    if (given == SHF_HTTP_GIVE_PAUSE) {
+        request->paused = true;
+        return CURL_READFUNC_PAUSE;
+    }
+    if (given == SHF_HTTP_GIVE_STOP) {
+        request->stopped = true;
+        return CURL_READFUNC_ABORT;
+    }
+    request->last_activity_ns = shf_clock_monotonic_ns();
+    atomic_fetch_add_explicit(&shf_rt_counters(request->runtime)->uploaded_bytes, given, memory_order_relaxed);
+    return given;
+}
+
+/* A kept connection was dead: libcurl sends the request once more, over another. */
+static int body_again(void *context, curl_off_t offset, int origin) {
+    struct shf_http_request *request = context;
+    if (offset != 0 || origin != SEEK_SET) return CURL_SEEKFUNC_CANTSEEK;
+    return request->rewind_body(request) ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
+}
+
 /* The connection is there (new or kept), the request goes out: from now on silence counts. */
 static int connection_is_there(void *context, char *peer, char *local, int peer_port, int local_port) {
     struct shf_http_request *request = context;
@@ -281,6 +306,15 @@ static CURLcode set_options(struct shf_http_request *r) {
     SET(CURLOPT_PREREQDATA, r);
     SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
     SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+    if (r->has_body) { /* which libcurl calls an upload, whatever the method */
+        SET(CURLOPT_UPLOAD, 1L);
+        SET(CURLOPT_INFILESIZE_LARGE, (curl_off_t)r->body_size);
+        SET(CURLOPT_READFUNCTION, body_wanted);
+        SET(CURLOPT_READDATA, r);
+        SET(CURLOPT_SEEKFUNCTION, body_again);
+        SET(CURLOPT_SEEKDATA, r);
+    }
+    if (strcmp(r->method, "GET") != 0 && strcmp(r->method, "HEAD") != 0) SET(CURLOPT_CUSTOMREQUEST, r->method);
     if (r->ca_bundle) SET(CURLOPT_CAINFO, r->ca_bundle);
     if (r->insecure_skip_verify) {
         SET(CURLOPT_SSL_VERIFYPEER, 0L);

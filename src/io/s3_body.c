@@ -107,21 +107,32 @@ static bool begin_object(struct shf_s3_call *call) {
     return status ? refuse(call, status) : true;
 }
 
+static bool is_good(const struct shf_s3_call *call) {
+    long http = call->http.http_status;
+    bool writes = call->request->verb == SHF_STORE_PUT || call->request->verb == SHF_STORE_DELETE;
+    return writes ? http >= 200 && http <= 204 : http == 200 || http == 206;
+}
+
 bool shf_s3_body_begin(struct shf_http_request *http) {
     struct shf_s3_call *call = shf_s3_call_of(http);
     call->expected = UINT64_MAX;
     call->body_used = 0;
-    if (http->http_status != 200 && http->http_status != 206) {
+    if (!is_good(call)) {
         call->sink = SHF_S3_SINK_PROBLEM;
         return true;
     }
-    if (call->request->verb == SHF_STORE_HEAD) return true;
-    if (call->request->verb == SHF_STORE_GET) return begin_object(call);
-    call->sink = SHF_S3_SINK_PAGE;
-    return true;
+    switch (call->request->verb) {
+    case SHF_STORE_GET: return begin_object(call);
+    case SHF_STORE_LIST: call->sink = SHF_S3_SINK_PAGE; return true;
+    case SHF_STORE_PUT:
+        if (shf_s3_call_is(call, SHF_S3_BEGIN) || shf_s3_call_is(call, SHF_S3_COMPLETE))
+            call->sink = SHF_S3_SINK_ANSWER;
+        return true;
+    default: return true;
+    }
 }
 
-/* A page of a listing, or an error body; charged, since many may come at once. */
+/* A page of a listing, another answer in XML, or an error body; charged, since many may come at once. */
 static bool add_text(struct shf_s3_call *call, const uint8_t *data, size_t size) {
     if (!shf_budget_take(shf_rt_budget(call->store->base.runtime), size)) return false;
     call->text_charged += size;
@@ -147,6 +158,13 @@ static enum shf_http_take take_page(struct shf_s3_call *call, const uint8_t *dat
     return SHF_HTTP_STOP;
 }
 
+/* The rest of a long one is not looked at: it is none that is understood. */
+static enum shf_http_take take_answer(struct shf_s3_call *call, const uint8_t *data, size_t size) {
+    if (call->text.size + size > LARGEST_PROBLEM || add_text(call, data, size)) return SHF_HTTP_TOOK;
+    (void)refuse(call, shf_error_set(&call->error, SHF_E_NO_MEMORY, "%s: no memory for the answer", call->object_url));
+    return SHF_HTTP_STOP;
+}
+
 enum shf_http_take shf_s3_body_take(struct shf_http_request *http, const uint8_t *data, size_t size) {
     struct shf_s3_call *call = shf_s3_call_of(http);
     bool is_object = call->sink == SHF_S3_SINK_FILE || call->sink == SHF_S3_SINK_MEMORY;
@@ -162,6 +180,7 @@ enum shf_http_take shf_s3_body_take(struct shf_http_request *http, const uint8_t
         break;
     case SHF_S3_SINK_MEMORY: memcpy(call->body->data + call->body_used, data, size); break;
     case SHF_S3_SINK_PAGE: return take_page(call, data, size);
+    case SHF_S3_SINK_ANSWER: return take_answer(call, data, size);
     case SHF_S3_SINK_PROBLEM: /* the rest of a long one is not looked at, nor what finds no memory */
         if (call->text.size + size <= LARGEST_PROBLEM && !call->text.failed) (void)add_text(call, data, size);
         return SHF_HTTP_TOOK;

@@ -22,6 +22,7 @@ static void free_call(struct shf_s3_call *call) {
     shf_error_free(call->error);
     shf_buf_release(call->body);
     shf_body_file_close(&call->file);
+    shf_body_source_close(&call->source);
     shf_s3_listing_free(&call->listing);
     shf_store_release(&call->store->base);
     shf_free(call);
@@ -39,6 +40,7 @@ void shf_s3_call_finish(struct shf_s3_call *call) {
         call->body = NULL;
         request->body_size = call->http.body_bytes;
     }
+    if (call->step) call->step->was_sent_again = shf_s3_call_was_sent_again(call);
     free_call(call);
     request->internal = NULL;
     request->done(request);
@@ -86,9 +88,15 @@ static void try_again(struct shf_s3_call *call, struct shf_s3_outcome *outcome) 
     shf_s3_call_send(call, until);
 }
 
-/* Expired credentials are renewed once, and a bucket that is elsewhere is asked there once. True: it goes on. */
+/*
+ * Expired credentials are renewed once, a bucket that is elsewhere is asked there once, and a server that knows no
+ * conditions is told none. True: it goes on.
+ */
 static bool mend(struct shf_s3_call *call, const struct shf_s3_outcome *outcome) {
-    if (outcome->is_expired && !call->renewed && call->credentials) {
+    if (outcome->is_condition_unknown && !call->without_condition) {
+        call->without_condition = true;
+        call->store->knows_no_conditions = true;
+    } else if (outcome->is_expired && !call->renewed && call->credentials) {
         call->renewed = true;
         call->refused = call->credentials;
         call->credentials = NULL;
@@ -124,17 +132,27 @@ static void succeed(struct shf_s3_call *call) {
         }
         request->object_size = (uint64_t)call->http.content_length;
     }
-    if (*call->http.etag && !(request->etag = shf_strdup(call->http.etag))) {
-        fail(call, shf_error_set(&call->error, SHF_E_NO_MEMORY, "no memory for the ETag of %s", call->object_url));
+    if (request->verb == SHF_STORE_PUT) {
+        call->status = shf_s3_put_take_answer(call, &call->error);
+        shf_s3_call_finish(call);
         return;
+    }
+    if (*call->http.etag && request->verb != SHF_STORE_DELETE) {
+        request->etag = shf_strdup(call->http.etag);
+        request->version = shf_strdup(call->http.etag);
+        if (!request->etag || !request->version) {
+            fail(call, shf_error_set(&call->error, SHF_E_NO_MEMORY, "no memory for the ETag of %s", call->object_url));
+            return;
+        }
     }
     if (call->sink == SHF_S3_SINK_FILE && !request->has_range) {
         request->has_md5 = shf_body_file_md5(&call->file, request->md5);
+        request->has_sha256 = request->wants_sha256 && shf_body_file_sha256(&call->file, request->received_sha256);
     }
     shf_s3_call_finish(call);
 }
 
-static void settle(struct shf_s3_call *call) {
+void shf_s3_call_settle(struct shf_s3_call *call) {
     struct shf_s3_outcome outcome = {0};
     if (call->status) { /* a step said why */
         shf_s3_call_finish(call);
@@ -144,6 +162,12 @@ static void settle(struct shf_s3_call *call) {
         call->error = call->file.error;
         call->file.error = NULL;
         fail(call, call->file.status);
+        return;
+    }
+    if (call->source.status) {
+        call->error = call->source.error;
+        call->source.error = NULL;
+        fail(call, call->source.status);
         return;
     }
     shf_s3_outcome_of(call, &outcome);
@@ -163,7 +187,7 @@ static void file_idle(struct shf_body_file *file) {
     if (!call->http_over) {
         shf_http_resume(&call->http);
     } else if (call->status || call->http.status || shf_body_file_flush(file)) {
-        settle(call);
+        shf_s3_call_settle(call);
     }
 }
 
@@ -173,7 +197,7 @@ static void answered(struct shf_http_request *http) {
     call->http_over = true;
     bool whole = !http->status && !call->status && !http->stopped && shf_s3_body_is_whole(call);
     bool is_written = call->sink != SHF_S3_SINK_FILE || (whole ? shf_body_file_flush(&call->file) : !call->file.writing);
-    if (is_written) settle(call); /* else file_idle comes */
+    if (is_written && !call->source.working) shf_s3_call_settle(call); /* else one of them comes to be idle */
 }
 
 /* ---- attempts ---- */
@@ -218,6 +242,7 @@ void shf_s3_call_send(struct shf_s3_call *call, int64_t not_before_ns) {
     call->sink = SHF_S3_SINK_NONE;
     call->http_over = false;
     call->waiter.wake = credentials_came;
+    if (call->request->verb == SHF_STORE_PUT) shf_body_source_rewind(&call->source);
     http->not_before_ns = not_before_ns;
     http->ca_bundle = config->ca_bundle;
     http->insecure_skip_verify = config->insecure_skip_verify;
@@ -227,10 +252,27 @@ void shf_s3_call_send(struct shf_s3_call *call, int64_t not_before_ns) {
     http->deadline_ns = call->request->deadline_ns;
     http->cancel = call->request->cancel;
     http->prepare = prepare;
+    http->give_body = shf_s3_put_give;
+    http->rewind_body = shf_s3_put_rewind;
     http->begin_body = shf_s3_body_begin;
     http->take_body = shf_s3_body_take;
     http->done = answered;
     shf_http_start(call->store->base.runtime, http);
+}
+
+static bool is_header_line(const char *text) {
+    while (*text >= ' ' && *text < 0x7f) text++;
+    return !*text;
+}
+
+static shf_status check_put(const struct shf_s3_call *call, struct shf_error **error) {
+    const struct shf_store_request *request = call->request;
+    const char *type = request->content_type, *version = request->if_version;
+    if ((type && (!*type || !is_header_line(type))) || (version && !is_header_line(version))) {
+        return shf_error_set(error, SHF_E_INVALID, "%s: its content type or version has characters that none has",
+                             call->object_url);
+    }
+    return SHF_OK;
 }
 
 static shf_status check(const struct shf_s3_call *call, struct shf_error **error) {
@@ -249,7 +291,7 @@ static shf_status check(const struct shf_s3_call *call, struct shf_error **error
         return shf_error_set(error, SHF_E_LIMIT, "%s: %" PRIu64 " bytes are more than the %" PRIu64 " allowed here",
                              call->object_url, request->range_size, request->max_bytes);
     }
-    return SHF_OK;
+    return request->verb == SHF_STORE_PUT ? check_put(call, error) : SHF_OK;
 }
 
 static void begin(struct shf_task *task) {
@@ -259,13 +301,20 @@ static void begin(struct shf_task *task) {
         fail(call, status);
         return;
     }
-    call->file = (struct shf_body_file){
-        .runtime = call->store->base.runtime, .fd = call->request->body_fd, .url = call->object_url, .idle = file_idle};
+    if (call->request->verb == SHF_STORE_PUT) {
+        shf_s3_put_begin(call);
+        return;
+    }
+    call->file = (struct shf_body_file){.runtime = call->store->base.runtime,
+                                        .fd = call->request->body_fd,
+                                        .wants_sha256 = call->request->wants_sha256,
+                                        .url = call->object_url,
+                                        .idle = file_idle};
     shf_s3_call_send(call, 0);
 }
 
 /* Without memory for a call there is only the request to say so with. */
-static void no_memory(struct shf_task *task) {
+static void deliver(struct shf_task *task) {
     struct shf_store_request *request = SHF_CONTAINER(task, struct shf_store_request, task);
     shf_runtime *runtime = request->internal;
     request->internal = NULL;
@@ -273,27 +322,32 @@ static void no_memory(struct shf_task *task) {
     shf_rt_background_end(runtime);
 }
 
-void shf_s3_call_start(struct shf_store *store, struct shf_store_request *request) {
+void shf_s3_no_memory(struct shf_store *store, struct shf_store_request *request) {
+    shf_rt_background_begin(store->runtime);
+    request->status = shf_error_set(&request->error, SHF_E_NO_MEMORY, "no memory for a request to %s", store->root_url);
+    request->internal = store->runtime;
+    request->task.run = deliver;
+    shf_rt_post_loop(store->runtime, &request->task);
+}
+
+void shf_s3_call_start(struct shf_store *store, struct shf_store_request *request, struct shf_s3_step *step) {
     struct shf_s3_store *s3 = SHF_CONTAINER(store, struct shf_s3_store, base);
     struct shf_s3_call *call = shf_alloc_zero(1, sizeof *call);
     struct shf_text url = {0};
-    shf_rt_background_begin(store->runtime);
     shf_text_format(&url, "s3://%s/%s", s3->bucket, request->key);
     char *object_url = shf_text_take(&url);
     if (!call || !object_url) {
         shf_free(call);
         shf_free(object_url);
-        request->status =
-            shf_error_set(&request->error, SHF_E_NO_MEMORY, "no memory for a request to s3://%s", s3->bucket);
-        request->internal = store->runtime;
-        request->task.run = no_memory;
-        shf_rt_post_loop(store->runtime, &request->task);
+        shf_s3_no_memory(store, request);
         return;
     }
+    shf_rt_background_begin(store->runtime);
     (void)shf_store_retain(store);
     request->internal = call;
     call->store = s3;
     call->request = request;
+    call->step = step;
     call->object_url = object_url;
     (void)snprintf(call->region, sizeof call->region, "%s", s3->config.region);
     call->task.run = begin;

@@ -52,23 +52,74 @@ static bool is_unknown_key_id(const struct shf_s3_problem *problem) {
     return is(problem, "InvalidAccessKeyId") || is(problem, "XAdminUserNotFound");
 }
 
-static const char *judge_access(const struct shf_s3_problem *problem) {
+static const char *judge_access(const struct shf_s3_call *call, const struct shf_s3_problem *problem) {
     if (is(problem, "RequestTimeTooSkewed")) return "the clocks of this machine and of the server differ; set this one";
     if (is_unknown_key_id(problem)) return "the server does not know the access key id";
     if (is(problem, "SignatureDoesNotMatch")) return "check the secret access key";
     if (is(problem, "InvalidToken")) return "check the session token";
-    return "check the credentials and what they may read";
+    return call->request->verb == SHF_STORE_PUT      ? "check that the credentials may write"
+           : call->request->verb == SHF_STORE_DELETE ? "check that the credentials may delete"
+                                                     : "check the credentials and what they may read";
+}
+
+/* The server verified the body and found another, or not all of it. */
+static bool is_damaged(const struct shf_s3_problem *problem) {
+    return is(problem, "BadDigest") || is(problem, "XAmzContentSHA256Mismatch") || is(problem, "IncompleteBody");
+}
+
+static bool names_condition(const struct shf_s3_problem *problem) {
+    static const char *const names[] = {"If-Match", "If-None-Match", "if-match", "if-none-match"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strstr(problem->header, names[i]) || strstr(problem->message, names[i])) return true;
+    }
+    return false;
+}
+
+/* What only requests that write are told; NULL: nothing of the kind. */
+static const char *judge_write(const struct shf_s3_call *call, long http, const struct shf_s3_problem *problem,
+                               struct shf_s3_outcome *out) {
+    bool is_conditional = shf_s3_put_is_conditional(call);
+    out->status = SHF_E_STORE;
+    if (is_conditional && (http == 501 || (http == 400 && names_condition(problem)))) {
+        out->is_condition_unknown = true;
+        return "the server knows no conditions";
+    }
+    if (http == 501) return "the server does not know such a request";
+    if (http == 409 && shf_s3_call_is(call, SHF_S3_COMPLETE)) { /* the parts are of no use any more */
+        out->status = SHF_E_STORE_RETRY;
+        return "another request got in between; write it anew";
+    }
+    if ((http == 409 && (is(problem, "ConditionalRequestConflict") || is(problem, "OperationAborted"))) ||
+        (http == 400 && is_damaged(problem))) {
+        out->status = SHF_E_STORE_RETRY;
+        out->is_retryable = true;
+        return http == 409 ? "another request got in between" : "the server received something else than was sent";
+    }
+    if (http == 412 || (is_conditional && http == 404 && is(problem, "NoSuchKey"))) {
+        return shf_s3_call_was_sent_again(call)
+                   ? "the object is not what it was, or an attempt before this one wrote it"
+               : http == 412 && call->request->if_version && !*call->request->if_version
+                   ? "there is an object already"
+                   : "the object is not what it was: its ETag differs";
+    }
+    if (http == 404 && is(problem, "NoSuchUpload")) {
+        out->status = SHF_E_STORE_RETRY;
+        return "the server does not know the upload any more; write it anew";
+    }
+    return NULL;
 }
 
 /* Status code, and what a person can do about it. */
-static const char *judge(const struct shf_s3_call *call, const struct shf_s3_problem *problem,
+static const char *judge(const struct shf_s3_call *call, long http, const struct shf_s3_problem *problem,
                          struct shf_s3_outcome *out) {
-    long http = call->http.http_status;
+    bool writes = call->request->verb == SHF_STORE_PUT || call->request->verb == SHF_STORE_DELETE;
     if (is(problem, "ExpiredToken") || is(problem, "TokenRefreshRequired") || is(problem, "ExpiredTokenException")) {
         out->status = SHF_E_ACCESS;
         out->is_expired = true;
         return "the credentials have expired; give fresh ones";
     }
+    const char *advice = writes ? judge_write(call, http, problem, out) : NULL;
+    if (advice) return advice;
     if (http == 408 || http == 429 || (http >= 500 && http < 600) || is(problem, "RequestTimeout") ||
         is(problem, "SlowDown")) {
         out->status = SHF_E_STORE_RETRY;
@@ -79,11 +130,11 @@ static const char *judge(const struct shf_s3_call *call, const struct shf_s3_pro
     if (lies_elsewhere(call, problem, out->other_region)) return "the bucket lies in another region; set region to ";
     if (http == 401 || http == 403 || is(problem, "InvalidToken") || is_unknown_key_id(problem)) {
         out->status = SHF_E_ACCESS;
-        return judge_access(problem);
+        return judge_access(call, problem);
     }
     if (http == 404) {
         out->status = SHF_E_NOT_FOUND;
-        return is(problem, "NoSuchBucket")             ? "there is no such bucket"
+        return is(problem, "NoSuchBucket") || writes   ? "there is no such bucket"
                : call->request->verb == SHF_STORE_LIST ? "there is no such bucket, or the endpoint is another's"
                : call->request->verb == SHF_STORE_HEAD ? "there is no such object, or no such bucket"
                                                        : "there is no such object";
@@ -96,9 +147,12 @@ static const char *judge(const struct shf_s3_call *call, const struct shf_s3_pro
 }
 
 static const char *verb_of(const struct shf_s3_call *call) {
+    static const char *const steps[] = {"PUT", "PUT (beginning)", "PUT (part)", "PUT (completion)", "PUT"};
     switch (call->request->verb) {
     case SHF_STORE_HEAD: return "HEAD";
     case SHF_STORE_LIST: return "LIST";
+    case SHF_STORE_DELETE: return call->step ? "DELETE (upload)" : "DELETE";
+    case SHF_STORE_PUT: return call->step ? steps[call->step->kind] : "PUT";
     default: return "GET";
     }
 }
@@ -139,21 +193,64 @@ static void hide_secrets(const struct shf_s3_call *call, struct shf_s3_problem *
         (void)snprintf(problem->message, sizeof problem->message, "(hidden)");
 }
 
+/* S3 begins to answer a completion before it knows how that ends: HTTP 200, and then an error in the body. */
+static bool is_completed(const struct shf_s3_call *call) {
+    struct shf_s3_upload_answer answer;
+    return shf_s3_upload_answer_parse(call->text.size ? call->text.data : "", call->text.size, &answer) == SHF_OK &&
+           answer.is_complete;
+}
+
+/* The HTTP status that the code in such a body has elsewhere. What is no error body at all was cut, or is not S3's. */
+static long meant_status(const struct shf_s3_problem *problem) {
+    static const struct {
+        const char *code;
+        long http;
+    } known[] = {{"", 500},
+                 {"InternalError", 500},
+                 {"SlowDown", 503},
+                 {"ServiceUnavailable", 503},
+                 {"RequestTimeout", 408},
+                 {"PreconditionFailed", 412},
+                 {"ConditionalRequestConflict", 409},
+                 {"OperationAborted", 409},
+                 {"NotImplemented", 501},
+                 {"AccessDenied", 403},
+                 {"NoSuchUpload", 404},
+                 {"NoSuchKey", 404},
+                 {"NoSuchBucket", 404}};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (is(problem, known[i].code)) return known[i].http;
+    }
+    return 400;
+}
+
 void shf_s3_outcome_of(const struct shf_s3_call *call, struct shf_s3_outcome *out) {
-    struct shf_s3_problem problem = {"", "", ""};
+    struct shf_s3_problem problem = {"", "", "", ""};
+    long http = call->http.http_status;
     memset(out, 0, sizeof *out);
     if (call->http.status) {
         transport_failed(call, out);
         return;
     }
-    if (call->sink != SHF_S3_SINK_PROBLEM) return;
+    bool completes = call->sink == SHF_S3_SINK_ANSWER && shf_s3_call_is(call, SHF_S3_COMPLETE);
+    if (call->sink != SHF_S3_SINK_PROBLEM && !completes) return;
     shf_s3_problem_parse(call->text.size ? call->text.data : "", call->text.size, &problem);
+    if (completes) {
+        if (is_completed(call)) return;
+        http = meant_status(&problem);
+    }
+    /* What is not there needs not to be deleted. */
+    if (call->request->verb == SHF_STORE_DELETE && http == 404 && !is(&problem, "NoSuchBucket") &&
+        !is_unknown_key_id(&problem)) {
+        return;
+    }
     hide_secrets(call, &problem);
-    const char *advice = judge(call, &problem, out);
+    const char *advice = judge(call, http, &problem, out);
     char said[sizeof problem.code + sizeof problem.message + 8] = "";
     if (*problem.code) (void)snprintf(said, sizeof said, " %s (%s)", problem.code, problem.message);
     (void)shf_error_set(&out->error, out->status, "%s %s: HTTP %ld%s: %s%s", verb_of(call), call->object_url,
                         call->http.http_status, said, advice, out->other_region);
-    shf_error_set_http_status(out->error, (int32_t)call->http.http_status);
+    bool is_condition = shf_s3_put_is_conditional(call) && http == 404 && is(&problem, "NoSuchKey");
+    shf_error_set_http_status(out->error, is_condition ? 412 : (int32_t)http);
     out->retry_after_ms = shf_s3_retry_after_ms(call->http.retry_after);
 }

@@ -8,9 +8,10 @@ struct shf_s3_outcome {
     shf_status status;
     struct shf_error *error; /* the caller's */
     bool is_retryable;
-    bool is_expired;        /* the credentials are */
-    char other_region[64];  /* where the bucket lies, when that is not where it was looked for; "" else */
-    int64_t retry_after_ms; /* 0 = not told */
+    bool is_expired;           /* the credentials are */
+    bool is_condition_unknown; /* the server knows none on a PUT */
+    char other_region[64];     /* where the bucket lies, when that is not where it was looked for; "" else */
+    int64_t retry_after_ms;    /* 0 = not told */
 };
 void shf_s3_outcome_of(const struct shf_s3_call *call, struct shf_s3_outcome *out);
 

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MOST_SIGNED_HEADERS 4u
+#define MOST_SIGNED_HEADERS 5u
 
 /* All of them encoded as they are sent and signed. */
 struct target {
@@ -50,6 +50,27 @@ static void set_bucket(const struct shf_s3_call *call, struct target *target) {
     shf_free(aws);
 }
 
+/* Names of the query are sorted. */
+static void set_step(const struct shf_s3_step *step, struct shf_text *query) {
+    if (step->kind == SHF_S3_BEGIN) {
+        shf_text_add_string(query, "uploads=");
+        return;
+    }
+    if (step->kind == SHF_S3_PART) shf_text_format(query, "partNumber=%" PRIu32 "&", step->part);
+    shf_text_add_string(query, "uploadId=");
+    shf_sigv4_encode(query, step->upload_id, false);
+}
+
+static const char *method_of(const struct shf_s3_call *call) {
+    if (shf_s3_call_is(call, SHF_S3_BEGIN) || shf_s3_call_is(call, SHF_S3_COMPLETE)) return "POST";
+    switch (call->request->verb) {
+    case SHF_STORE_HEAD: return "HEAD";
+    case SHF_STORE_PUT: return "PUT";
+    case SHF_STORE_DELETE: return "DELETE";
+    default: return "GET";
+    }
+}
+
 static void set_object(const struct shf_s3_call *call, struct target *target) {
     const struct shf_store_request *request = call->request;
     if (call->moved_path) {
@@ -61,6 +82,7 @@ static void set_object(const struct shf_s3_call *call, struct target *target) {
     } else if (target->path.size == 0) {
         shf_text_add_string(&target->path, "/");
     }
+    if (call->step) set_step(call->step, &target->query);
     if (request->verb != SHF_STORE_LIST) return;
     if (call->listing.continuation) {
         shf_text_add_string(&target->query, "continuation-token=");
@@ -102,28 +124,52 @@ static const uint8_t *signing_key(const struct shf_s3_call *call, const char *ti
     return store->key;
 }
 
+static const char *content_type_of(const struct shf_s3_call *call) {
+    const char *given = call->request->content_type;
+    if (call->request->verb != SHF_STORE_PUT || shf_s3_call_is(call, SHF_S3_PART)) return NULL;
+    if (shf_s3_call_is(call, SHF_S3_COMPLETE)) return "application/xml";
+    return given ? given : "application/octet-stream";
+}
+
+static bool add_put_headers(const struct shf_s3_call *call, struct curl_slist **list) {
+    const struct shf_store_request *request = call->request;
+    const char *type = content_type_of(call);
+    bool ok = add_header(list, "Expect", ""); /* no asking for permission first: it costs a round trip */
+    if (ok && type) ok = add_header(list, "Content-Type", type);
+    if (ok && *call->content_md5) ok = add_header(list, "Content-MD5", call->content_md5);
+    if (!ok || !shf_s3_put_is_conditional(call)) return ok;
+    return *request->if_version ? add_header(list, "If-Match", request->if_version)
+                                : add_header(list, "If-None-Match", "*");
+}
+
 static bool sign(const struct shf_s3_call *call, const struct target *target, struct curl_slist **list) {
     const struct shf_credentials *credentials = call->credentials;
     char time[SHF_SIGV4_TIME_BYTES];
     struct shf_text authorization = {0};
     shf_sigv4_time(shf_clock_wall_us(), time);
-    const struct shf_sigv4_header headers[MOST_SIGNED_HEADERS] = {{"host", target->host.data},
-                                                                  {"x-amz-content-sha256", shf_sigv4_empty_payload},
-                                                                  {"x-amz-date", time},
-                                                                  {"x-amz-security-token", credentials->session_token}};
-    const struct shf_sigv4_input input = {.method = call->request->verb == SHF_STORE_HEAD ? "HEAD" : "GET",
+    const char *type = content_type_of(call),
+               *payload = *call->payload_hash ? call->payload_hash : shf_sigv4_empty_payload;
+    const struct shf_sigv4_header all[MOST_SIGNED_HEADERS] = {{"content-type", type},
+                                                              {"host", target->host.data},
+                                                              {"x-amz-content-sha256", payload},
+                                                              {"x-amz-date", time},
+                                                              {"x-amz-security-token", credentials->session_token}};
+    const struct shf_sigv4_header *headers = type ? all : all + 1;
+    const struct shf_sigv4_input input = {.method = method_of(call),
                                           .path = target->path.data,
                                           .query = target->query.data ? target->query.data : "",
                                           .headers = headers,
-                                          .header_count = credentials->session_token ? 4 : 3,
-                                          .payload_hash = shf_sigv4_empty_payload,
+                                          .header_count = (type ? 4u : 3u) + (credentials->session_token ? 1u : 0u),
+                                          .payload_hash = payload,
                                           .access_key_id = credentials->access_key_id,
                                           .region = call->region,
                                           .service = "s3",
                                           .time = time};
     const uint8_t *key = signing_key(call, time);
     bool ok = key && shf_sigv4_authorize(&input, key, &authorization);
-    for (size_t i = 1; ok && i < input.header_count; i++) ok = add_header(list, headers[i].name, headers[i].value);
+    for (size_t i = 2; ok && i < 2 + (credentials->session_token ? 3u : 2u); i++) {
+        ok = add_header(list, all[i].name, all[i].value);
+    }
     ok = ok && add_header(list, "Authorization", authorization.data);
     shf_text_free(&authorization);
     return ok;
@@ -142,6 +188,7 @@ static bool make_headers(struct shf_s3_call *call, const struct target *target) 
     }
     if (ok && request->verb == SHF_STORE_GET && request->if_match)
         ok = add_header(&list, "If-Match", request->if_match);
+    if (ok && request->verb == SHF_STORE_PUT) ok = add_put_headers(call, &list);
     call->http.headers = list; /* freed with the call, also on failure */
     return ok;
 }
@@ -153,7 +200,9 @@ shf_status shf_s3_request_make(struct shf_s3_call *call, struct shf_error **erro
     shf_free(call->url);
     call->url = NULL;
     call->http.headers = NULL;
-    call->http.method = call->request->verb == SHF_STORE_HEAD ? "HEAD" : "GET";
+    call->http.method = method_of(call);
+    call->http.has_body = call->request->verb == SHF_STORE_PUT;
+    call->http.body_size = call->source.size;
     set_bucket(call, &target);
     set_object(call, &target);
     bool ok = is_made(&target);

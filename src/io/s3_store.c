@@ -16,7 +16,16 @@ static void destroy(struct shf_store *store) {
     shf_free(s3);
 }
 
-static const struct shf_store_class s3_class = {.name = "s3", .submit = shf_s3_call_start, .destroy = destroy};
+static void submit(struct shf_store *store, struct shf_store_request *request) {
+    const struct shf_s3_store *s3 = SHF_CONTAINER(store, struct shf_s3_store, base);
+    if (request->verb == SHF_STORE_PUT && request->data_size > s3->multipart_above) {
+        shf_s3_upload_start(store, request);
+    } else {
+        shf_s3_call_start(store, request, NULL);
+    }
+}
+
+static const struct shf_store_class s3_class = {.name = "s3", .submit = submit, .destroy = destroy};
 
 /* Part of cache identities: buckets of one name at two places are two. A bucket's region does not make it another. */
 static char *identity_of(const struct shf_s3_config *config) {
@@ -32,6 +41,8 @@ shf_status shf_store_s3_new(shf_runtime *runtime, const char *bucket, const stru
     s3->base.class = &s3_class;
     atomic_init(&s3->base.references, 1);
     s3->base.runtime = shf_rt_retain(runtime);
+    s3->multipart_above = SHF_S3_MULTIPART_ABOVE_BYTES;
+    s3->part_bytes = SHF_S3_PART_BYTES;
     shf_status status = shf_s3_config_read(bucket, options, &s3->config, error);
     if (!status) status = shf_credential_source_init(&s3->credentials, &s3->base, &s3->config, error);
     if (!status) {

@@ -251,10 +251,43 @@ static void problem_leaf(struct reading *reading, const char *parent, const char
     if (strcmp(name, "Code") == 0) keep_printable(text, problem->code, sizeof problem->code);
     if (strcmp(name, "Message") == 0) keep_printable(text, problem->message, sizeof problem->message);
     if (strcmp(name, "Region") == 0) keep_printable(text, problem->region, sizeof problem->region);
+    if (strcmp(name, "Header") == 0 || strcmp(name, "ArgumentName") == 0)
+        keep_printable(text, problem->header, sizeof problem->header);
 }
 
 void shf_s3_problem_parse(const void *data, size_t size, struct shf_s3_problem *out) {
     struct reading reading = {.leaf = problem_leaf, .target = out};
     memset(out, 0, sizeof *out);
     (void)read_document(&reading, data, size);
+}
+
+/* ---- multipart uploads ---- */
+
+static void keep_whole(const char *text, char *out, size_t room) {
+    size_t size = strlen(text);
+    if (size >= room) size = 0;
+    memcpy(out, text, size);
+    out[size] = '\0';
+}
+
+static void upload_leaf(struct reading *reading, const char *parent, const char *name, const char *text) {
+    struct shf_s3_upload_answer *answer = reading->target;
+    bool of_begin = strcmp(parent, "InitiateMultipartUploadResult") == 0;
+    bool of_complete = strcmp(parent, "CompleteMultipartUploadResult") == 0;
+    if (reading->depth == 1) {
+        answer->is_begun = strcmp(name, "InitiateMultipartUploadResult") == 0;
+        answer->is_complete = strcmp(name, "CompleteMultipartUploadResult") == 0;
+    } else if (reading->depth == 2 && of_begin && strcmp(name, "UploadId") == 0) {
+        keep_whole(text, answer->upload_id, sizeof answer->upload_id);
+    } else if (reading->depth == 2 && of_complete && strcmp(name, "ETag") == 0) {
+        keep_whole(text, answer->etag, sizeof answer->etag);
+    }
+}
+
+shf_status shf_s3_upload_answer_parse(const void *data, size_t size, struct shf_s3_upload_answer *out) {
+    struct reading reading = {.leaf = upload_leaf, .target = out};
+    memset(out, 0, sizeof *out);
+    shf_status status = read_document(&reading, data, size);
+    if (status) memset(out, 0, sizeof *out);
+    return status == SHF_E_NO_MEMORY ? status : status ? SHF_E_STORE : SHF_OK;
 }

@@ -33,8 +33,17 @@ shf_status shf_s3_listing_tidy(struct shf_s3_listing *listing, const char *prefi
 struct shf_s3_problem {
     char code[64], message[256]; /* printable ASCII; "" when absent */
     char region[64];             /* where the bucket is, when the server says so */
+    char header[64];             /* which header is the problem, when the server says so */
 };
 /* Whatever can be read of an error body; never fails. */
 void shf_s3_problem_parse(const void *data, size_t size, struct shf_s3_problem *out);
+
+/* An answer to a step of a multipart upload. What is longer than its place is absent. */
+struct shf_s3_upload_answer {
+    bool is_begun, is_complete; /* which of the two it is; neither: something else */
+    char upload_id[1024], etag[256];
+};
+/* SHF_E_NO_MEMORY; SHF_E_STORE when it is no XML. */
+shf_status shf_s3_upload_answer_parse(const void *data, size_t size, struct shf_s3_upload_answer *out);
 
 #endif

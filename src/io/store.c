@@ -23,17 +23,21 @@ void shf_store_request_clear(struct shf_store_request *request) {
     for (size_t i = 0; i < request->name_count; i++) shf_free(request->names[i]);
     shf_free(request->names);
     shf_free(request->etag);
+    shf_free(request->version);
     shf_buf_release(request->body);
     shf_error_free(request->error);
     request->status = SHF_OK;
     request->error = NULL;
     request->body = NULL;
     request->body_size = request->object_size = 0;
-    request->etag = NULL;
+    request->etag = request->version = NULL;
+    request->condition_ignored = false;
     request->modified_ns = 0;
     request->inode = 0;
     request->has_md5 = false;
     memset(request->md5, 0, sizeof request->md5);
+    request->has_sha256 = false;
+    memset(request->received_sha256, 0, sizeof request->received_sha256);
     request->names = NULL;
     request->name_count = 0;
 }

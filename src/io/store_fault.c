@@ -22,7 +22,7 @@ struct fault_store {
     pthread_mutex_t mutex; /* guards rules and counts */
     struct rule rules[SHF_FAULT_RULES];
     size_t rule_count;
-    uint64_t seen[SHF_STORE_LIST + 1]; /* by verb; 0 = all */
+    uint64_t seen[SHF_STORE_DELETE + 1]; /* by verb; 0 = all */
     struct shf_task resume;
     atomic_bool resume_posted;
     struct call *stalled; /* loop thread only */
@@ -144,13 +144,20 @@ static shf_status spoil(struct call *call) {
     struct shf_store_request *outer = call->outer;
     const struct shf_fault_rule *rule = &call->rule;
     bool has_body = outer->verb == SHF_STORE_GET;
-    outer->has_md5 = outer->has_md5 && rule->kind != SHF_FAULT_TRUNCATE && rule->kind != SHF_FAULT_EXTRA &&
-                     rule->kind != SHF_FAULT_FLIP;
+    bool changes_body = rule->kind == SHF_FAULT_TRUNCATE || rule->kind == SHF_FAULT_EXTRA || rule->kind == SHF_FAULT_FLIP;
+    outer->has_md5 = outer->has_md5 && !changes_body;
+    outer->has_sha256 = outer->has_sha256 && !changes_body;
     if (rule->kind == SHF_FAULT_WRONG_ETAG) {
-        char *etag = shf_strdup("\"not-the-etag\"");
-        if (!etag) return SHF_E_NO_MEMORY;
+        char *etag = shf_strdup("\"not-the-etag\""), *version = shf_strdup("\"not-the-etag\"");
+        if (!etag || !version) {
+            shf_free(etag);
+            shf_free(version);
+            return SHF_E_NO_MEMORY;
+        }
         shf_free(outer->etag);
+        shf_free(outer->version);
         outer->etag = etag;
+        outer->version = version;
     } else if (has_body && rule->kind == SHF_FAULT_TRUNCATE && rule->amount < outer->body_size) {
         return resize_body(call, rule->amount);
     } else if (has_body && rule->kind == SHF_FAULT_EXTRA) {
@@ -167,16 +174,25 @@ static shf_status spoil(struct call *call) {
 static void answered(struct shf_store_request *inner) {
     struct call *call = SHF_CONTAINER(inner, struct call, inner);
     struct shf_store_request *outer = call->outer;
+    if (call->rule.kind == SHF_FAULT_LOSE) {
+        shf_store_request_clear(inner);
+        fail(call, call->rule.status, call->rule.http_status, "its answer is lost as scripted");
+        return;
+    }
     outer->status = inner->status;
     outer->error = inner->error;
     outer->body = inner->body;
     outer->body_size = inner->body_size;
     outer->object_size = inner->object_size;
     outer->etag = inner->etag;
+    outer->version = inner->version;
+    outer->condition_ignored = inner->condition_ignored;
     outer->modified_ns = inner->modified_ns;
     outer->inode = inner->inode;
     outer->has_md5 = inner->has_md5;
     memcpy(outer->md5, inner->md5, sizeof outer->md5);
+    outer->has_sha256 = inner->has_sha256;
+    memcpy(outer->received_sha256, inner->received_sha256, sizeof outer->received_sha256);
     outer->names = inner->names;
     outer->name_count = inner->name_count;
     shf_status status = outer->status ? SHF_OK : spoil(call);
@@ -200,6 +216,15 @@ static void pass_on(struct call *call) {
                                              .if_match = outer->if_match,
                                              .max_bytes = outer->max_bytes,
                                              .body_fd = outer->body_fd,
+                                             .wants_sha256 = outer->wants_sha256,
+                                             .data = outer->data,
+                                             .data_size = outer->data_size,
+                                             .source_fd = outer->source_fd,
+                                             .has_source = outer->has_source,
+                                             .source_path = outer->source_path,
+                                             .sha256 = outer->sha256,
+                                             .content_type = outer->content_type,
+                                             .if_version = outer->if_version,
                                              .deadline_ns = outer->deadline_ns,
                                              .cancel = outer->cancel,
                                              .done = answered};

@@ -10,13 +10,14 @@
 #define SHF_FAULT_RULES 64u
 
 enum shf_fault_kind {
-    SHF_FAULT_FAIL = 1,  /* fails with `status` and `http_status`; the inner store is not asked */
-    SHF_FAULT_DELAY,     /* waits `amount` ms (at most until the deadline), then is passed on */
-    SHF_FAULT_STALL,     /* waits for its token, its deadline, or shf_store_fault_resume (which fails it) */
-    SHF_FAULT_TRUNCATE,  /* the body of a GET has only its first `amount` bytes; the object's size is told as it is */
-    SHF_FAULT_EXTRA,     /* the body of a GET has `amount` bytes 0xee more */
-    SHF_FAULT_FLIP,      /* bit 0 of byte `amount` of the body of a GET is turned */
-    SHF_FAULT_WRONG_ETAG /* the answer carries another ETag */
+    SHF_FAULT_FAIL = 1,   /* fails with `status` and `http_status`; the inner store is not asked */
+    SHF_FAULT_DELAY,      /* waits `amount` ms (at most until the deadline), then is passed on */
+    SHF_FAULT_STALL,      /* waits for its token, its deadline, or shf_store_fault_resume (which fails it) */
+    SHF_FAULT_TRUNCATE,   /* the body of a GET has only its first `amount` bytes; the object's size is told as it is */
+    SHF_FAULT_EXTRA,      /* the body of a GET has `amount` bytes 0xee more */
+    SHF_FAULT_FLIP,       /* bit 0 of byte `amount` of the body of a GET is turned */
+    SHF_FAULT_WRONG_ETAG, /* the answer carries another ETag */
+    SHF_FAULT_LOSE        /* the inner store is asked, but the answer is lost: fails with `status` and `http_status` */
 };
 
 struct shf_fault_rule {

@@ -5,8 +5,8 @@
 #include "base/text.h"
 #include "io/copy_file.h"
 #include "io/fs.h"
-#include "io/store.h"
 #include "io/store_body.h"
+#include "io/store_file_priv.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,14 +16,6 @@
 
 #define READ_PIECE_BYTES (UINT64_C(8) << 20) /* between two looks at the token */
 #define FIRST_NAMES 64u
-
-/* What a worker has at hand while it answers. */
-struct answer {
-    struct shf_store_request *request;
-    char *url;        /* "file:///" + key, for messages */
-    const char *path; /* the part of url that open takes */
-    struct shf_error **error;
-};
 
 /* A segment ".." is refused here as well, whatever was checked before; a C string holds no NUL. */
 static bool key_is_sane(const char *key) {
@@ -36,13 +28,13 @@ static bool key_is_sane(const char *key) {
     }
 }
 
-static shf_status check_now(const struct answer *answer) {
+static shf_status check_now(const struct shf_file_answer *answer) {
     return shf_copy_check(answer->request->cancel, answer->request->deadline_ns, answer->url, answer->error);
 }
 
 /* ---- HEAD and GET ---- */
 
-static shf_status open_object(const struct answer *answer, int *out, struct stat *found) {
+static shf_status open_object(const struct shf_file_answer *answer, int *out, struct stat *found) {
     int fd = shf_fs_open(AT_FDCWD, answer->path, O_RDONLY | O_NONBLOCK, 0); /* NONBLOCK: a FIFO must not hang us */
     if (fd < 0) return shf_fs_error(answer->error, shf_fs_status(errno), errno, "cannot open %s", answer->url);
     shf_status status = SHF_OK;
@@ -60,12 +52,17 @@ static shf_status open_object(const struct answer *answer, int *out, struct stat
     answer->request->object_size = (uint64_t)found->st_size;
     answer->request->modified_ns = shf_fs_modified_ns(found);
     answer->request->inode = (uint64_t)found->st_ino;
+    answer->request->version = shf_file_version(found);
+    if (!answer->request->version) {
+        shf_fs_close(fd);
+        return shf_error_set(answer->error, SHF_E_NO_MEMORY, "no memory to read %s", answer->url);
+    }
     *out = fd;
     return SHF_OK;
 }
 
 /* Which bytes are asked for, of an object of this size. */
-static shf_status choose_range(const struct answer *answer, uint64_t *offset, uint64_t *size) {
+static shf_status choose_range(const struct shf_file_answer *answer, uint64_t *offset, uint64_t *size) {
     const struct shf_store_request *request = answer->request;
     *offset = request->has_range ? request->range_offset : 0;
     *size = request->has_range ? request->range_size : request->object_size;
@@ -88,11 +85,11 @@ static shf_status choose_range(const struct answer *answer, uint64_t *offset, ui
     return SHF_OK;
 }
 
-static shf_status changed(const struct answer *answer) {
+static shf_status changed(const struct shf_file_answer *answer) {
     return shf_error_set(answer->error, SHF_E_STORE_RETRY, "%s changed while it was read; try again", answer->url);
 }
 
-static shf_status read_to_memory(const struct answer *answer, int fd, uint64_t offset, uint64_t size) {
+static shf_status read_to_memory(const struct shf_file_answer *answer, int fd, uint64_t offset, uint64_t size) {
     struct shf_buf *body = NULL;
     struct shf_store_request *request = answer->request;
     shf_status status = shf_store_body_new(request->internal, size, answer->url, &body, answer->error);
@@ -120,7 +117,7 @@ static shf_status read_to_memory(const struct answer *answer, int fd, uint64_t o
     return SHF_OK;
 }
 
-static shf_status copy_to_file(const struct answer *answer, int fd, uint64_t offset, uint64_t size) {
+static shf_status copy_to_file(const struct shf_file_answer *answer, int fd, uint64_t offset, uint64_t size) {
     struct shf_store_request *request = answer->request;
     const struct shf_copy copy = {.from = fd,
                                   .to = request->body_fd,
@@ -137,7 +134,7 @@ static shf_status copy_to_file(const struct answer *answer, int fd, uint64_t off
     return SHF_OK;
 }
 
-static shf_status answer_get(const struct answer *answer) {
+static shf_status answer_get(const struct shf_file_answer *answer) {
     struct shf_store_request *request = answer->request;
     struct stat before;
     uint64_t offset, size;
@@ -155,7 +152,7 @@ static shf_status answer_get(const struct answer *answer) {
     return status;
 }
 
-static shf_status answer_head(const struct answer *answer) {
+static shf_status answer_head(const struct shf_file_answer *answer) {
     struct stat found;
     int fd;
     shf_status status = open_object(answer, &fd, &found);
@@ -175,7 +172,8 @@ static void free_listing(struct listing *listing) {
     shf_free(listing->names);
 }
 
-static shf_status add_name(const struct answer *answer, struct listing *listing, const char *name, bool is_directory) {
+static shf_status add_name(const struct shf_file_answer *answer, struct listing *listing, const char *name,
+                           bool is_directory) {
     if (listing->count == listing->capacity) {
         size_t capacity = listing->capacity ? listing->capacity * 2 : FIRST_NAMES;
         char **grown = shf_realloc_array(listing->names, capacity, sizeof *grown);
@@ -197,11 +195,12 @@ static shf_status add_name(const struct answer *answer, struct listing *listing,
 }
 
 /* Objects are files and directories, through symbolic links too; the rest (and a link to nothing) is not listed. */
-static shf_status add_entry(const struct answer *answer, int directory, const struct dirent *entry,
+static shf_status add_entry(const struct shf_file_answer *answer, int directory, const struct dirent *entry,
                             struct listing *listing) {
     struct stat found;
     bool is_directory = entry->d_type == DT_DIR, is_file = entry->d_type == DT_REG;
     if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) return SHF_OK;
+    if (strncmp(entry->d_name, SHF_FILE_OWN_NAMES, strlen(SHF_FILE_OWN_NAMES)) == 0) return SHF_OK;
     if (entry->d_type == DT_UNKNOWN || entry->d_type == DT_LNK) {
         if (shf_fs.fstatat(directory, entry->d_name, &found, 0) != 0) {
             if (errno == ENOENT || errno == ELOOP || errno == EACCES || errno == ENOTDIR) return SHF_OK;
@@ -215,7 +214,7 @@ static shf_status add_entry(const struct answer *answer, int directory, const st
 
 static int by_bytes(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
 
-static shf_status read_names(const struct answer *answer, DIR *names, struct listing *listing) {
+static shf_status read_names(const struct shf_file_answer *answer, DIR *names, struct listing *listing) {
     for (;;) {
         shf_status status = check_now(answer);
         if (status) return status;
@@ -231,7 +230,7 @@ static shf_status read_names(const struct answer *answer, DIR *names, struct lis
     }
 }
 
-static shf_status answer_list(const struct answer *answer) {
+static shf_status answer_list(const struct shf_file_answer *answer) {
     struct shf_store_request *request = answer->request;
     struct listing listing = {0};
     size_t size = strlen(request->key);
@@ -257,7 +256,7 @@ static shf_status answer_list(const struct answer *answer) {
 
 /* ---- the way of a request ---- */
 
-static shf_status dispatch(const struct answer *answer) {
+static shf_status dispatch(const struct shf_file_answer *answer) {
     struct shf_store_request *request = answer->request;
     if (!key_is_sane(request->key) || (request->verb != SHF_STORE_LIST && !request->key[0])) {
         return shf_error_set(answer->error, SHF_E_INVALID, "%s can not be the name of an object", answer->url);
@@ -268,6 +267,8 @@ static shf_status dispatch(const struct answer *answer) {
     case SHF_STORE_GET: return answer_get(answer);
     case SHF_STORE_HEAD: return answer_head(answer);
     case SHF_STORE_LIST: return answer_list(answer);
+    case SHF_STORE_PUT: return shf_file_put(answer);
+    case SHF_STORE_DELETE: return shf_file_delete(answer);
     default: return shf_error_set(answer->error, SHF_E_INTERNAL, "%s: no such verb of a store", answer->url);
     }
 }
@@ -284,19 +285,22 @@ static void answer_on_worker(struct shf_task *task) {
     struct shf_rt_counters *counters = shf_rt_counters(runtime);
     struct shf_text url = {0};
     shf_text_format(&url, "file:///%s", request->key);
-    struct answer answer = {.request = request, .url = shf_text_take(&url), .error = &request->error};
+    struct shf_file_answer answer = {.request = request, .url = shf_text_take(&url), .error = &request->error};
     atomic_fetch_add_explicit(&counters->store_requests, 1, memory_order_relaxed);
     if (answer.url) {
         answer.path = answer.url + strlen("file://");
         request->status = dispatch(&answer);
         if (request->error) shf_error_set_object(request->error, answer.url);
     } else {
-        request->status = shf_error_set(&request->error, SHF_E_NO_MEMORY, "no memory to read file:///%s", request->key);
+        request->status =
+            shf_error_set(&request->error, SHF_E_NO_MEMORY, "no memory for a request to file:///%s", request->key);
     }
     shf_free(answer.url);
     if (request->status) { /* nothing half read goes out */
         shf_buf_release(request->body);
+        shf_free(request->version);
         request->body = NULL;
+        request->version = NULL;
         request->body_size = 0;
     }
     atomic_fetch_add_explicit(&counters->downloaded_bytes, request->body_size, memory_order_relaxed);

@@ -2,8 +2,8 @@
 
 #include "base/alloc.h"
 #include "rt/struct_size.h"
+#include "snapshot/s3_options.h"
 
-#include <string.h>
 
 #define DEFAULT_FALLBACK_ATTEMPTS 3u
 #define LARGEST_FALLBACK_ATTEMPTS 100000
@@ -12,32 +12,6 @@
 #define DEFAULT_AUTO_TOTAL (UINT64_C(2) << 30)
 #define CONCURRENCY_A_WORKER 4u
 #define LEAST_CONCURRENCY 16u
-
-static void free_s3(shf_s3_options *s3) {
-    const char *strings[] = {s3->endpoint_url,  s3->region,  s3->access_key_id, s3->secret_access_key,
-                             s3->session_token, s3->profile, s3->ca_bundle};
-    for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++) shf_free_secret((char *)(uintptr_t)strings[i]);
-}
-
-static bool copy_string(const char **slot) {
-    if (!*slot) return true;
-    *slot = shf_strdup(*slot);
-    return *slot != NULL;
-}
-
-static bool copy_s3(shf_s3_options *s3) {
-    const char **strings[] = {&s3->endpoint_url,  &s3->region,  &s3->access_key_id, &s3->secret_access_key,
-                              &s3->session_token, &s3->profile, &s3->ca_bundle};
-    bool ok = true;
-    for (size_t i = 0; i < sizeof strings / sizeof strings[0]; i++) {
-        if (ok) {
-            ok = copy_string(strings[i]);
-        } else {
-            *strings[i] = NULL; /* still the caller's */
-        }
-    }
-    return ok;
-}
 
 static shf_status copy_allowed(struct shf_source *source, const char *const *prefixes) {
     size_t count = 0;
@@ -101,14 +75,8 @@ shf_status shf_source_new(shf_runtime *runtime, const shf_reader_options *option
     status = copy_allowed(source, read.allowed_prefixes);
     if (status) goto done;
     if (read.s3) {
-        status = shf_struct_copy(&source->s3, sizeof source->s3, read.s3);
-        if (status) {
-            memset(&source->s3, 0, sizeof source->s3);
-            goto done;
-        }
-        source->s3.struct_size = sizeof source->s3;
-        source->has_s3_options = true;
-        if (!copy_s3(&source->s3)) status = SHF_E_NO_MEMORY;
+        status = shf_s3_options_copy(read.s3, &source->s3);
+        source->has_s3_options = !status;
     }
 done:
     if (status) {
@@ -139,7 +107,7 @@ void shf_source_release(struct shf_source *source) {
     if (source->cache) shf_disk_cache_release(source->cache);
     (void)pthread_mutex_destroy(&source->cache_mutex);
     shf_limiter_fini(&source->limiter);
-    free_s3(&source->s3);
+    shf_s3_options_free(&source->s3);
     shf_free(source->url);
     shf_free(source->local_root);
     shf_free(source->manifest_ref);

@@ -20,7 +20,11 @@ enum shf_op_kind {
     SHF_OP_BATCH_SEARCH,
     SHF_OP_REFRESH,
     SHF_OP_CLOSE,
-    SHF_OP_HISTORY
+    SHF_OP_HISTORY,
+    SHF_OP_WRITER_OPEN,
+    SHF_OP_WRITE,
+    SHF_OP_PUBLISH,
+    SHF_OP_WRITER_CLOSE
 };
 
 /* A thread that waits for one operation without a queue. Lives on its stack. */

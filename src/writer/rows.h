@@ -5,9 +5,9 @@
  * Memory: rows are packed into blocks (mapped memory of equal size, given back to the system at the end) out of
  * options.memory_bytes, all charged to the runtime's budget when first used. While one block fills, workers sort those that
  * are full; only when no block is free is the oldest sorted one written to disk. So what fits in memory never touches the
- * disk. A row larger than a block gets one of its own size, charged, for as long as it takes to write it out. Runs are files in the scratch
- * directory, unlinked at once (nothing is left behind by a crash), written with pwrite (a full disk is an error, not a
- * signal) and read through a mapping. When there are more than ROWS_MAX_RUNS they are merged into a longer one.
+ * disk. A row larger than a block gets one of its
+ * own size, charged, for as long as it takes to write it out. Runs are files in the scratch directory, unlinked at once (nothing is left behind by a crash), written with pwrite (a full disk is an error, not a
+ * signal) and read through a mapping. When there are more of a length than options.max_runs they are merged into a longer one.
  *
  * Threads: add may be called from any thread; the rest from one at a time. Sorting and spilling are tasks of the runtime's
  * workers.
@@ -27,12 +27,13 @@ struct shf_rows;
 
 struct shf_rows_options {
     shf_runtime *runtime;
-    uint64_t memory_bytes; /* for blocks, at least 1 MiB */
-    uint32_t num_dbs;      /* 0 = told at the end: shf_rows_finish */
-    uint32_t dimension;    /* floats a row; 0 = none */
-    bool last_wins;        /* of equal keys the last added is given, else shf_rows_merge_next fails */
-    int scratch_fd;        /* directory for runs, borrowed */
+    uint64_t memory_bytes;    /* for blocks, at least 1 MiB */
+    uint32_t num_dbs;         /* 0 = told at the end: shf_rows_finish */
+    uint32_t dimension;       /* floats a row; 0 = none */
+    bool last_wins;           /* of equal keys the last added is given, else shf_rows_merge_next fails */
+    int scratch_fd;           /* directory for runs, borrowed */
     const char *scratch_name; /* its path, for messages, borrowed */
+    uint32_t max_runs;        /* of one length: when there are more they are merged; 0 = 64, else at least 2 */
     /* Some worker, no lock held: blocks became free after an add answered SHF_E_BUSY, or the store failed. */
     void (*room)(void *context);
     void *context;
@@ -40,8 +41,8 @@ struct shf_rows_options {
 
 /* One row, borrowed for the call. Everything was checked. */
 struct shf_rows_row {
-    uint64_t hash;   /* of the key as routing sees it: its shard is hash mod num_dbs */
-    uint64_t origin; /* for messages about duplicates */
+    uint64_t hash;              /* of the key as routing sees it: its shard is hash mod num_dbs */
+    uint64_t origin;            /* for messages about duplicates */
     const uint8_t *key, *value; /* stored key */
     uint32_t key_size, value_size;
     const void *vector; /* 4 * dimension bytes */
@@ -93,12 +94,13 @@ void shf_rows_shard_get(const struct shf_rows *rows, uint32_t shard, struct shf_
 /* ---- reading a shard, after finish; merges of different shards may run at once on several threads ---- */
 
 struct shf_rows_merge;
-shf_status shf_rows_merge_new(struct shf_rows *rows, uint32_t shard, struct shf_rows_merge **out, struct shf_error **error);
+shf_status shf_rows_merge_new(struct shf_rows *rows, uint32_t shard, struct shf_rows_merge **out,
+                              struct shf_error **error);
 void shf_rows_merge_free(struct shf_rows_merge *merge);
 
 /*
  * The next row in ascending order of (stored key); *done at the end. Views into memory or mapped runs, valid until the next
- * call (until the merge is freed, in fact). Of equal keys: with last_wins the last added, *replaced counts the others;
+ * call (until the merge is freed, in fact). Of equal keys: with last_wins the last added, the others are added to *replaced;
  * else SHF_E_INVALID, with the origins in merge_conflict.
  */
 shf_status shf_rows_merge_next(struct shf_rows_merge *merge, struct shf_rows_row *out, bool *done, uint64_t *replaced,

@@ -83,6 +83,10 @@ static int fault_renameat(int from_directory, const char *from, int to_directory
 static int fault_unlinkat(int directory, const char *path, int flags) {
     return meet(CALL_UNLINKAT) ? -1 : real.unlinkat(directory, path, flags);
 }
+static int fault_linkat(int from_directory, const char *from, int to_directory, const char *to, int flags) {
+    return meet(CALL_LINKAT) ? -1 : real.linkat(from_directory, from, to_directory, to, flags);
+}
+static int fault_fchmod(int fd, mode_t mode) { return meet(CALL_FCHMOD) ? -1 : real.fchmod(fd, mode); }
 static int fault_mkdirat(int directory, const char *path, mode_t mode) {
     return meet(CALL_MKDIRAT) ? -1 : real.mkdirat(directory, path, mode);
 }
@@ -108,6 +112,8 @@ void calls_install(void) {
                                   .futimens = fault_futimens,
                                   .renameat = fault_renameat,
                                   .unlinkat = fault_unlinkat,
+                                  .linkat = fault_linkat,
+                                  .fchmod = fault_fchmod,
                                   .mkdirat = fault_mkdirat,
                                   .flock = fault_flock,
                                   .mmap = fault_mmap,
@@ -132,10 +138,10 @@ uint32_t calls_seen(enum call call) { return atomic_load(&seen[call]); }
 uint32_t calls_failed(void) { return atomic_load(&failed); }
 
 const char *calls_name(enum call call) {
-    static const char *const names[CALLS] = {"openat",     "close",           "pread",     "pwrite",   "fstat",
-                                             "fstatat",    "ftruncate",       "fsync",     "futimens", "renameat",
-                                             "unlinkat",   "mkdirat",         "flock",     "mmap",     "munmap",
-                                             "clone_file", "copy_file_range", "fdopendir", "readdir",  "closedir"};
+    static const char *const names[CALLS] = {
+        "openat",   "close",      "pread",           "pwrite",    "fstat",   "fstatat", "ftruncate", "fsync",
+        "futimens", "renameat",   "unlinkat",        "linkat",    "fchmod",  "mkdirat", "flock",     "mmap",
+        "munmap",   "clone_file", "copy_file_range", "fdopendir", "readdir", "closedir"};
     return names[call];
 }
 

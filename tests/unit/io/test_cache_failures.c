@@ -235,7 +235,7 @@ static void test_messages(void **state) {
     } cases[] = {{ENOENT, SHF_E_NOT_FOUND, "No such file"},    {ENOTDIR, SHF_E_NOT_FOUND, "Not a directory"},
                  {EACCES, SHF_E_ACCESS, "check owner"},        {EPERM, SHF_E_ACCESS, "check owner"},
                  {ENOSPC, SHF_E_LOCAL, "free space there"},    {EDQUOT, SHF_E_LOCAL, "free space there"},
-                 {EMFILE, SHF_E_LOCAL, "ulimit -n"},           {EROFS, SHF_E_LOCAL, "choose another local_root"},
+                 {EMFILE, SHF_E_LOCAL, "ulimit -n"},           {EROFS, SHF_E_LOCAL, "choose another place"},
                  {EIO, SHF_E_LOCAL, "check the disk"},         {EISDIR, SHF_E_LOCAL, "a directory is in its place"},
                  {ENOMEM, SHF_E_NO_MEMORY, "vm.max_map_count"}};
     for (size_t i = 0; i < SUPPORT_COUNT(cases); i++) {

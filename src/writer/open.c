@@ -1,0 +1,146 @@
+/*
+ * Opening a writer:
+ *
+ *   worker  parse the URL, make the store, make the directory to work in
+ *   loop    claim: _CURRENT, and whether the run id is free
+ *   loop    write the run record; from then on the lease is renewed
+ */
+#include "writer/open.h"
+
+#include "base/alloc.h"
+
+#include <string.h>
+
+static void destroy(struct shf_op *op) {
+    struct shf_writer_open_op *open = SHF_CONTAINER(op, struct shf_writer_open_op, op);
+    if (open->writer) shf_writer_drop_handle(open->writer);
+    shf_free(open);
+}
+
+static void finish(struct shf_writer_open_op *open, shf_status status, struct shf_error *error) {
+    struct shf_writer *writer = open->writer;
+    if (status) open->writer = NULL; /* a failed open has none to give */
+    shf_op_finish(&open->op, status, error);
+    if (status) shf_writer_drop_handle(writer);
+}
+
+static void lease_lost(struct shf_lease *lease) {
+    struct shf_writer *writer = SHF_CONTAINER(lease, struct shf_writer, lease);
+    (void)pthread_mutex_lock(&writer->mutex);
+    shf_writer_fail_locked(writer, lease->error);
+    if (writer->publishing) shf_cancel_request(shf_publish_op_cancel(writer->publishing));
+    (void)pthread_mutex_unlock(&writer->mutex);
+    shf_rt_sweep(writer->runtime);
+}
+
+static void end_opening(struct shf_writer *writer, shf_status status, struct shf_error *error) {
+    struct shf_writer_open_op *open = writer->opening;
+    writer->opening = NULL;
+    finish(open, status, error);
+}
+
+/*
+ * Two that begin a run of one id at once find neither shards nor records of the other, but both have written a record by
+ * now: the one whose name comes first goes on.
+ */
+static void records_listed(struct shf_errand *errand) {
+    struct shf_writer_open_op *open = SHF_CONTAINER(errand, struct shf_writer_open_op, errand);
+    struct shf_writer *writer = open->writer;
+    const char *run_id = writer->setup.run_id;
+    struct shf_error *error = NULL;
+    shf_status status = errand->status;
+    const char *first = NULL;
+    for (size_t i = 0; i < errand->request.name_count && !first; i++) {
+        if (shf_run_record_is_of(errand->request.names[i], run_id)) first = errand->request.names[i];
+    }
+    if (status) {
+        error = shf_errand_take_error(errand);
+    } else if (first && !strstr(writer->lease.key, first)) {
+        status =
+            shf_error_set(&error, SHF_E_STATE, "run %s under %s is under way: another writer began it at the same time",
+                          run_id, writer->setup.location.url);
+    }
+    shf_errand_end(errand);
+    end_opening(writer, status, error);
+}
+
+static void lease_begun(struct shf_lease *lease) {
+    struct shf_writer *writer = SHF_CONTAINER(lease, struct shf_writer, lease);
+    struct shf_writer_open_op *open = writer->opening;
+    bool may_have_rivals = writer->setup.run_id_is_given && !(writer->setup.flags & SHF_WRITE_RESUME);
+    if (lease->status || !lease->key || !may_have_rivals) {
+        end_opening(writer, lease->status, shf_error_clone(lease->error));
+        return;
+    }
+    open->errand =
+        (struct shf_errand){.store = writer->setup.store, .cancel = open->op.cancel, .deadline_ns = open->op.deadline_ns};
+    shf_errand_list(&open->errand, shf_location_key(&writer->setup.location, SHF_RUN_RECORDS_DIRECTORY), records_listed);
+}
+
+static void claimed(struct shf_claim *claim) {
+    struct shf_writer *writer = SHF_CONTAINER(claim, struct shf_writer, claim);
+    struct shf_error *error = claim->error;
+    claim->error = NULL;
+    if (claim->status || (writer->setup.flags & SHF_WRITE_DRY_RUN)) {
+        end_opening(writer, claim->status, error);
+        return;
+    }
+    writer->lease = (struct shf_lease){.runtime = writer->runtime,
+                                       .store = writer->setup.store,
+                                       .location = &writer->setup.location,
+                                       .run_id = writer->setup.run_id,
+                                       .lost = lease_lost};
+    char *key = claim->record_key, *version = claim->record_version;
+    claim->record_key = claim->record_version = NULL;
+    shf_lease_begin(&writer->lease, key, version, lease_begun);
+}
+
+static void connected(struct shf_task *task) {
+    struct shf_writer_open_op *open = SHF_CONTAINER(task, struct shf_writer_open_op, task);
+    struct shf_writer *writer = open->writer;
+    struct shf_error *error = open->error;
+    open->error = NULL;
+    if (open->status) {
+        finish(open, open->status, error);
+        return;
+    }
+    writer->opening = open;
+    writer->claim = (struct shf_claim){.setup = &writer->setup, .done = claimed};
+    shf_claim_start(&writer->claim, open->op.cancel, open->op.deadline_ns);
+}
+
+static void connect_task(struct shf_task *task) {
+    struct shf_writer_open_op *open = SHF_CONTAINER(task, struct shf_writer_open_op, task);
+    struct shf_writer_setup *setup = &open->writer->setup;
+    bool is_dry = setup->flags & SHF_WRITE_DRY_RUN;
+    open->status = shf_writer_setup_connect(setup, &open->error);
+    if (!open->status) {
+        open->status =
+            shf_scratch_open(setup->local_root, is_dry ? NULL : &setup->location, &open->writer->scratch, &open->error);
+    }
+    open->task.run = connected;
+    shf_rt_post_loop(open->writer->runtime, &open->task);
+}
+
+shf_status shf_writer_open_begin(struct shf_writer_setup *setup, const struct shf_submission *submission, shf_op_id *id) {
+    struct shf_submission patient = *submission;
+    if (patient.timeout_ms == 0) patient.timeout_ms = -1; /* requests are bounded by inactivity */
+    struct shf_writer_open_op *open = shf_alloc_zero(1, sizeof *open);
+    shf_status status = open ? shf_writer_new(setup, &open->writer) : SHF_E_NO_MEMORY;
+    if (status) {
+        shf_free(open);
+        shf_writer_setup_free(setup);
+        return status;
+    }
+    shf_runtime *runtime = open->writer->runtime;
+    status = shf_op_begin(&open->op, runtime, SHF_OP_WRITER_OPEN, &patient, -1, destroy);
+    if (status) {
+        shf_writer_drop_handle(open->writer);
+        shf_free(open);
+        return status;
+    }
+    if (id) *id = open->op.id;
+    open->task.run = connect_task;
+    shf_rt_post_worker(runtime, &open->task);
+    return SHF_OK;
+}

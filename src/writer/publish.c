@@ -1,0 +1,230 @@
+/*
+ * Publishing:
+ *
+ *   worker  what is left of the rows is sorted; the number of shards is known           rows
+ *   worker  shards are built and hashed, loop: and uploaded, some at a time             build.c
+ *   worker  no two keys have the same id                                                ids.c
+ *   loop    the lease is renewed; manifest, then _CURRENT, then what failed is deleted  announce.c
+ *   loop    the run record says how it ended
+ */
+#include "writer/publish.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/limits.h"
+
+#include <inttypes.h>
+
+static void destroy(struct shf_op *op) {
+    struct shf_publish_op *publish = SHF_CONTAINER(op, struct shf_publish_op, op);
+    for (uint32_t i = 0; publish->results && i < publish->num_dbs; i++) shf_shard_result_free(&publish->results[i]);
+    shf_free(publish->results);
+    shf_free(publish->jobs);
+    shf_free(publish->run_id);
+    shf_free(publish->manifest_ref);
+    shf_writer_drop(publish->writer);
+    shf_free(publish);
+}
+
+struct shf_cancel *shf_publish_op_cancel(struct shf_publish_op *publish) {
+    return publish->op.cancel;
+}
+
+void shf_publish_note(struct shf_publish_op *publish, shf_status status, struct shf_error *error) {
+    if (publish->status) {
+        shf_error_free(error);
+    } else {
+        publish->status = status;
+        publish->error = error;
+    }
+}
+
+/* ---- the end ---- */
+
+/* A lease that was lost, or rows that could not be kept, are the reason behind a cancellation. */
+static void find_reason(struct shf_publish_op *publish) {
+    struct shf_writer *writer = publish->writer;
+    (void)pthread_mutex_lock(&writer->mutex);
+    if (writer->failed && publish->status == SHF_E_CANCELLED) {
+        shf_error_free(publish->error);
+        publish->error = shf_error_clone(writer->failure);
+        publish->status = shf_error_code(publish->error);
+    }
+    (void)pthread_mutex_unlock(&writer->mutex);
+}
+
+static void deliver(struct shf_lease *lease) {
+    struct shf_writer *writer = SHF_CONTAINER(lease, struct shf_writer, lease);
+    (void)pthread_mutex_lock(&writer->mutex);
+    struct shf_publish_op *publish = writer->publishing;
+    writer->publishing = NULL;
+    if (publish->status) shf_writer_fail_locked(writer, publish->error);
+    (void)pthread_mutex_unlock(&writer->mutex);
+    struct shf_error *error = publish->error;
+    publish->error = NULL;
+    (void)shf_writer_retain(writer);
+    shf_op_finish(&publish->op, publish->status, error);
+    shf_writer_publish_over(writer);
+    shf_writer_drop(writer);
+}
+
+static void free_parts(struct shf_publish_op *publish) {
+    shf_rows_merge_free(publish->id_merge);
+    shf_rows_free(publish->ids);
+    shf_errand_end(&publish->errand);
+    shf_free(publish->manifest);
+    shf_free(publish->manifest_key);
+    publish->id_merge = NULL;
+    publish->ids = NULL;
+    publish->manifest = NULL;
+    publish->manifest_key = NULL;
+}
+
+void shf_publish_succeed(struct shf_publish_op *publish) {
+    struct shf_writer *writer = publish->writer;
+    publish->info.spilled_bytes = shf_writer_spilled_bytes(writer);
+    publish->info.publish_ns = shf_clock_monotonic_ns() - publish->phase_began_ns;
+    atomic_store(&writer->progress.phase, SHF_PHASE_DONE);
+    writer->succeeded = true;
+    free_parts(publish);
+    shf_lease_end(&writer->lease, SHF_RUN_SUCCEEDED, publish->manifest_ref, NULL, NULL, deliver);
+}
+
+/* Rows of ids may still be sorted. */
+static void ids_stopped(void *context) {
+    struct shf_publish_op *publish = context;
+    shf_rt_post_loop(publish->writer->runtime, &publish->task);
+}
+
+static void end_failed(struct shf_task *task) {
+    struct shf_publish_op *publish = SHF_CONTAINER(task, struct shf_publish_op, task);
+    struct shf_writer *writer = publish->writer;
+    free_parts(publish);
+    find_reason(publish);
+    shf_lease_end(&writer->lease, SHF_RUN_FAILED, NULL, shf_status_text(publish->status),
+                  shf_error_message(publish->error), deliver);
+}
+
+void shf_publish_fail(struct shf_publish_op *publish) {
+    publish->task.run = end_failed;
+    if (publish->ids) {
+        shf_rows_stop(publish->ids, ids_stopped);
+    } else {
+        end_failed(&publish->task);
+    }
+}
+
+/* ---- the beginning ---- */
+
+static void sorted(struct shf_task *task) {
+    struct shf_publish_op *publish = SHF_CONTAINER(task, struct shf_publish_op, task);
+    if (publish->status) {
+        shf_publish_fail(publish);
+    } else {
+        shf_publish_build(publish);
+    }
+}
+
+static void rows_sorted(void *context, shf_status status, struct shf_error *error) {
+    struct shf_publish_op *publish = ((struct shf_writer *)context)->publishing;
+    if (status) shf_publish_note(publish, status, error);
+    publish->task.run = sorted;
+    shf_rt_post_loop(publish->writer->runtime, &publish->task);
+}
+
+static shf_status plan(struct shf_publish_op *publish) {
+    struct shf_writer *writer = publish->writer;
+    const struct shf_writer_setup *setup = &writer->setup;
+    uint64_t count = setup->num_dbs;
+    if (!count) {
+        uint64_t most = setup->max_keys_per_shard;
+        count = writer->row_count / most + (writer->row_count % most ? 1 : 0);
+        if (!count) count = 1;
+    }
+    if (count > SHF_LIMIT_WRITER_SHARDS) {
+        return shf_error_set(&publish->error, SHF_E_LIMIT,
+                             "%" PRIu64 " rows at %" PRIu64 " a shard make %" PRIu64 " shards; at most %u",
+                             writer->row_count, setup->max_keys_per_shard, count, SHF_LIMIT_WRITER_SHARDS);
+    }
+    if (setup->is_unified && !writer->dimension) {
+        return shf_error_set(&publish->error, SHF_E_INVALID,
+                             "a unified snapshot without rows needs its dimension; set it in the options");
+    }
+    publish->num_dbs = (uint32_t)count;
+    publish->results = shf_alloc_zero(publish->num_dbs, sizeof *publish->results);
+    if (!publish->results) return shf_error_set(&publish->error, SHF_E_NO_MEMORY, "no memory for a plan of shards");
+    if (!writer->key_encoding) writer->key_encoding = SHF_ENCODING_UTF8;
+    atomic_store(&writer->progress.num_dbs, publish->num_dbs);
+    return SHF_OK;
+}
+
+static void sort(struct shf_task *task) {
+    struct shf_publish_op *publish = SHF_CONTAINER(task, struct shf_publish_op, task);
+    struct shf_writer *writer = publish->writer;
+    publish->phase_began_ns = shf_clock_monotonic_ns();
+    shf_status status = shf_op_check(&publish->op, &publish->error);
+    (void)pthread_mutex_lock(&writer->mutex);
+    if (writer->failed) {
+        shf_error_free(publish->error);
+        publish->error = shf_error_clone(writer->failure);
+        status = shf_error_code(publish->error);
+    }
+    if (!status) status = plan(publish);
+    (void)pthread_mutex_unlock(&writer->mutex);
+    publish->status = status;
+    if (status) {
+        shf_publish_fail(publish);
+        return;
+    }
+    atomic_store(&writer->progress.phase, SHF_PHASE_SORT);
+    if (writer->rows) {
+        shf_rows_finish(writer->rows, publish->num_dbs, publish->op.cancel, rows_sorted);
+    } else {
+        shf_publish_build(publish);
+    }
+}
+
+void shf_publish_begin(struct shf_publish_op *publish) {
+    struct shf_writer *writer = publish->writer;
+    (void)pthread_mutex_lock(&writer->mutex);
+    bool begun = publish->begun;
+    publish->begun = true;
+    (void)pthread_mutex_unlock(&writer->mutex);
+    if (begun) return;
+    publish->task.run = sort;
+    shf_rt_post_loop(writer->runtime, &publish->task);
+}
+
+static shf_status enter(struct shf_publish_op *publish, const struct shf_submission *submission, bool *waits) {
+    struct shf_writer *writer = publish->writer;
+    if (writer->closed) return SHF_E_CLOSED;
+    if (writer->publish_called) return SHF_E_STATE;
+    shf_status status = shf_op_begin(&publish->op, writer->runtime, SHF_OP_PUBLISH, submission, -1, destroy);
+    if (status) return status;
+    writer->publish_called = true;
+    writer->publishing = publish;
+    *waits = writer->pending != NULL;
+    return SHF_OK;
+}
+
+shf_status shf_writer_publish(struct shf_writer *writer, const struct shf_submission *submission, shf_op_id *id) {
+    struct shf_submission patient = *submission;
+    bool waits = false;
+    if (patient.timeout_ms == 0) patient.timeout_ms = -1;
+    struct shf_publish_op *publish = shf_alloc_zero(1, sizeof *publish);
+    if (!publish) return SHF_E_NO_MEMORY;
+    publish->writer = writer;
+    publish->run_id = shf_strdup(writer->setup.run_id);
+    (void)pthread_mutex_lock(&writer->mutex);
+    shf_status status = publish->run_id ? enter(publish, &patient, &waits) : SHF_E_NO_MEMORY;
+    if (!status && id) *id = publish->op.id;
+    if (!status) (void)shf_writer_retain(writer);
+    (void)pthread_mutex_unlock(&writer->mutex);
+    if (status) {
+        shf_free(publish->run_id);
+        shf_free(publish);
+        return status;
+    }
+    if (!waits) shf_publish_begin(publish); /* else the last write that waits begins it */
+    return SHF_OK;
+}
