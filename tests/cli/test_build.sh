@@ -203,7 +203,7 @@ build kinds "$T/bad.jsonl" --on-error skip
 ends 0
 holds '"rows":2,' "$T/out"
 holds "bad.jsonl:2: key: an integer, but the first key is text; skipped" "$T/err"
-holds "bad.jsonl:3: not UTF-8" "$T/err"
+holds "bad.jsonl:3: key: not UTF-8" "$T/err"
 yes '{"key":1}' | head -30 >"$T/bad.jsonl"
 build allbad "$T/bad.jsonl" --on-error skip
 refused 1 'every line is bad'
