@@ -281,11 +281,15 @@ exec 3<>"$T/pipe"
 head -20000 "$T/many.jsonl" >"$T/part.jsonl"
 name=stopped
 what="shardy build, terminated while it waits for lines"
+: >"$T/out"
+: >"$T/err"
 "$SHARDY" build "$T/part.jsonl" - --output "$OUT/stopped" <"$T/pipe" >"$T/out" 2>"$T/err" &
 pid=$!
 cat "$T/one" >&3
-# Once the run's record is there it has rows. A shell starts background jobs with SIGINT ignored, so it gets SIGTERM.
+# It speaks before it reads, and once the run's record is there it has rows. A shell starts background jobs with SIGINT
+# ignored, so it gets SIGTERM.
 tries=0
+until grep -q '^note: ' "$T/err" || [ $tries = 5000 ]; do tries=$((tries + 1)); done
 until [ -n "${2:-}" ] || ls "$OUT"/stopped/runs/*/run.yaml >"$T/record" 2>&1 || [ $tries = 5000 ]; do tries=$((tries + 1)); done
 kill -TERM $pid
 wait $pid
