@@ -374,6 +374,9 @@ static void test_a_source_that_can_not_be_read(void **state) {
     for (int way = 0; way < 2; way++) {
         const size_t size = 3u << 20;
         uint8_t *bytes = support_pattern(size, 1);
+        reads = 0;
+        real_pread = shf_fs.pread;
+        shf_fs.pread = fail_second; /* before there are threads */
         s3_start(&test, SCRIPT(GOOD));
         char *path = support_path("%s/source", test.home);
         support_write(path, bytes, size);
@@ -381,16 +384,13 @@ static void test_a_source_that_can_not_be_read(void **state) {
         call.request.has_source = true;
         call.request.source_fd = open(path, O_RDONLY | O_CLOEXEC);
         if (way) call.request.sha256 = sha256;
-        reads = 0;
-        real_pread = shf_fs.pread;
-        shf_fs.pread = fail_second;
         (void)support_ask(test.store, &call);
         support_expect_failure(&call, SHF_E_LOCAL, "s3://bucket/a key: cannot read its source at byte 1048576: Input");
-        shf_fs_reset();
         assert_int_equal(close(call.request.source_fd), 0);
         free(path);
         free(bytes);
         end_test();
+        shf_fs_reset();
     }
 }
 
