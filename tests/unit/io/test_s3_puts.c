@@ -89,6 +89,7 @@ static void test_what_is_sent(void **state) {
     assert_string_equal(call.request.etag, "\"e\"");
     assert_string_equal(call.request.version, "\"e\"");
     assert_int_equal(call.request.object_size, 5);
+    assert_int_equal(shf_rt_counters(test.runtime)->uploaded_bytes, 5);
     assert_null(call.request.body);
     support_call_clear(&call);
 
