@@ -124,12 +124,6 @@ static void written(struct shf_errand *errand) {
     shf_error_free(pointer->put_error);
     pointer->put_status = errand->status;
     pointer->put_error = shf_errand_take_error(errand);
-    bool is_unclear =
-        errand->status == SHF_E_STORE_RETRY || errand->status == SHF_E_DEADLINE || errand->status == SHF_E_CANCELLED;
-    if (!was_refused(pointer) && !is_unclear) {
-        give_up(pointer);
-        return;
-    }
     errand->cancel = NULL;
     errand->deadline_ns = shf_deadline_after_ms(READ_BACK_MS);
     shf_errand_get(errand, shf_location_key(pointer->location, pointer->location->pointer_name),
