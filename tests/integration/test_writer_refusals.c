@@ -379,7 +379,7 @@ static void test_custom_that_is_no_object(void **state) {
     for (size_t i = 0; i < sizeof wrongs / sizeof *wrongs; i++) {
         shf_writer_options options = writer_options(prefix, SHF_WRITE_KV, 1);
         options.custom = wrongs[i];
-        assert_option(&options, SHF_E_INVALID, "the custom fields are no JSON object");
+        assert_option(&options, SHF_E_INVALID, "the custom fields of the manifest");
     }
 }
 
