@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 #include <stdio.h>
+#include <string.h>
 
 #define SAMPLED_SWEEPS 40
 #define SAMPLES 2
@@ -79,9 +80,17 @@ static uint32_t disarm(void *context) {
     return sweep->kind && sweep->seen >= sweep->ordinal;
 }
 
+/* What a writer says beyond the fault itself. */
+static bool is_of_a_writer(const struct kind *kind, const struct outcome *outcome) {
+    bool was_refused = kind->rule.http_status == 412;
+    if (outcome->status == SHF_E_STATE) return was_refused && strstr(outcome->message, "lost its lease");
+    return outcome->status == SHF_E_STORE_RETRY && strstr(outcome->message, "is not known");
+}
+
 static bool is_clean(void *context, const struct outcome *outcome) {
     const struct sweep *sweep = context;
     const struct kind *kind = sweep->kind;
+    if (sweep->scenario->writes && is_of_a_writer(kind, outcome)) return true;
     bool is_retryable =
         outcome->status == SHF_E_STORE_RETRY || outcome->status == SHF_E_NO_MEMORY || outcome->status == SHF_E_DEADLINE;
     if (outcome->retryable != is_retryable) return false;
