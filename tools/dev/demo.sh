@@ -32,7 +32,7 @@ demo_update() {
     build/shf-demo update "$2" "$scratch/cache-$1" "$scratch/$1.numbers" build/shardy build \
         "$demo_folder/tuesday/packages.jsonl" --vectors "$demo_folder/tuesday/vectors.npy" --num-dbs 4 --run-id tuesday \
         --output "$2" || die 'the demo failed'
-    shell_line "shardy -u $2 history --output-format table | cut -c 1-50"
+    shell_line "shardy -u $2 history --output-format table | cut -c 1-49"
 }
 
 demo_files() {
@@ -54,7 +54,7 @@ demo_s3() {
     NO_PROXY=127.0.0.1 no_proxy=127.0.0.1
     export NO_PROXY no_proxy
     s3server_start || die 'the S3 server does not start'
-    python3 tools/s3_put.py "$scratch/nothing" samples nothing || die 'the bucket can not be made'
+    python3 tools/s3_server.py bucket samples || die 'the bucket can not be made'
     printf '\n'
     good "versitygw $s3server_version listens at $AWS_ENDPOINT_URL"
     demo_build s3 s3://samples/packages
@@ -81,7 +81,6 @@ verb_demo() {
     s3server_build_behind
     verb_build
     scratch_make
-    mkdir -p "$scratch/nothing"
     # The commands keep out of the user's own cache and settings, and what they leave goes with the scratch folder.
     XDG_CACHE_HOME=$scratch/xdg-cache TMPDIR=$scratch
     export XDG_CACHE_HOME TMPDIR
