@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the demo ask of an S3 server that is just starting, with Python's standard library alone.
+"""What ./dev asks of an S3 server that is just starting, with Python's standard library alone.
 
     s3_server.py wait PID          wait until it answers, or process PID is gone (exit 1)
     s3_server.py bucket BUCKET     make the bucket where it is missing

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The program shardy over the sample snapshot: exact standard output, standard error and exit codes.
+# The program shardy over a snapshot: exact standard output, standard error and exit codes.
 # Usage: test_shardy.sh PATH_OF_SHARDY, from the root of the repository.
 # shellcheck disable=SC2086,SC2015
 set -u
