@@ -12,8 +12,6 @@
 #define C demo_colours
 #define LINE_WIDTH 84u
 
-extern char **environ;
-
 static void show(char **words) {
     const char *slash = strrchr(words[0], '/');
     const char *name = slash ? slash + 1 : words[0];

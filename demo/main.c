@@ -137,9 +137,7 @@ int main(int argc, char **argv) {
     demo_screen_begin();
     if (!strcmp(mode, "build") && argc > 3) {
         ok = build(argv[2], argv + 3);
-    } else if (argc == 5 && (!strcmp(mode, "files") || !strcmp(mode, "s3"))) {
-        ok = read_snapshot(argv + 1);
-    } else if (!strcmp(mode, "update") && argc > 5) {
+    } else if (argc == 5 ? !strcmp(mode, "files") || !strcmp(mode, "s3") : argc > 5 && !strcmp(mode, "update")) {
         ok = read_snapshot(argv + 1);
     } else if (!strcmp(mode, "compare") && argc == 4) {
         ok = compare(argv[2], argv[3]);

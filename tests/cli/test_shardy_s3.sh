@@ -1,6 +1,6 @@
 #!/bin/sh
 # The program shardy over s3://, with every way to give it credentials, and its exit codes where it may not or can not read.
-# Usage: with_s3_server samples samples copied packages-1k -- sh test_shardy_s3.sh PATH_OF_SHARDY, from the root of the
+# Usage: with_s3_server tests/data samples copied packages-1k -- sh test_shardy_s3.sh PATH_OF_SHARDY, from the root of the
 # repository: the sample is at another place there than it was written to.
 # shellcheck disable=SC2015
 set -u

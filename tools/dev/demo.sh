@@ -7,7 +7,7 @@ demo_folder=build/demo
 # shell_line LINE: shows a line as one would type it, and runs it.
 shell_line() {
     printf '\n  %s$%s %s%s%s\n' "$dim" "$plain" "$bold" "$1" "$plain"
-    PATH=$root/build:$PATH sh -c "$1" >"$scratch/shell-line.txt" || die "failed: $1"
+    sh -c "PATH=\$1:\$PATH; $1" sh "$root/build" >"$scratch/shell-line.txt" || die "failed: $1"
     sed 's/^/  /' "$scratch/shell-line.txt"
 }
 
