@@ -2,7 +2,7 @@
 # shellcheck shell=sh
 
 # What is built stays there: something to try shardy on.
-demo_folder=build/demo
+demo_folder=build/packages
 
 # shell_line LINE: shows a line as one would type it, and runs it.
 shell_line() {
