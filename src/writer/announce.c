@@ -57,7 +57,7 @@ static void manifest_deleted(struct shf_errand *errand) {
     shf_publish_fail(publish);
 }
 
-/* Another writer won: a manifest that nothing will name must not stand first in the history. */
+/* A manifest that nothing will ever name must not stand first in the history. */
 static void delete_manifest(struct shf_publish_op *publish) {
     struct shf_errand *errand = &publish->errand;
     char *key = errand->key; /* of the PUT that wrote it */
@@ -69,7 +69,7 @@ static void pointer_written(struct shf_pointer *pointer) {
     struct shf_publish_op *publish = SHF_CONTAINER(pointer, struct shf_publish_op, pointer);
     if (pointer->status) {
         shf_publish_note(publish, pointer->status, pointer->error);
-        if (pointer->status == SHF_E_STATE) {
+        if (pointer->is_refused) {
             delete_manifest(publish);
         } else {
             shf_publish_fail(publish);
