@@ -26,7 +26,8 @@ static bool was_refused(const struct shf_pointer *pointer) {
 
 static void finish(struct shf_pointer *pointer, shf_status status, struct shf_error *error) {
     shf_errand_end(&pointer->errand);
-    pointer->is_refused = status && pointer->tries == 1 && (was_refused(pointer) || pointer->put_status == SHF_E_ACCESS);
+    pointer->is_refused = status && pointer->is_known && pointer->tries == 1 &&
+                          (was_refused(pointer) || pointer->put_status == SHF_E_ACCESS);
     if (pointer->put_error != error) shf_error_free(pointer->put_error);
     pointer->put_error = NULL;
     pointer->status = status;
@@ -101,6 +102,7 @@ static void read_back(struct shf_errand *errand) {
         }
         return;
     }
+    pointer->is_known = true;
     bool is_readable = !errand->status && shf_current_parse(errand->request.body->data, errand->request.body->size,
                                                             &current, NULL) == SHF_OK;
     if (is_readable && !strcmp(current.manifest_ref, pointer->manifest_ref)) {

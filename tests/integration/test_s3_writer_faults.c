@@ -155,20 +155,24 @@ static void test_silence_after_the_pointer(void **state) {
     }
 }
 
-/* Neither the pointer's answer comes nor can it be looked at. */
+/* Neither the pointer's answer comes nor can it be looked at; with another attempt there is a refusal besides. */
 static void test_nobody_knows(void **state) {
     (void)state;
-    publish_old();
-    const struct fault faults[] = {on_pointer(FAULT_RESET, 1), {.kind = FAULT_CUT, .target = "/_CURRENT", .skip = 1}};
-    struct s3_writer_options options;
-    s3_writer_options_make(&options, NULL);
-    fault_proxy_set(s3_proxy, faults, 2); /* the second passes what the opening asks */
-    shf_status status = s3_writer_run(&options, new, NULL);
-    assert_int_equal(status, SHF_E_STORE_RETRY);
-    s3_writer_assert_says("can not be read");
-    s3_writer_assert_says("look at it before building again");
-    fault_proxy_heal(s3_proxy);
-    s3_writer_assert_serves(new);
+    for (uint32_t attempts = 1; attempts <= 2; attempts++) {
+        const struct fault faults[] = {on_pointer(FAULT_RESET, 1),
+                                       {.kind = FAULT_CUT, .method = "GET", .target = "/_CURRENT", .skip = 1}};
+        struct s3_writer_options options;
+        publish_old();
+        s3_writer_options_make(&options, NULL);
+        options.s3.max_attempts = attempts;
+        fault_proxy_set(s3_proxy, faults, 2); /* the second passes what the opening asks */
+        shf_status status = s3_writer_run(&options, new, NULL);
+        assert_int_equal(status, SHF_E_STORE_RETRY);
+        s3_writer_assert_says("can not be read");
+        s3_writer_assert_says("look at it before building again");
+        fault_proxy_heal(s3_proxy);
+        s3_writer_assert_serves(new);
+    }
 }
 
 /* ---- each other object ---- */
