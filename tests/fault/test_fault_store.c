@@ -136,7 +136,9 @@ static void test_requests(void **state) {
         for (uint32_t kind = 0; kind < KINDS; kind++) {
             for (int for_ever = 0; for_ever < 2; for_ever++) {
                 struct sweep sweep = {.scenario = &scenarios[i], .kind = &kinds[kind], .for_ever = for_ever};
-                if (plan_picks("store", index++, sweeps, SAMPLED_SWEEPS) && sites) do_sweep(&sweep, sites);
+                bool is_picked = plan_picks("store", index++, sweeps, SAMPLED_SWEEPS);
+                /* The last word of a writer's lease has a patience of its own, half a minute. */
+                if (is_picked && sites && !(sweep.kind->timeout_ms && scenarios[i].writes)) do_sweep(&sweep, sites);
             }
         }
     }

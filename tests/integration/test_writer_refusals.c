@@ -241,7 +241,8 @@ static void test_ids(void **state) {
     assert_refuses(writer, good, wrong, SHF_E_INVALID, "the key is bytes, which can be no id");
     char *large = malloc(20000);
     memset(large, 'k', 20000);
-    assert_refuses(writer, good, unified_row(shf_key_from_text(large, 20000), "v"), SHF_E_LIMIT, "can be no id");
+    assert_refuses(writer, good, unified_row(shf_key_from_text(large, 20000), "v"), SHF_E_LIMIT,
+                   "which is the id as well, has 20000 bytes");
     wrong = good;
     wrong.id.kind = SHF_ID_TEXT;
     wrong.id.text = (shf_slice){large, 20000};
