@@ -82,7 +82,7 @@ static uint32_t disarm(void *context) {
 
 /* What a writer says beyond the fault itself. */
 static bool is_of_a_writer(const struct kind *kind, const struct outcome *outcome) {
-    bool was_refused = kind->rule.http_status == 412;
+    bool was_refused = kind->rule.http_status == 412 || kind->rule.kind == SHF_FAULT_WRONG_ETAG;
     if (outcome->status == SHF_E_STATE) return was_refused && strstr(outcome->message, "lost its lease");
     return outcome->status == SHF_E_STORE_RETRY && strstr(outcome->message, "is not known");
 }

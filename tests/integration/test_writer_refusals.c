@@ -246,7 +246,7 @@ static void test_ids(void **state) {
     wrong = good;
     wrong.id.kind = SHF_ID_TEXT;
     wrong.id.text = (shf_slice){large, 20000};
-    assert_refuses(writer, good, wrong, SHF_E_INVALID, "the id is not valid UTF-8 of at most");
+    assert_refuses(writer, good, wrong, SHF_E_LIMIT, "the id has 20000 bytes");
     free(large);
     finish(writer, &good, 1);
 }
