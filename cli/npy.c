@@ -112,9 +112,13 @@ char *cli_npy_parse(const void *data, size_t size, struct cli_npy *out) {
 /* IEEE 754 binary16. */
 static float half_to_float(uint16_t half) {
     uint32_t exponent = half >> 10 & 31u, fraction = half & 1023u;
-    float magnitude = exponent == 31 ? (fraction ? NAN : INFINITY)
-                      : exponent     ? ldexpf((float)(1024u + fraction), (int)exponent - 25)
-                                     : ldexpf((float)fraction, -24);
+    if (exponent && exponent < 31) { /* the usual case: the same number with wider fields */
+        uint32_t word = (half & 0x8000u) << 16 | (exponent + 112) << 23 | fraction << 13;
+        float value;
+        memcpy(&value, &word, sizeof value);
+        return value;
+    }
+    float magnitude = !exponent ? ldexpf((float)fraction, -24) : fraction ? NAN : INFINITY;
     return half & 0x8000u ? -magnitude : magnitude;
 }
 

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #define SHOW_MS 100
-#define CLOSE_MS 30000   /* that ending the run record may take */
-#define LINE_SHARE 3 / 8 /* of the budget: the library keeps rows in the other five eighths */
+#define CLOSE_MS 30000  /* that ending the run record may take */
+#define LINE_EIGHTHS 3u /* of the budget for one line: the library keeps rows in the other five */
 #define LEAST_LINE_BYTES (1u << 20)
 #define WINDOW_SHARE 8u /* one eighth of the budget for the window of a zstd input */
 
@@ -137,7 +137,7 @@ static void set_rules(struct cli_build *b) {
 
 static bool open_inputs(struct cli_build *b) {
     const struct cli_settings *settings = b->session->settings;
-    uint64_t budget = settings->memory_budget, longest = budget * LINE_SHARE;
+    uint64_t budget = settings->memory_budget, longest = budget / 8 * LINE_EIGHTHS;
     if (longest < LEAST_LINE_BYTES) longest = LEAST_LINE_BYTES;
     if (longest > SIZE_MAX / 2) longest = SIZE_MAX / 2;
     b->idle = (struct cli_idle){show, b};

@@ -135,6 +135,11 @@ static bool check_vectors(struct cli_build *b) {
     return false;
 }
 
+static bool nothing_good(struct cli_build *b) {
+    cli_build_error(b, cli_strdup("every line is bad: nothing is published"));
+    return false;
+}
+
 /* Reads a batch, waits for the one before it, and sends it. */
 static bool next_batch(struct cli_build *b, struct cli_batch *batch) {
     struct cli_feed *feed = &b->feed;
@@ -148,6 +153,7 @@ static bool next_batch(struct cli_build *b, struct cli_batch *batch) {
     if (error) cli_build_error(b, error);
     if (error || feed->stopped || cli_interrupted()) return false;
     if (feed->ended && b->has_vectors && !check_vectors(b)) return false;
+    if (feed->ended && !b->writer && !batch->row_count && b->skipped) return nothing_good(b);
     /* What is built is known from the first good row on. */
     if (feed->ended && feed->rules.backend == CLI_BACKEND_AUTO) feed->rules.backend = CLI_BACKEND_KV;
     if (!b->writer && feed->rules.backend != CLI_BACKEND_AUTO && !open_writer(b)) return false;
@@ -160,10 +166,7 @@ bool cli_build_feed(struct cli_build *build) {
     bool ok = true;
     for (unsigned turn = 0; ok && !build->feed.ended; turn ^= 1u) ok = next_batch(build, &build->batches[turn]);
     if (ok) ok = settle(build);
-    if (ok && !build->rows && build->skipped) {
-        cli_build_error(build, cli_strdup("every line is bad: nothing is published"));
-        return false;
-    }
+    if (ok && !build->rows && build->skipped) return nothing_good(build);
     if (ok && !build->rows) cli_warning("there are no rows: the snapshot is empty");
     if (ok && build->feed.rules.ignored) {
         cli_warning("a kv snapshot stores keys and values: id, vector and payload of the rows were left out");

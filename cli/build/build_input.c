@@ -24,7 +24,7 @@ static bool wait_readable(const struct cli_stream *s) {
     while (!cli_interrupted()) {
         int polled = poll(fds, 2, s->idle ? IDLE_MS : -1);
         if (polled > 0 && fds[0].revents) return !cli_interrupted();
-        if (polled == 0) s->idle->call(s->idle->context);
+        if (polled == 0 && s->idle) s->idle->call(s->idle->context);
     }
     return false;
 }

@@ -11,7 +11,8 @@
 #include <unistd.h>
 
 #define INTERVAL_NS INT64_C(100000000)
-#define NARROWEST 20u      /* columns that are used on any terminal */
+#define NARROWEST 20u /* columns that are used on any terminal */
+#define USUAL_COLUMNS 79u
 #define SURE_SECONDS 1.0   /* before that nothing is said of the rate and the time left */
 #define MOST_SECONDS 3.6e6 /* a time left of more than a thousand hours is not shown */
 
@@ -96,8 +97,8 @@ void cli_progress_text(struct cli_out *out, const struct cli_progress_view *view
 
 static size_t columns(void) {
     struct winsize size;
-    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) || size.ws_col <= NARROWEST) return NARROWEST;
-    return size.ws_col - 1u; /* a full line would wrap */
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) || !size.ws_col) return USUAL_COLUMNS;
+    return size.ws_col > NARROWEST ? size.ws_col - 1u : NARROWEST; /* a full line would wrap */
 }
 
 void cli_progress_show(struct cli_progress *progress, const struct cli_progress_view *view) {

@@ -68,8 +68,8 @@ static char *check_key_kind(struct cli_row_rules *rules, const shf_key *key) {
         return cli_strdup("key: an integer above 4294967295, the largest that u32be holds");
     }
     if (rules->key_kind && (rules->key_kind == SHF_KEY_INT) != integer) {
-        return cli_format("key: %s, but the first key is %s; --key-format text takes strings only",
-                          integer ? "an integer" : "text", integer ? "text" : "an integer");
+        return cli_format("key: %s, but the first key is %s", integer ? "an integer" : "text",
+                          integer ? "text" : "an integer");
     }
     if (!rules->key_kind) rules->key_kind = key->kind;
     return NULL;

@@ -95,12 +95,13 @@ static shf_status read_numbers(const struct shf_manifest_table *table, struct sh
 }
 
 static shf_status read_json_columns(const struct shf_manifest_table *table, struct shf_manifest *manifest,
-                                    struct shf_error **error) {
+                                    json_t **objects, struct shf_error **error) {
     json_t *sharding = NULL, *custom = NULL;
     shf_status status = shf_manifest_json(table, META_SHARDING, false, &sharding, error);
     if (!status) status = shf_manifest_read_sharding(sharding, manifest, error);
     if (!status) status = shf_manifest_json(table, META_CUSTOM, true, &custom, error);
     if (!status) status = shf_manifest_read_custom(custom, manifest, error);
+    if (!status) *objects = json_incref(json_object_get(custom, "shf_objects"));
     json_decref(sharding);
     json_decref(custom);
     return status;
@@ -108,7 +109,7 @@ static shf_status read_json_columns(const struct shf_manifest_table *table, stru
 
 /* The first row counts. */
 static shf_status read_build_meta(const struct shf_sqlite *db, const struct shf_sqlite_schema *schema,
-                                  struct shf_manifest *manifest, struct shf_error **error) {
+                                  struct shf_manifest *manifest, json_t **objects, struct shf_error **error) {
     struct shf_manifest_column columns[META_COLUMNS] = {
         [META_RUN_ID] = {"run_id", 0, 0},
         [META_CREATED_AT] = {"created_at", 0, 0},
@@ -136,7 +137,7 @@ static shf_status read_build_meta(const struct shf_sqlite *db, const struct shf_
     if (!status) status = require_text(&table, META_DB_PATH_TEMPLATE, error);
     if (!status) status = require_text(&table, META_SHARD_PREFIX, error);
     if (!status) status = read_key_encoding(&table, manifest, error);
-    if (!status) status = read_json_columns(&table, manifest, error);
+    if (!status) status = read_json_columns(&table, manifest, objects, error);
     return status;
 }
 
@@ -282,13 +283,16 @@ static shf_status read_shards(const struct shf_sqlite *db, const struct shf_sqli
 static shf_status parse(const void *data, size_t size, struct shf_manifest *manifest, struct shf_error **error) {
     struct shf_sqlite db;
     struct shf_sqlite_schema schema = {0};
+    json_t *objects = NULL;
     if (size > SHF_LIMIT_MANIFEST_BYTES) {
         return shf_error_set(error, SHF_E_LIMIT, "it has %zu bytes; at most %u are read", size, SHF_LIMIT_MANIFEST_BYTES);
     }
     shf_status status = shf_sqlite_open(&db, data, size, error);
     if (!status) status = shf_sqlite_schema_load(&db, &schema, error);
-    if (!status) status = read_build_meta(&db, &schema, manifest, error);
+    if (!status) status = read_build_meta(&db, &schema, manifest, &objects, error);
     if (!status) status = read_shards(&db, &schema, manifest, error);
+    if (!status) shf_manifest_match_objects(objects, manifest);
+    json_decref(objects);
     shf_sqlite_schema_free(&schema);
     return status;
 }

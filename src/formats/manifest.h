@@ -31,6 +31,9 @@ struct shf_manifest_shard {
     uint64_t row_count, db_bytes;
     char *min_key, *max_key; /* JSON text or NULL */
     char *checkpoint_id;     /* or NULL */
+    bool has_object;         /* custom.shf_objects tells of its shard.db: */
+    uint64_t object_size;
+    uint8_t sha256[32];
 };
 
 /* custom.vector, present when has_vector. */

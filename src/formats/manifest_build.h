@@ -45,7 +45,7 @@ struct shf_manifest_custom_spec {
 };
 /*
  * The text of `custom`, keys sorted, as Python writes it: user fields, then "shf_objects" {path: "SIZE SHA256HEX"}, then
- * sqlite_sidecar and vector, which win over user fields. *out: shf_free. SHF_E_LIMIT above SHF_LIMIT_JSON_BYTES or _VALUES.
+ * sqlite_sidecar and vector; a user field of one of these names is SHF_E_INVALID. *out: shf_free. SHF_E_LIMIT above SHF_LIMIT_JSON_BYTES or _VALUES.
  */
 shf_status shf_manifest_custom_build(const struct shf_manifest_custom_spec *spec, char **out, struct shf_error **error);
 

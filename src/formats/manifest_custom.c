@@ -1,5 +1,7 @@
 /* build_meta.custom: user fields, and the two entries that describe shards. Only its being an object is validated. */
 #include "base/alloc.h"
+#include "base/limits.h"
+#include "base/text.h"
 #include "formats/manifest_priv.h"
 
 #include <string.h>
@@ -54,4 +56,60 @@ shf_status shf_manifest_read_custom(const json_t *json, struct shf_manifest *man
     manifest->has_sidecar = json_is_object(json_object_get(json, "sqlite_sidecar"));
     manifest->has_vector = json_is_object(vector); /* anything else is a field of the user's */
     return manifest->has_vector ? read_vector(vector, &manifest->vector, error) : SHF_OK;
+}
+
+/* ---- shf_objects ---- */
+
+#define OBJECT_NAME "/shard.db"
+#define MOST_SEGMENTS 16u /* of the path below the prefix: it has four, and those of the shard prefix */
+
+static int digit_of(char c) {
+    char lower = shf_ascii_lower(c);
+    return shf_ascii_is_digit(c) ? c - '0' : lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+/* "SIZE SHA256HEX". */
+static bool read_object(const char *text, uint64_t *size, uint8_t sha256[32]) {
+    *size = 0;
+    if (!shf_ascii_is_digit(*text)) return false;
+    for (; shf_ascii_is_digit(*text); text++) {
+        if (__builtin_mul_overflow(*size, UINT64_C(10), size)) return false;
+        if (__builtin_add_overflow(*size, (uint64_t)(*text - '0'), size)) return false;
+    }
+    if (*text++ != ' ' || strlen(text) != 64) return false;
+    for (size_t i = 0; i < 32; i++) {
+        int high = digit_of(text[2 * i]), low = digit_of(text[2 * i + 1]);
+        if (high < 0 || low < 0) return false;
+        sha256[i] = (uint8_t)(high * 16 + low);
+    }
+    return true;
+}
+
+/* The path is the end of the URL from one of its slashes on: the longest that is there. */
+static const json_t *find_object(const json_t *objects, const char *db_url) {
+    char path[SHF_LIMIT_URL_BYTES + sizeof OBJECT_NAME];
+    const char *slashes[MOST_SEGMENTS];
+    size_t size = strlen(db_url), count = 0;
+    if (size > SHF_LIMIT_URL_BYTES) return NULL;
+    memcpy(path, db_url, size);
+    memcpy(path + size, OBJECT_NAME, sizeof OBJECT_NAME);
+    for (size_t at = size; at > 0 && count < MOST_SEGMENTS; at--) {
+        if (path[at - 1] == '/') slashes[count++] = path + at;
+    }
+    while (count > 0) {
+        const json_t *found = json_object_get(objects, slashes[--count]);
+        if (found) return found;
+    }
+    return NULL;
+}
+
+/* A hint for readers, not a rule of the format: what is malformed is as good as absent. */
+void shf_manifest_match_objects(const json_t *objects, struct shf_manifest *manifest) {
+    if (!json_is_object(objects) || json_object_size(objects) == 0) return;
+    for (uint32_t i = 0; i < manifest->shard_count; i++) {
+        struct shf_manifest_shard *shard = &manifest->shards[i];
+        const json_t *found = shard->db_url ? find_object(objects, shard->db_url) : NULL;
+        const char *text = json_string_value(found);
+        shard->has_object = text && read_object(text, &shard->object_size, shard->sha256);
+    }
 }

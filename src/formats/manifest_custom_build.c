@@ -103,10 +103,17 @@ static shf_status parse_user(const char *user, json_t **out, struct shf_error **
         if (error) shf_error_prefix(error, "the custom fields of the manifest");
         return status;
     }
-    if (json_is_object(*out)) return SHF_OK;
+    static const char *const ours[] = {"shf_objects", "sqlite_sidecar", "vector"};
+    const char *taken = NULL;
+    for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++) {
+        if (json_object_get(*out, ours[i])) taken = ours[i];
+    }
+    if (json_is_object(*out) && !taken) return SHF_OK;
     json_decref(*out);
     *out = NULL;
-    return shf_error_set(error, SHF_E_INVALID, "the custom fields of the manifest are no JSON object");
+    if (!taken) return shf_error_set(error, SHF_E_INVALID, "the custom fields of the manifest are no JSON object");
+    return shf_error_set(error, SHF_E_INVALID,
+                         "the manifest's custom field %s says what the snapshot is; name yours otherwise", taken);
 }
 
 static int compare_members(const void *a, const void *b) {
@@ -114,16 +121,11 @@ static int compare_members(const void *a, const void *b) {
     return strcmp(x->key, y->key); /* of UTF-8: in the order of code points, as Python sorts */
 }
 
-/* Ours come first in the list; a user's of the same name is left out. */
+/* A user's has no name of ours: that was checked. */
 static size_t merge(struct member *members, size_t count, json_t *user) {
-    size_t own = count;
     const char *key;
     json_t *value;
-    json_object_foreach(user, key, value) {
-        bool is_ours = false;
-        for (size_t i = 0; i < own; i++) is_ours = is_ours || strcmp(members[i].key, key) == 0;
-        if (!is_ours) members[count++] = (struct member){key, value, NULL};
-    }
+    json_object_foreach(user, key, value) members[count++] = (struct member){key, value, NULL};
     qsort(members, count, sizeof *members, compare_members);
     return count;
 }

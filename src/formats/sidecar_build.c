@@ -163,16 +163,18 @@ static shf_status add_pages(struct packer *packer, const struct source *source) 
 }
 
 static shf_status write_prefix(struct packer *packer, const struct source *source, uint64_t body_size, const char *tag) {
-    uint8_t prefix[PREFIX_BYTES + SHF_SIDECAR_TAG_BYTES];
+    static const uint8_t magic[4] = {'S', 'Q', 'P', 'C'};
+    uint8_t prefix[PREFIX_BYTES];
     size_t tag_size = tag ? strlen(tag) : 0;
     if (tag_size > SHF_SIDECAR_TAG_BYTES) tag_size = 0;
-    memcpy(prefix, "SQPC", 4);
+    memcpy(prefix, magic, 4);
     prefix[4] = VERSION;
     shf_store_u64le(prefix + 5, body_size);
     shf_store_u32le(prefix + 13, source->page_size);
     prefix[17] = (uint8_t)tag_size;
-    if (tag_size) memcpy(prefix + PREFIX_BYTES, tag, tag_size);
-    return packer->sink->write(packer->sink, prefix, PREFIX_BYTES + tag_size, packer->error);
+    shf_status status = packer->sink->write(packer->sink, prefix, PREFIX_BYTES, packer->error);
+    if (status || tag_size == 0) return status;
+    return packer->sink->write(packer->sink, tag, tag_size, packer->error);
 }
 
 static shf_status open_packer(struct packer *packer, uint64_t body_size) {

@@ -275,7 +275,10 @@ static int rename_to(const struct put *put, int from_directory, const char *from
 static bool move_in(const struct put *put, int from_directory, const char *from) {
     const char *wanted = put->request->if_version;
     if (!wanted || *wanted) return rename_to(put, from_directory, from) == 0;
-    if (shf_fs.linkat(from_directory, from, put->directory_fd, put->name, 0) == 0) {
+    int result;
+    do result = shf_fs.linkat(from_directory, from, put->directory_fd, put->name, 0);
+    while (result != 0 && errno == EINTR);
+    if (result == 0) {
         (void)shf_fs.unlinkat(from_directory, from, 0);
         return true;
     }

@@ -130,7 +130,29 @@ static bool is_replaced(const struct shf_store_request *request) {
            (request->status == SHF_E_STORE && shf_error_http_status(request->error) == 412);
 }
 
-/* An ETag that is an MD5 (not of a multipart upload) must be that of the bytes. SHF_E_STORE_RETRY. */
+/* What the writer told of it in the manifest. */
+static bool is_as_written(const struct shf_shard_opening *opening) {
+    const struct shf_shard *shard = opening->shard;
+    const struct shf_store_request *request = &opening->request;
+    if (!shard->has_object) return true;
+    if (request->body_size != shard->object_size) return false;
+    return !request->has_sha256 ||
+           memcmp(request->received_sha256, shard->object_sha256, sizeof shard->object_sha256) == 0;
+}
+
+static shf_status not_as_written(struct shf_shard_opening *opening) {
+    const struct shf_shard *shard = opening->shard;
+    const struct shf_store_request *request = &opening->request;
+    char wanted[65], got[65] = "unknown";
+    shf_hex_encode(shard->object_sha256, sizeof shard->object_sha256, wanted);
+    if (request->has_sha256) shf_hex_encode(request->received_sha256, sizeof request->received_sha256, got);
+    return shf_error_set(&opening->error, SHF_E_CORRUPT,
+                         "%s has %" PRIu64 " bytes with SHA-256 %s; the manifest tells of %" PRIu64
+                         " bytes with SHA-256 %s: it was damaged or replaced",
+                         shard->object_url, request->body_size, got, shard->object_size, wanted);
+}
+
+/* An ETag that is an MD5 (not of a multipart upload) must be that of the bytes. SHF_E_STORE_RETRY; SHF_E_CORRUPT when it is not what the manifest tells of. */
 static shf_status verify_download(struct shf_shard_opening *opening) {
     const struct shf_store_request *request = &opening->request;
     if (is_replaced(request)) {
@@ -144,6 +166,7 @@ static shf_status verify_download(struct shf_shard_opening *opening) {
                              "%s: received %" PRIu64 " bytes of %" PRIu64 "; try again", opening->shard->object_url,
                              request->body_size, opening->size);
     }
+    if (!is_as_written(opening)) return not_as_written(opening);
     if (!request->has_md5 || !opening->etag) return SHF_OK;
     size_t length = strlen(opening->etag);
     if (length != 34 || strspn(opening->etag + 1, "0123456789abcdefABCDEF") != 32) return SHF_OK;
@@ -210,6 +233,7 @@ static void start_download(struct shf_task *task) {
     request->if_match = opening->etag;
     request->max_bytes = opening->size;
     request->body_fd = opening->writer.fd;
+    request->wants_sha256 = opening->shard->has_object;
     request->deadline_ns = SHF_DEADLINE_NONE; /* bounded by the store's inactivity limit */
     request->cancel = &opening->cancel;
     request->done = downloaded;

@@ -28,6 +28,9 @@ struct shf_shard {
     bool wants_vectors;
     uint32_t dimension; /* what the manifest says of the vectors */
     enum shf_metric metric;
+    bool has_object; /* the manifest tells size and SHA-256 of shard.db */
+    uint64_t object_size;
+    uint8_t object_sha256[32];
 
     /* when ready */
     struct shf_mapped_file file;

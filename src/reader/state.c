@@ -85,6 +85,9 @@ static shf_status make_shard(struct shf_source *source, const struct shf_manifes
     shard->wants_vectors = manifest->has_vector;
     shard->dimension = manifest->vector.dimension;
     shard->metric = manifest->vector.metric;
+    shard->has_object = row->has_object;
+    shard->object_size = row->object_size;
+    memcpy(shard->object_sha256, row->sha256, sizeof shard->object_sha256);
     status = name_objects(shard, key, error);
     if (!status && row->checkpoint_id && !(shard->checkpoint_id = shf_strdup(row->checkpoint_id))) {
         status = shf_error_set(error, SHF_E_NO_MEMORY, "no memory for shard %u", row->db_id);

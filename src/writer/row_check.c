@@ -118,24 +118,35 @@ static bool id_repeats_key(const shf_row *row) {
            (!id->text.size || !memcmp(row->key.as.bytes.data, id->text.data, id->text.size));
 }
 
+/* Readers take an id as a text without NUL. */
+static shf_status check_id_text(shf_slice text, bool was_given, struct shf_error **error) {
+    const char *what = was_given ? "the id" : "the key, which is the id as well,";
+    if (text.size && !text.data) return shf_error_set(error, SHF_E_INVALID, "%s has a size, and a null pointer", what);
+    if (text.size > SHF_LIMIT_WRITTEN_ID_BYTES) {
+        return shf_error_set(error, SHF_E_LIMIT, "%s has %zu bytes; an id has at most %u", what, text.size,
+                             SHF_LIMIT_WRITTEN_ID_BYTES);
+    }
+    if (!shf_utf8_valid(text.data, text.size))
+        return shf_error_set(error, SHF_E_INVALID, "%s is not valid UTF-8", what);
+    if (text.size && memchr(text.data, '\0', text.size)) {
+        return shf_error_set(error, SHF_E_INVALID, "%s holds a NUL character, which an id can not", what);
+    }
+    return SHF_OK;
+}
+
 static shf_status ready_id(const shf_row *row, struct shf_row_rules *rules, struct shf_row_ready *out,
                            struct shf_error **error) {
     const shf_vector_id *id = &row->id;
+    shf_status status;
     if (id->kind > SHF_ID_TEXT)
         return shf_error_set(error, SHF_E_INVALID, "the id has a kind that is none of SHF_ID_*");
     uint32_t kind = id->kind ? id->kind : is_integer(&row->key) ? SHF_ID_INT : SHF_ID_TEXT;
     if (!id->kind && row->key.kind == SHF_KEY_BYTES) {
         return shf_error_set(error, SHF_E_INVALID, "the key is bytes, which can be no id; give the row an id");
     }
-    if (id->kind == SHF_ID_TEXT && ((id->text.size && !id->text.data) || id->text.size > SHF_LIMIT_ID_BYTES / 8 ||
-                                    !shf_utf8_valid(id->text.data, id->text.size))) {
-        return shf_error_set(error, SHF_E_INVALID, "the id is not valid UTF-8 of at most %u bytes",
-                             SHF_LIMIT_ID_BYTES / 8);
-    }
-    if (!id->kind && kind == SHF_ID_TEXT && row->key.as.bytes.size > SHF_LIMIT_ID_BYTES / 8) {
-        return shf_error_set(error, SHF_E_LIMIT, "a key of more than %u bytes can be no id; give the row an id",
-                             SHF_LIMIT_ID_BYTES / 8);
-    }
+    shf_slice text = id->kind ? id->text : row->key.as.bytes;
+    status = kind == SHF_ID_TEXT ? check_id_text(text, id->kind != 0, error) : SHF_OK;
+    if (status) return status;
     if (!rules->id_kind) rules->id_kind = kind;
     if (kind != rules->id_kind) {
         return shf_error_set(error, SHF_E_INVALID, "the id is %s, others are %s; ids are all integers or all text",

@@ -117,7 +117,6 @@ static shf_status failure(const struct shf_rows *rows, struct shf_error **error)
 }
 
 static shf_status wait_for_room(struct shf_rows *rows) {
-    rows->was_full = true;
     rows->is_waiting = true;
     rows->is_room = false;
     shf_rows_schedule(rows);
@@ -141,7 +140,10 @@ static shf_status next_block(struct shf_rows *rows, struct shf_error **error) {
     if (rows->status) return failure(rows, error);
     shf_rows_close_current(rows);
     enum shf_rows_block_state wanted = rows->free_count > 0 ? SHF_ROWS_FREE : SHF_ROWS_UNMAPPED;
-    if (wanted == SHF_ROWS_UNMAPPED && !shf_rows_can_map(rows)) return wait_for_room(rows);
+    if (wanted == SHF_ROWS_UNMAPPED && !shf_rows_can_map(rows)) {
+        rows->was_full = true;
+        return wait_for_room(rows);
+    }
     struct shf_rows_block *block = rows->blocks;
     while (block->state != wanted) block++;
     if (wanted == SHF_ROWS_UNMAPPED) {
@@ -150,6 +152,7 @@ static shf_status next_block(struct shf_rows *rows, struct shf_error **error) {
         if (status && rows->mapped_count > 0) { /* slower with fewer blocks, but it works */
             shf_error_free(problem);
             rows->block_limit = rows->mapped_count;
+            rows->was_full = true;
             return wait_for_room(rows);
         }
         if (status) {

@@ -2,6 +2,7 @@
 #include "writer/rows_priv.h"
 
 #include "base/cursor.h"
+#include "formats/shard_build.h"
 
 #define SMALLEST_PAGE 4096u
 
@@ -118,23 +119,9 @@ void shf_rows_unpack(const uint8_t *packed, uint32_t vector_size, struct shf_row
     }
 }
 
-static uint64_t varint_size(uint64_t value) {
-    uint64_t size = 1;
-    for (; value >= 0x80; value >>= 7) size++;
-    return size;
-}
-
-/*
- * The rule of shf_shard_row_fits (formats/shard_build.h), which is to take the place of this function: a record of two
- * blobs, as a cell of an index b-tree (https://www.sqlite.org/fileformat2.html, "Cell Payload Overflow Pages").
- */
-static bool row_fits(uint32_t page_size, uint64_t key_size, uint64_t value_size) {
-    uint64_t header = 1 + varint_size(2 * key_size + 12) + varint_size(2 * value_size + 12);
-    return header + key_size + value_size <= (page_size - 12) * UINT64_C(64) / 255 - 23;
-}
-
 uint32_t shf_rows_misfits(uint64_t key_size, uint64_t value_size) {
     uint32_t misfits = 0;
-    while (misfits < SHF_ROWS_PAGE_SIZES && !row_fits(SMALLEST_PAGE << misfits, key_size, value_size)) misfits++;
+    while (misfits < SHF_ROWS_PAGE_SIZES && !shf_shard_row_fits(SMALLEST_PAGE << misfits, key_size, value_size))
+        misfits++;
     return misfits;
 }

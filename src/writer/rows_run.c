@@ -128,8 +128,12 @@ uint32_t shf_rows_run_find(const struct shf_rows_run *run, uint32_t shard) {
     return low;
 }
 
+void shf_rows_run_drop(const struct shf_rows_run *run, uint64_t from, uint64_t to) {
+    (void)madvise(run->memory + from, (size_t)(to - from), MADV_DONTNEED); /* advice */
+}
+
 void shf_rows_run_free(struct shf_rows_run *run) {
     if (!run) return;
-    (void)shf_fs.munmap((void *)(uintptr_t)run->memory, run->size); /* NOLINT(performance-no-int-to-ptr) */
+    (void)shf_fs.munmap(run->memory, run->size);
     shf_free(run);
 }

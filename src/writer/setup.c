@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "formats/manifest_build.h"
 #include "rt/struct_size.h"
 #include "snapshot/s3_options.h"
 
@@ -123,8 +124,18 @@ static shf_status make_run_id(struct shf_writer_setup *setup, struct shf_error *
     return SHF_OK;
 }
 
+/* Now, and not when everything is built. */
+static shf_status check_custom(const struct shf_writer_setup *setup, struct shf_error **error) {
+    const struct shf_manifest_custom_spec spec = {.user = setup->custom};
+    char *text = NULL;
+    shf_status status = shf_manifest_custom_build(&spec, &text, error);
+    shf_free(text);
+    return status;
+}
+
 shf_status shf_writer_setup_connect(struct shf_writer_setup *setup, struct shf_error **error) {
-    shf_status status = shf_location_parse(setup->url, &setup->location, error);
+    shf_status status = check_custom(setup, error);
+    if (!status) status = shf_location_parse(setup->url, &setup->location, error);
     if (status) return status;
     if (strstr(setup->location.url, "run_id=")) {
         return shf_error_set(error, SHF_E_INVALID,

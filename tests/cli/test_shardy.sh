@@ -442,9 +442,11 @@ rm -r "$HOME/.config"
 # ---- usage ----
 usage 'a command is missing'
 usage "which snapshot?" get x
-usage "the command 'build' is not in this version of shardy" build rows.jsonl
 usage "the command 'verify' is not in this version of shardy" verify
 usage "there is no command 'fetch'" fetch
+usage "build needs --output URL" build rows.jsonl
+usage "--backend composite is not in this version" build rows.jsonl --output x --backend composite
+usage "--current-url is not a flag of build" build rows.jsonl --output x $u
 usage "there is no flag --frob" get x --frob
 usage "--ref and --offset exclude one another" $u info --ref a --offset 1
 usage "--timeout: 'soon' is not a number of seconds" $u info --timeout soon
@@ -458,7 +460,7 @@ usage "--routing-context: 'x' is not KEY=VALUE" $u get a --routing-context x
 run --help
 checks=$((checks + 1))
 [ "$code" = 0 ] && sed -n 3p "$T/out" | grep -q '^Examples:' || fail "help does not lead with examples"
-for command in get multiget search info shards route health history; do
+for command in get multiget search info shards route health history build; do
     run $command --help
     checks=$((checks + 1))
     [ "$code" = 0 ] && head -1 "$T/out" | grep -q '^Example' && grep -q "^Usage: shardy $command" "$T/out" ||

@@ -308,6 +308,60 @@ static struct shf_manifest *with_custom(const char *json) {
     return accepted(sql);
 }
 
+#define OBJECT "0123456789abcdefABCDEF00000000000000000000000000000000000000ffff"
+
+/* custom.shf_objects: found by the end of db_url; what is malformed is as good as absent. */
+static void test_custom_objects(void **state) {
+    (void)state;
+    static const struct {
+        const char *entry;
+        uint64_t size; /* UINT64_MAX: not taken */
+    } cases[] = {
+        {"\"shards/run_id=r/db=00001/attempt=00/shard.db\": \"17 " OBJECT "\"", 17},
+        {"\"attempt=00/shard.db\": \"18446744073709551614 " OBJECT "\"", UINT64_MAX - 1},
+        {"\"p/shards/run_id=r/db=00001/attempt=00/shard.db\": \"5 " OBJECT "\"", 5},
+        {"\"attempt=00/shard.db\": \"1 " OBJECT "\", \"db=00001/attempt=00/shard.db\": \"2 " OBJECT "\"", 2},
+        {"\"tempt=00/shard.db\": \"1 " OBJECT "\"", UINT64_MAX}, /* no whole segment */
+        {"\"shards/run_id=r/db=00001/attempt=00/shard.sidecar\": \"1 " OBJECT "\"", UINT64_MAX},
+        {"\"shards/run_id=r/db=00001/attempt=01/shard.db\": \"1 " OBJECT "\"", UINT64_MAX},
+        {"\"attempt=00/shard.db\": \"18446744073709551616 " OBJECT "\"", UINT64_MAX},
+        {"\"attempt=00/shard.db\": \"-1 " OBJECT "\"", UINT64_MAX},
+        {"\"attempt=00/shard.db\": \" 1 " OBJECT "\"", UINT64_MAX},
+        {"\"attempt=00/shard.db\": \"1  " OBJECT "\"", UINT64_MAX},
+        {"\"attempt=00/shard.db\": \"1 " OBJECT "0\"", UINT64_MAX},
+        {"\"attempt=00/shard.db\": \"1 g" OBJECT "\"", UINT64_MAX},
+        {"\"attempt=00/shard.db\": \"1\"", UINT64_MAX},
+        {"\"attempt=00/shard.db\": \"\"", UINT64_MAX},
+        {"\"attempt=00/shard.db\": 17", UINT64_MAX},
+        {"\"attempt=00/shard.db\": {\"size\": 1}", UINT64_MAX},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char sql[1024];
+        (void)snprintf(sql, sizeof sql,
+                       "UPDATE build_meta SET custom = '{\"shf_objects\": {%s}}'; UPDATE shards SET db_url = "
+                       "'s3://b/p/shards/run_id=r/db=00001/attempt=00' WHERE db_id = 0",
+                       cases[i].entry);
+        struct shf_manifest *m = accepted(sql);
+        const struct shf_manifest_shard *shard = shf_manifest_find_shard(m, 0);
+        assert_int_equal(shard->has_object, cases[i].size != UINT64_MAX);
+        if (shard->has_object) {
+            assert_int_equal(shard->object_size, cases[i].size);
+            assert_int_equal(shard->sha256[0], 0x01);
+            assert_int_equal(shard->sha256[8], 0xab);
+            assert_int_equal(shard->sha256[31], 0xff);
+        }
+        shf_manifest_free(m);
+    }
+    static const char *const others[] = {"[]", "null", "\"x\"", "{}", "1"};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        char json[64];
+        (void)snprintf(json, sizeof json, "{\"shf_objects\": %s}", others[i]);
+        struct shf_manifest *m = with_custom(json);
+        for (uint32_t at = 0; at < m->shard_count; at++) assert_false(m->shards[at].has_object);
+        shf_manifest_free(m);
+    }
+}
+
 static void test_custom_vector(void **state) {
     (void)state;
     struct shf_manifest *m =
@@ -533,13 +587,21 @@ static void test_failing_allocations(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_as_written),    cmocka_unit_test(test_files),
-        cmocka_unit_test(test_tables),        cmocka_unit_test(test_meta_texts),
-        cmocka_unit_test(test_meta_numbers),  cmocka_unit_test(test_sharding),
-        cmocka_unit_test(test_cel),           cmocka_unit_test(test_custom),
-        cmocka_unit_test(test_custom_vector), cmocka_unit_test(test_shard_numbers),
-        cmocka_unit_test(test_shard_texts),   cmocka_unit_test(test_many_shards),
-        cmocka_unit_test(test_current),       cmocka_unit_test(test_failing_allocations),
+        cmocka_unit_test(test_as_written),
+        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_tables),
+        cmocka_unit_test(test_meta_texts),
+        cmocka_unit_test(test_meta_numbers),
+        cmocka_unit_test(test_sharding),
+        cmocka_unit_test(test_cel),
+        cmocka_unit_test(test_custom),
+        cmocka_unit_test(test_custom_vector),
+        cmocka_unit_test(test_custom_objects),
+        cmocka_unit_test(test_shard_numbers),
+        cmocka_unit_test(test_shard_texts),
+        cmocka_unit_test(test_many_shards),
+        cmocka_unit_test(test_current),
+        cmocka_unit_test(test_failing_allocations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -125,12 +125,12 @@ static void test_custom(void **state) {
     spec.dimension = 8;
     spec.metric = SHF_METRIC_L2;
     expect_custom(&spec, "{" SIDECAR "4096}, " VECTOR "}");
-    spec.user = " {\"z\":[1,2.5,null],\"vector\":1,\"a\\u00e9\":{\"y\":true,\"x\":\"\\u65e5\"},\"sqlite_sidecar\":{}} ";
+    spec.user = " {\"z\":[1,2.5,null],\"a\\u00e9\":{\"y\":true,\"x\":\"\\u65e5\"}} ";
     expect_custom(&spec, "{\"a\\u00e9\": {\"x\": \"\\u65E5\", \"y\": true}, " SIDECAR "4096}, " VECTOR
                          ", \"z\": [1, 2.5, null]}");
     spec.has_sidecar = false;
     spec.dimension = 0;
-    spec.user = "{\"shf_objects\": 5, \"sh\": 1, \"shg\": 2, \"Z\": 3}";
+    spec.user = "{\"sh\": 1, \"shg\": 2, \"Z\": 3}";
     spec.objects = objects;
     spec.object_count = 0;
     expect_custom(&spec, "{\"Z\": 3, \"sh\": 1, \"shf_objects\": {}, \"shg\": 2}");
@@ -149,9 +149,10 @@ static void refuse_custom(const struct shf_manifest_custom_spec *spec, shf_statu
 
 static void test_custom_refused(void **state) {
     (void)state;
-    static const char *const users[] = {"", "[]", "7", "null", "{", "{\"a\": }", "{} x"};
+    static const char *const users[] = {
+        "", "[]", "7", "null", "{", "{\"a\": }", "{} x", "{\"vector\": 1}", "{\"sqlite_sidecar\": {}}", "{\"shf_objects\": {}}"};
     for (size_t i = 0; i < sizeof users / sizeof users[0]; i++) {
-        refuse_custom(&(struct shf_manifest_custom_spec){.user = users[i]}, SHF_E_INVALID, "custom fields");
+        refuse_custom(&(struct shf_manifest_custom_spec){.user = users[i]}, SHF_E_INVALID, "custom field");
     }
     const struct shf_manifest_object same[2] = {{"a", 0, {0}}, {"a", 0, {0}}};
     refuse_custom(&(struct shf_manifest_custom_spec){.objects = same, .object_count = 2}, SHF_E_INTERNAL, "ascending");

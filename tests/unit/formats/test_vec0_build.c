@@ -1,11 +1,9 @@
-/* Unified shards as they are built: the tables of the vectors, and the sidecar. */
+/* Unified shards as they are built: the tables of the vectors. */
 #include "build_support.h"
 
 #include "base/alloc.h"
 #include "base/cursor.h"
 #include "formats/kv.h"
-#include "formats/sidecar.h"
-#include "formats/sidecar_build.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -245,62 +243,6 @@ static void check_by_reader(const struct built *built, const struct vectors *vec
     shf_sqlite_schema_free(&schema);
 }
 
-/* ---- the sidecar ---- */
-
-struct bytes_sink {
-    struct shf_byte_sink base;
-    uint8_t *bytes;
-    size_t size, writes, fail_at;
-};
-
-static shf_status bytes_write(struct shf_byte_sink *base, const void *data, size_t size, struct shf_error **error) {
-    struct bytes_sink *sink = (struct bytes_sink *)base;
-    if (++sink->writes == sink->fail_at) return shf_error_set(error, SHF_E_LOCAL, "the disk is full");
-    sink->bytes = realloc(sink->bytes, sink->size + size);
-    memcpy(sink->bytes + sink->size, data, size);
-    sink->size += size;
-    return SHF_OK;
-}
-
-static void check_sidecar(const struct built *built) {
-    struct bytes_sink sink = {.base = {bytes_write}}, again = {.base = {bytes_write}};
-    struct shf_error *error = NULL;
-    struct shf_sidecar *sidecar;
-    expect_ok(shf_sidecar_build(built->bytes, built->size, &built->pages, "\"tag\"", &sink.base, &error), error);
-    expect_ok(shf_sidecar_build(built->bytes, built->size, &built->pages, "\"tag\"", &again.base, &error), error);
-    assert_int_equal(again.size, sink.size);
-    assert_memory_equal(again.bytes, sink.bytes, sink.size);
-    expect_ok(shf_sidecar_parse(sink.bytes, sink.size, &sidecar, &error), error);
-    expect_ok(shf_sidecar_check_pages(sidecar, built->pages.page_size, built->pages.page_count, &error), error);
-    assert_true(shf_sidecar_is_of(sidecar, "\"tag\""));
-    assert_int_equal(sidecar->page_count, built->pages.interior_count); /* which check_page_lists has checked */
-    assert_int_equal(sidecar->chain_count, built->pages.chain_count);
-    uint8_t *rebuilt = malloc(built->pages.page_size);
-    for (uint32_t i = 0; i < sidecar->page_count; i++) {
-        struct shf_sidecar_page page;
-        shf_sidecar_page_at(sidecar, i, &page);
-        assert_int_equal(page.number, built->pages.interior[i]);
-        shf_sidecar_page_rebuild(&page, rebuilt);
-        assert_memory_equal(rebuilt, built->bytes + (size_t)(page.number - 1) * page.page_size, page.page_size);
-        const uint8_t *header = rebuilt + (page.number == 1 ? 100 : 0);
-        uint32_t content = shf_load_u16be(header + 5), cells = shf_load_u16be(header + 3);
-        uint32_t pointers = (uint32_t)(header - rebuilt) + (header[0] < 10 ? 12 : 8) + 2 * cells;
-        assert_int_equal(page.stored_size, page.page_size - ((content ? content : 65536) - pointers)); /* no gap in it */
-    }
-    for (uint32_t i = 0; i < sidecar->chain_count; i++) {
-        struct shf_sidecar_chain chain;
-        shf_sidecar_chain_at(sidecar, i, &chain);
-        assert_int_equal(chain.count, built->pages.chains[i].count);
-        for (uint32_t page = 0; page < chain.count; page++) { /* no lock page in files as small as these */
-            assert_int_equal(shf_sidecar_chain_page(&chain, page), built->pages.chains[i].head + page);
-        }
-    }
-    free(rebuilt);
-    shf_sidecar_free(sidecar);
-    free(sink.bytes);
-    free(again.bytes);
-}
-
 /* ---- all of it ---- */
 
 static void vectors_open(struct vectors *vectors) {
@@ -386,6 +328,59 @@ static void test_id_texts(void **state) {
     (void)sqlite3_close(db);
     built_free(&built);
     vectors_close(&vectors);
+}
+
+/* ---- beyond 1 GiB ---- */
+
+/* Keeps nothing but what the page before the lock page leads to. */
+struct lock_sink {
+    struct shf_page_sink base;
+    uint32_t page_size, lock, next_of_before;
+    uint64_t written;
+};
+
+static shf_status lock_write(struct shf_page_sink *base, uint32_t first, const uint8_t *pages, uint32_t count,
+                             struct shf_error **error) {
+    struct lock_sink *sink = (struct lock_sink *)base;
+    (void)error;
+    assert_true(sink->lock < first || sink->lock >= first + count);
+    if (sink->lock - 1 >= first && sink->lock - 1 < first + count) {
+        sink->next_of_before = shf_load_u32be(pages + (size_t)(sink->lock - 1 - first) * sink->page_size);
+    }
+    sink->written += count;
+    return SHF_OK;
+}
+
+/* The blob of a chunk goes around the lock page; a value before it takes the file close to it. */
+static void test_lock_page(void **state) {
+    (void)state;
+    enum { PAGE = 65536, LOCK = (1 << 30) / PAGE + 1, DIMENSION = 8192 };
+    size_t value_size = (size_t)(LOCK - 2) * (PAGE - 4);
+    uint8_t *value = calloc(1, value_size), *vector = calloc(DIMENSION, 4); /* the value is never touched: no memory */
+    for (uint32_t before = 0; before < 3; before++) {
+        struct lock_sink sink = {{lock_write}, PAGE, LOCK, 0, 0};
+        struct shf_budget budget;
+        struct shf_error *error = NULL;
+        struct shf_shard_build *build;
+        struct shf_shard_pages pages;
+        shf_budget_init(&budget, 64u << 20);
+        const struct shf_shard_build_options options = {PAGE, DIMENSION, SHF_METRIC_L2, &sink.base, &budget};
+        const struct shf_shard_row row = {
+            .value = value, .value_size = value_size - before * (size_t)(PAGE - 4), .vector = vector};
+        expect_ok(shf_shard_build_new(&options, &build, &error), error);
+        expect_ok(shf_shard_build_add(build, &row, &error), error);
+        expect_ok(shf_shard_build_finish(build, &pages, &error), error);
+        assert_int_equal(sink.written + 1, pages.page_count); /* all but one */
+        assert_int_equal(pages.chain_count, 2);
+        assert_int_equal(pages.chains[1].count, 512);
+        assert_int_equal(pages.chains[1].head, before ? LOCK - before : LOCK + 1);
+        if (before) assert_int_equal(sink.next_of_before, LOCK + 1);
+        shf_shard_build_free(build);
+        shf_shard_pages_free(&pages);
+        assert_int_equal(budget.used_bytes, 0);
+    }
+    free(value);
+    free(vector);
 }
 
 /* ---- errors ---- */
@@ -511,89 +506,17 @@ static void test_long_ids(void **state) {
     }
 }
 
-static void test_sidecar_errors(void **state) {
-    (void)state;
-    struct vectors vectors = {.dimension = 3, .count = 1030, .value_size = 700};
-    struct built built;
-    struct shf_error *error = NULL;
-    char long_tag[300];
-    vectors_open(&vectors);
-    build_shard(512, 3, SHF_METRIC_L2, vector_row, &vectors, &built);
-    for (size_t n = 1, failed = 1; failed; n++) { /* every write fails once */
-        struct bytes_sink sink = {.base = {bytes_write}, .fail_at = n};
-        shf_status status = shf_sidecar_build(built.bytes, built.size, &built.pages, NULL, &sink.base, &error);
-        failed = status != SHF_OK;
-        if (failed) expect_error(status, &error, SHF_E_LOCAL, "disk is full");
-        assert_true(failed || n > 2);
-        free(sink.bytes);
-    }
-    for (unsigned n = 1; n <= 2; n++) {
-        struct bytes_sink sink = {.base = {bytes_write}};
-        alloc_fail_at(n);
-        shf_status status = shf_sidecar_build(built.bytes, built.size, &built.pages, NULL, &sink.base, &error);
-        expect_error(status, &error, SHF_E_NO_MEMORY, "sidecar");
-        assert_int_equal(alloc_live(), 0);
-        alloc_normal();
-        free(sink.bytes);
-    }
-    memset(long_tag, 't', 299);
-    long_tag[299] = '\0';
-    for (size_t size = 254; size <= 257; size++) {
-        struct bytes_sink sink = {.base = {bytes_write}};
-        struct shf_sidecar_prefix prefix;
-        const char *tag = long_tag + 299 - size;
-        expect_ok(shf_sidecar_build(built.bytes, built.size, &built.pages, tag, &sink.base, &error), error);
-        expect_ok(shf_sidecar_prefix_parse(sink.bytes, sink.size, &prefix, &error), error);
-        assert_string_equal(prefix.tag, size <= 255 ? tag : "");
-        free(sink.bytes);
-    }
-    struct bytes_sink sink = {.base = {bytes_write}};
-    struct shf_shard_pages wrong = built.pages;
-    expect_error(shf_sidecar_build(built.bytes, built.size - 1, &wrong, NULL, &sink.base, &error), &error,
-                 SHF_E_INTERNAL, "lists");
-    const uint32_t pages[] = {1, wrong.page_count + 1}, descending[] = {3, 2};
-    wrong.interior = (uint32_t *)pages;
-    wrong.interior_count = 2;
-    expect_error(shf_sidecar_build(built.bytes, built.size, &wrong, NULL, &sink.base, &error), &error, SHF_E_INTERNAL,
-                 "lists");
-    wrong.interior = (uint32_t *)descending;
-    expect_error(shf_sidecar_build(built.bytes, built.size, &wrong, NULL, &sink.base, &error), &error, SHF_E_INTERNAL,
-                 "lists");
-    wrong.interior_count = 0;
-    const struct shf_page_chain chains[] = {{wrong.page_count, 2}};
-    wrong.chains = (struct shf_page_chain *)chains;
-    wrong.chain_count = 1;
-    expect_error(shf_sidecar_build(built.bytes, built.size, &wrong, NULL, &sink.base, &error), &error, SHF_E_INTERNAL,
-                 "lists");
-    assert_int_equal(sink.writes, 0);
-    built_free(&built);
-    vectors_close(&vectors);
-}
-
-/* Lists whose body would be too long: refused before anything is written. */
-static void test_sidecar_limit(void **state) {
-    (void)state;
-    enum { PAGE = 65536, COUNT = 16500 }; /* whole pages: their type is no b-tree's */
-    struct shf_error *error = NULL;
-    struct bytes_sink sink = {.base = {bytes_write}};
-    size_t size = (size_t)PAGE * COUNT;
-    uint8_t *data = calloc(1, size); /* never touched but for one byte a page */
-    uint32_t *numbers = malloc(COUNT * sizeof *numbers);
-    for (uint32_t i = 0; i < COUNT; i++) numbers[i] = i + 1;
-    struct shf_shard_pages pages = {.page_size = PAGE, .page_count = COUNT, .interior = numbers, .interior_count = COUNT};
-    expect_error(shf_sidecar_build(data, size, &pages, NULL, &sink.base, &error), &error, SHF_E_LIMIT, "1073741824");
-    assert_int_equal(sink.writes, 0);
-    free(numbers);
-    free(data);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_page_sizes),     cmocka_unit_test(test_counts),
-        cmocka_unit_test(test_dimensions),     cmocka_unit_test(test_id_texts),
-        cmocka_unit_test(test_failing_sink),   cmocka_unit_test(test_failing_allocations),
-        cmocka_unit_test(test_budget),         cmocka_unit_test(test_long_ids),
-        cmocka_unit_test(test_sidecar_errors), cmocka_unit_test(test_sidecar_limit),
+        cmocka_unit_test(test_page_sizes),
+        cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_dimensions),
+        cmocka_unit_test(test_id_texts),
+        cmocka_unit_test(test_lock_page),
+        cmocka_unit_test(test_failing_sink),
+        cmocka_unit_test(test_failing_allocations),
+        cmocka_unit_test(test_budget),
+        cmocka_unit_test(test_long_ids),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

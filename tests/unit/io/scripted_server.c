@@ -14,8 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MOST_CONNECTIONS 512
-#define MOST_RECORDS 256
+#define MOST_CONNECTIONS 2048
+#define MOST_RECORDS 1024
 #define LONGEST_HEAD 8192
 
 struct connection {
@@ -111,12 +111,26 @@ static struct scripted_answer peek_answer(struct scripted_server *server) {
     return answer;
 }
 
+/* Of a request whose place in the script can not be known. */
+static struct scripted_answer upload_answer(const char *head, size_t declared) {
+    static const char begun[] =
+        "<InitiateMultipartUploadResult><UploadId>id</UploadId></InitiateMultipartUploadResult>";
+    static const char completed[] =
+        "<CompleteMultipartUploadResult><ETag>\"e-2\"</ETag></CompleteMultipartUploadResult>";
+    struct scripted_answer answer = {.status = 200, .headers = "ETag: \"e\"\r\n"};
+    if (strncmp(head, "POST ", 5) == 0) answer.body = strstr(head, "?uploads=") ? begun : completed;
+    if (strncmp(head, "HEAD ", 5) == 0) answer.declared = declared;
+    if (strncmp(head, "DELETE ", 7) == 0) answer.status = 204;
+    return answer;
+}
+
 static struct scripted_answer next_answer(struct scripted_server *server, char *head) {
     (void)pthread_mutex_lock(&server->mutex);
     unsigned n = server->requests++;
     assert(n < MOST_RECORDS);
     server->records[n] = head;
     struct scripted_answer answer = server->answers[n < server->answer_count ? n : server->answer_count - 1];
+    if (answer.uploads) answer = upload_answer(head, answer.declared);
     (void)pthread_cond_broadcast(&server->changed);
     while (server->requests < answer.wait_for && !server->stopping) {
         (void)pthread_cond_wait(&server->changed, &server->mutex);

@@ -28,6 +28,7 @@ struct scripted_answer {
     unsigned wait_for;   /* not before so many requests have come in all */
     bool echo;           /* the body is the path that was asked for */
     bool early;          /* the answer comes before the body of the request was read, which is never read */
+    bool uploads;        /* as S3 answers the steps of an upload in parts, whichever comes; HEAD tells `declared` */
     size_t most;         /* no more of the body of the request is read than so many bytes; 0 = all */
     enum scripted_end end;
 };

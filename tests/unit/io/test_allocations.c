@@ -10,6 +10,7 @@
 #include "io/aws_profile.h"
 #include "io/command.h"
 #include "io/credentials.h"
+#include "io/s3_priv.h"
 #include "io/s3_xml.h"
 #include "io/store_fault.h"
 #include "io/store_mem.h"
@@ -162,6 +163,9 @@ struct asking {
     enum shf_store_verb verb;
     const char *key;
     int fd;
+    uint64_t put_size; /* of a PUT: of `source`, or of memory where that is 0 */
+    int source;
+    const char *if_version;
 };
 
 static shf_status ask(void *context) {
@@ -169,21 +173,29 @@ static shf_status ask(void *context) {
     struct support_call call;
     support_call_init(&call, asking->verb, asking->key);
     call.request.body_fd = asking->fd;
+    call.request.data = "hello";
+    call.request.data_size = asking->put_size;
+    call.request.has_source = asking->source != 0;
+    call.request.source_fd = asking->source;
+    call.request.if_version = asking->if_version;
     support_submit(asking->store, &call);
     while (sem_wait(&call.ended) != 0) {
     }
     shf_status status = call.request.status;
     assert_int_equal(call.request.error != NULL, status != SHF_OK);
     if (status) assert_null(call.request.body);
+    bool has_version = asking->verb != SHF_STORE_LIST && asking->verb != SHF_STORE_DELETE;
+    if (!status) assert_int_equal(call.request.version != NULL, has_version);
     support_call_clear(&call);
     return status;
 }
 
 static void ask_everything(struct shf_store *store, const char *key, const char *prefix, int fd) {
-    const struct asking all[] = {{store, SHF_STORE_GET, key, -1},
-                                 {store, SHF_STORE_GET, key, fd},
-                                 {store, SHF_STORE_HEAD, key, -1},
-                                 {store, SHF_STORE_LIST, prefix, -1}};
+    const struct asking all[] = {
+        {store, SHF_STORE_PUT, key, -1, 5, 0, NULL},     {store, SHF_STORE_GET, key, -1, 0, 0, NULL},
+        {store, SHF_STORE_GET, key, fd, 0, 0, NULL},     {store, SHF_STORE_HEAD, key, -1, 0, 0, NULL},
+        {store, SHF_STORE_LIST, prefix, -1, 0, 0, NULL}, {store, SHF_STORE_PUT, key, -1, 5, fd, NULL},
+        {store, SHF_STORE_DELETE, key, -1, 0, 0, NULL},  {store, SHF_STORE_PUT, key, -1, 5, 0, NULL}};
     for (size_t i = 0; i < SUPPORT_COUNT(all); i++) fail_each(ask, (void *)&all[i]);
 }
 
@@ -248,6 +260,17 @@ static shf_status make_s3_store(void *context) {
     return end_call(status, error);
 }
 
+static void upload_in_parts(struct s3_test *test, int fd) {
+    static const struct scripted_answer uploads = {.uploads = true, .declared = 5};
+    struct shf_s3_store *s3 = SHF_CONTAINER(test->store, struct shf_s3_store, base);
+    s3->multipart_above = s3->part_bytes = 3;
+    for (int way = 0; way < 2; way++) {
+        struct asking asking = {test->store, SHF_STORE_PUT, "key", -1, 5, way ? fd : 0, ""};
+        scripted_server_script(test->server, &uploads, 1);
+        fail_each(ask, &asking);
+    }
+}
+
 static void test_s3(void **state) {
     (void)state;
     static const struct scripted_answer object = {.status = 200, .body = "hello", .headers = "ETag: \"e\"\r\n"};
@@ -261,16 +284,23 @@ static void test_s3(void **state) {
     s3_open(&test);
     char *path = support_path("%s/out", test.home);
     int fd = support_open_new(path);
-    struct asking asking = {test.store, SHF_STORE_GET, "key", -1};
+    struct asking asking = {test.store, SHF_STORE_GET, "key", -1, 0, 0, NULL};
     fail_each(ask, &asking);
     asking.fd = fd;
     fail_each(ask, &asking);
     support_expect_file(fd, "hello", 5);
-    asking = (struct asking){test.store, SHF_STORE_HEAD, "key", -1};
+    asking = (struct asking){test.store, SHF_STORE_HEAD, "key", -1, 0, 0, NULL};
+    fail_each(ask, &asking);
+    asking = (struct asking){test.store, SHF_STORE_PUT, "key", -1, 5, 0, ""};
+    fail_each(ask, &asking);
+    asking = (struct asking){test.store, SHF_STORE_PUT, "key", -1, 5, fd, NULL};
+    fail_each(ask, &asking);
+    asking = (struct asking){test.store, SHF_STORE_DELETE, "key", -1, 0, 0, NULL};
     fail_each(ask, &asking);
     scripted_server_script(test.server, &page, 1);
-    asking = (struct asking){test.store, SHF_STORE_LIST, "p/", -1};
+    asking = (struct asking){test.store, SHF_STORE_LIST, "p/", -1, 0, 0, NULL};
     fail_each(ask, &asking);
+    upload_in_parts(&test, fd);
     assert_true(shf_clock_monotonic_ns() - start < INT64_C(8000000000)); /* none waited for a time-out */
     assert_int_equal(close(fd), 0);
     free(path);

@@ -197,12 +197,64 @@ static void test_stalls(void **state) {
     assert_int_equal(shf_store_fault_seen(store, SHF_STORE_GET), 3);
 }
 
+static shf_status put_k(const char *data, const char *if_version) {
+    again(SHF_STORE_PUT, "k");
+    call.request.data = data;
+    call.request.data_size = strlen(data);
+    call.request.if_version = if_version;
+    return support_ask(store, &call);
+}
+
+static void test_writing(void **state) {
+    (void)state;
+    static const struct shf_fault_rule lose = {.verb = SHF_STORE_PUT,
+                                               .first = 2,
+                                               .count = 1,
+                                               .kind = SHF_FAULT_LOSE,
+                                               .status = SHF_E_STORE_RETRY,
+                                               .http_status = 503};
+    static const struct shf_fault_rule fails = {.verb = SHF_STORE_DELETE,
+                                                .first = 1,
+                                                .count = 1,
+                                                .kind = SHF_FAULT_FAIL,
+                                                .status = SHF_E_ACCESS,
+                                                .http_status = 403};
+    add(&lose);
+    add(&fails);
+    assert_int_equal(put_k("HELLO", "\"e\""), SHF_OK); /* every field is passed on */
+    assert_non_null(call.request.version);
+    (void)put_k("again", NULL);
+    support_expect_failure(&call, SHF_E_STORE_RETRY, "its answer is lost as scripted");
+    assert_int_equal(shf_error_http_status(call.request.error), 503);
+    assert_null(call.request.version);
+    get();
+    expect_body("again", 5); /* but it was done */
+    (void)put_k("third", "");
+    support_expect_failure(&call, SHF_E_STORE, "was not written");
+    again(SHF_STORE_DELETE, "k");
+    (void)support_ask(store, &call);
+    support_expect_failure(&call, SHF_E_ACCESS, "fails as scripted");
+    get();
+    expect_body("again", 5);
+    again(SHF_STORE_DELETE, "k");
+    assert_int_equal(support_ask(store, &call), SHF_OK);
+    again(SHF_STORE_HEAD, "k");
+    assert_int_equal(support_ask(store, &call), SHF_E_NOT_FOUND);
+    assert_int_equal(shf_store_fault_seen(store, SHF_STORE_PUT), 3);
+    assert_int_equal(shf_store_fault_seen(store, SHF_STORE_DELETE), 2);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_without_rules),  TEST(test_which_request_fails), TEST(test_the_first_rule_wins_and_all_count),
-        TEST(test_spoiled_bodies), TEST(test_a_wrong_etag),        TEST(test_delays),
+        TEST(test_without_rules),
+        TEST(test_which_request_fails),
+        TEST(test_the_first_rule_wins_and_all_count),
+        TEST(test_spoiled_bodies),
+        TEST(test_a_wrong_etag),
+        TEST(test_delays),
         TEST(test_stalls),
+        TEST(test_writing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -170,11 +170,94 @@ static void test_changes_meanwhile(void **state) {
     assert_int_equal(pthread_join(thread, NULL), 0);
 }
 
+/* ---- PUT and DELETE ---- */
+
+static shf_status ask_put(const char *key, const char *data, const char *if_version) {
+    again(SHF_STORE_PUT, key);
+    call.request.data = data;
+    call.request.data_size = strlen(data);
+    call.request.if_version = if_version;
+    return support_ask(store, &call);
+}
+
+static void expect_refused(void) {
+    support_expect_failure(&call, SHF_E_STORE, "was not written: the object is not what it was");
+    assert_int_equal(shf_error_http_status(call.request.error), 412);
+}
+
+static void test_put_request(void **state) {
+    (void)state;
+    assert_int_equal(ask_put("k", "hello", NULL), SHF_OK);
+    assert_string_equal(call.request.etag, "\"5d41402abc4b2a76b9719d911017c592\"");
+    assert_string_equal(call.request.version, call.request.etag);
+    assert_int_equal(call.request.object_size, 5);
+    again(SHF_STORE_GET, "k");
+    assert_int_equal(support_ask(store, &call), SHF_OK);
+    assert_memory_equal(call.request.body->data, "hello", 5);
+    assert_string_equal(call.request.version, call.request.etag);
+    assert_int_equal(ask_put("empty", "", NULL), SHF_OK);
+    again(SHF_STORE_HEAD, "empty");
+    assert_int_equal(support_ask(store, &call), SHF_OK);
+    assert_int_equal(call.request.object_size, 0);
+    again(SHF_STORE_DELETE, "k");
+    assert_int_equal(support_ask(store, &call), SHF_OK);
+    again(SHF_STORE_HEAD, "k");
+    assert_int_equal(support_ask(store, &call), SHF_E_NOT_FOUND);
+    again(SHF_STORE_DELETE, "k");
+    assert_int_equal(support_ask(store, &call), SHF_OK);
+}
+
+static void test_conditions(void **state) {
+    (void)state;
+    static const char *const hello = "\"5d41402abc4b2a76b9719d911017c592\"";
+    assert_int_equal(ask_put("k", "x", hello), SHF_E_STORE);
+    expect_refused();
+    assert_int_equal(ask_put("k", "hello", ""), SHF_OK);
+    (void)ask_put("k", "other", "");
+    expect_refused();
+    assert_int_equal(ask_put("k", "other", hello), SHF_OK);
+    (void)ask_put("k", "third", hello);
+    expect_refused();
+    again(SHF_STORE_GET, "k");
+    assert_int_equal(support_ask(store, &call), SHF_OK);
+    assert_memory_equal(call.request.body->data, "other", 5);
+}
+
+static void test_put_of_a_file(void **state) {
+    (void)state;
+    char *directory = support_directory(), *path = support_path("%s/source", directory);
+    int fd = support_open_new(path);
+    support_write_text(path, "hello world");
+    for (int way = 0; way < 3; way++) {
+        again(SHF_STORE_PUT, "k");
+        call.request.has_source = true;
+        call.request.source_fd = way == 2 ? -1 : fd;
+        call.request.data_size = way == 0 ? 5 : 12;
+        shf_status status = support_ask(store, &call);
+        if (way == 1) support_expect_failure(&call, SHF_E_LOCAL, "its source is shorter");
+        if (way == 2) support_expect_failure(&call, SHF_E_LOCAL, "cannot read the source of s3://");
+        assert_int_equal(status == SHF_OK, way == 0);
+    }
+    int out = support_open_new(path);
+    again(SHF_STORE_GET, "k");
+    call.request.body_fd = out;
+    call.request.wants_sha256 = true;
+    assert_int_equal(support_ask(store, &call), SHF_OK);
+    assert_true(call.request.has_sha256);
+    assert_int_equal(call.request.received_sha256[0], 0x2c);
+    support_expect_file(out, "hello", 5);
+    assert_int_equal(close(fd), 0);
+    assert_int_equal(close(out), 0);
+    support_remove(directory);
+    free(path);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_put_get_remove), TEST(test_etags),    TEST(test_ranges_and_limits),
-        TEST(test_to_a_file),      TEST(test_listings), TEST(test_changes_meanwhile),
+        TEST(test_put_get_remove), TEST(test_etags),      TEST(test_ranges_and_limits),
+        TEST(test_to_a_file),      TEST(test_listings),   TEST(test_changes_meanwhile),
+        TEST(test_put_request),    TEST(test_conditions), TEST(test_put_of_a_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -424,7 +424,7 @@ void rows_scratch_end(int fd, char *path) {
     free(path);
 }
 
-void rows_all(const struct rows_case *c) {
+uint64_t rows_all(const struct rows_case *c) {
     struct rows_run_of_test t;
     char *path;
     int fd = rows_scratch(&path);
@@ -440,4 +440,5 @@ void rows_all(const struct rows_case *c) {
     assert_int_equal(rows_budget_used(runtime), 0);
     assert_int_equal(shf_runtime_free(runtime), SHF_OK);
     rows_scratch_end(fd, path);
+    return totals.bytes ? totals.spilled_bytes / totals.bytes : 0;
 }

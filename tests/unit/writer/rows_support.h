@@ -58,8 +58,11 @@ shf_status rows_finish(struct rows_run_of_test *t, const struct shf_cancel *canc
 shf_status rows_check(struct rows_run_of_test *t);
 void rows_end(struct rows_run_of_test *t); /* stops and frees */
 
-/* All of it, with a runtime of two workers and a new directory, which must be empty afterwards, and the budget unused. */
-void rows_all(const struct rows_case *c);
+/*
+ * All of it, with a runtime of two workers and a new directory, which must be empty afterwards, and the budget unused.
+ * How often the rows were written to files.
+ */
+uint64_t rows_all(const struct rows_case *c);
 
 shf_runtime *rows_runtime(uint64_t budget_bytes);
 uint64_t rows_budget_used(shf_runtime *runtime);

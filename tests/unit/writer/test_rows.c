@@ -63,8 +63,54 @@ static void test_spilled(void **state) {
                               .late = i % 4 > 1,
                               .last_wins = true,
                               .threads = 1};
-        rows_all(&c);
+        /* With two runs to a merge every row is written some times, else once or twice; distributed, once more. */
+        assert_in_range(rows_all(&c), i % 2 && c.memory_bytes == 2 << 20 ? 3 : 0, 20);
     }
+    struct rows_case c = {.shape = {.seed = 9, .count = 8000, .key_kinds = 1u << 30, .most_value = 500},
+                          .memory_bytes = 1 << 20,
+                          .num_dbs = 5000,
+                          .max_runs = 3,
+                          .last_wins = true,
+                          .threads = 2};
+    rows_all(&c);
+}
+
+/* Rows of runs and of blocks can be looked at until their merge is freed. */
+static void test_views_stay(void **state) {
+    (void)state;
+    struct rows_run_of_test t;
+    struct shf_rows_merge *merge = NULL;
+    char *path;
+    int fd = rows_scratch(&path);
+    shf_runtime *runtime = rows_runtime(UINT64_C(1) << 30);
+    struct rows_case c = {.shape = {.count = 10000, .key_kinds = 1u << 31, .most_value = 2000, .prefix_bytes = 2},
+                          .memory_bytes = 1 << 20,
+                          .num_dbs = 1,
+                          .max_runs = 4,
+                          .last_wins = true,
+                          .threads = 1};
+    assert_int_equal(rows_begin(&t, &c, runtime, fd), SHF_OK);
+    assert_int_equal(rows_add_all(&t), SHF_OK);
+    assert_int_equal(rows_finish(&t, NULL), SHF_OK);
+    assert_int_equal(shf_rows_merge_new(t.rows, 0, &merge, NULL), SHF_OK);
+    struct shf_rows_row *rows = calloc(c.shape.count, sizeof *rows);
+    assert_non_null(rows);
+    uint64_t replaced = 0;
+    size_t count = 0;
+    for (bool is_done = false;; count++) {
+        struct shf_rows_row row;
+        assert_int_equal(shf_rows_merge_next(merge, &row, &is_done, &replaced, NULL), SHF_OK);
+        if (is_done) break;
+        assert_true(count < c.shape.count);
+        rows[count] = row;
+    }
+    assert_int_equal(count + replaced, c.shape.count);
+    for (size_t i = 0; i < count; i++) rows_expect(&c.shape, (size_t)rows[i].origin, &rows[i]);
+    free(rows);
+    shf_rows_merge_free(merge);
+    rows_end(&t);
+    assert_int_equal(shf_runtime_free(runtime), SHF_OK);
+    rows_scratch_end(fd, path);
 }
 
 static void test_larger_than_a_block(void **state) {
@@ -84,6 +130,50 @@ static void test_larger_than_a_block(void **state) {
                               .threads = 1};
         rows_all(&c);
     }
+}
+
+/* A row that takes longer than one turn of a task. */
+static void test_very_large_rows(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct rows_case c = {
+            .shape = {.seed = i, .count = 30, .key_kinds = 10, .most_value = 100000, .huge_every = 10, .huge_value = 9000000},
+            .memory_bytes = 1 << 20,
+            .num_dbs = 2,
+            .late = i == 0,
+            .last_wins = true,
+            .threads = 1};
+        rows_all(&c);
+    }
+}
+
+/* Calls that come too early or too late are refused. */
+static void test_wrong_moments(void **state) {
+    (void)state;
+    struct rows_run_of_test t;
+    struct shf_rows_merge *merge = NULL;
+    struct shf_error *error = NULL;
+    struct shf_rows_row row = {.key_size = 0};
+    size_t added;
+    shf_runtime *runtime = rows_runtime(UINT64_C(1) << 30);
+    struct rows_case c = {
+        .shape = {.count = 10, .key_kinds = 1u << 31}, .memory_bytes = 1 << 20, .num_dbs = 2, .threads = 1};
+    assert_int_equal(rows_begin(&t, &c, runtime, -1), SHF_OK);
+    assert_int_equal(rows_add_all(&t), SHF_OK);
+    assert_int_equal(shf_rows_merge_new(t.rows, 0, &merge, NULL), SHF_E_INTERNAL);
+    assert_int_equal(rows_finish(&t, NULL), SHF_OK);
+    assert_int_equal(shf_rows_merge_new(t.rows, 2, &merge, NULL), SHF_E_INTERNAL);
+    assert_int_equal(shf_rows_add(t.rows, &row, 1, &added, &error), SHF_E_INTERNAL);
+    assert_int_equal(added, 0);
+    shf_error_free(error);
+    error = NULL;
+    assert_int_equal(shf_rows_merge_new(t.rows, 0, &merge, &error), SHF_E_INTERNAL); /* the store has failed */
+    assert_null(merge);
+    assert_int_equal(shf_error_code(error), SHF_E_INTERNAL);
+    shf_error_free(error);
+    rows_end(&t);
+    assert_int_equal(rows_budget_used(runtime), 0);
+    assert_int_equal(shf_runtime_free(runtime), SHF_OK);
 }
 
 static void test_several_threads(void **state) {
@@ -344,7 +434,10 @@ int main(void) {
         cmocka_unit_test(test_in_memory),
         cmocka_unit_test(test_duplicates_are_refused),
         cmocka_unit_test(test_spilled),
+        cmocka_unit_test(test_views_stay),
         cmocka_unit_test(test_larger_than_a_block),
+        cmocka_unit_test(test_very_large_rows),
+        cmocka_unit_test(test_wrong_moments),
         cmocka_unit_test(test_several_threads),
         cmocka_unit_test(test_nothing_is_spilled_needlessly),
         cmocka_unit_test(test_small_budget),

@@ -104,29 +104,64 @@ static void test_orders(void **state) {
     }
 }
 
-/* Pivots of this order are always the smallest or nearly: made by answering the sort's own questions as badly as can be. */
-static void test_ranges_that_split_badly(void **state) {
-    (void)state;
-    enum { SIZE = 4000 };
-    static uint8_t memory[SIZE * 48];
-    static struct shf_rows_entry entries[SIZE];
-    static uint64_t keys[SIZE];
-    for (uint32_t i = 0; i < SIZE; i++) keys[i] = UINT64_MAX;
-    /* Where the sort would look for pivots, smallest keys are put: round after round, for the part that is left. */
-    uint64_t smallest = 0;
-    for (size_t left = SIZE, begin = 0; left > 600; begin += 9, left -= 9) {
+/* ---- an order that splits badly, round after round ---- */
+
+enum { SIZE = 4000, SHORTEST = 600 };
+static uint64_t keys[SIZE];
+static uint32_t ids[SIZE]; /* which key lies where, as the sort moves them */
+
+static uint64_t median(uint64_t a, uint64_t b, uint64_t c) {
+    if (a < b) return b < c ? b : a < c ? c : a;
+    return a < c ? a : b < c ? c : b;
+}
+
+static void swap_ids(size_t a, size_t b) {
+    uint32_t held = ids[a];
+    ids[a] = ids[b];
+    ids[b] = held;
+}
+
+/* The sort's own steps: where it looks for a pivot, the smallest keys that are left are put. */
+static void choose_bad_keys(void) {
+    uint64_t smallest = 0, found[9];
+    for (uint32_t i = 0; i < SIZE; i++) {
+        ids[i] = i;
+        keys[i] = UINT64_MAX;
+    }
+    for (size_t begin = 0, left = SIZE; left > SHORTEST;) {
         for (size_t i = 0; i < 9; i++) {
-            size_t at = begin + i * (left / 9);
-            if (keys[at] == UINT64_MAX) keys[at] = smallest++;
+            uint64_t *key = &keys[ids[begin + i * (left / 9)]];
+            if (*key == UINT64_MAX) *key = smallest++;
+            found[i] = *key;
         }
+        uint64_t pivot = median(median(found[0], found[1], found[2]), median(found[3], found[4], found[5]),
+                                median(found[6], found[7], found[8]));
+        size_t below = begin;
+        for (size_t i = begin; i < begin + left; i++) {
+            swap_ids(i, below);
+            below += keys[ids[below]] < pivot;
+        }
+        size_t equal = below;
+        for (size_t i = below; i < begin + left; i++) {
+            if (keys[ids[i]] == pivot) swap_ids(i, equal++);
+        }
+        left -= equal - begin;
+        begin = equal;
     }
     for (uint32_t i = 0; i < SIZE; i++) {
-        struct shf_rows_row row = {.key_size = 8};
-        uint8_t key[8];
         if (keys[i] == UINT64_MAX) keys[i] = SIZE + i;
-        (void)put_number(keys[i], key);
-        row.key = key;
-        shf_rows_pack(&row, 0, i, memory + i * 40);
+    }
+}
+
+static void test_ranges_that_split_badly(void **state) {
+    (void)state;
+    static uint8_t memory[SIZE * 40];
+    static struct shf_rows_entry entries[SIZE];
+    choose_bad_keys();
+    for (uint32_t i = 0; i < SIZE; i++) {
+        uint8_t key[8];
+        struct shf_rows_row row = {.key = key, .key_size = put_number(keys[i], key)};
+        shf_rows_pack(&row, 0, i, memory + (size_t)i * 40);
         entries[i] = (struct shf_rows_entry){.place = i * 5 << 3};
     }
     shf_rows_sort(memory, 0, entries, SIZE, 0);
