@@ -2,12 +2,13 @@
 """Build snapshots with `shardy build` on a real S3 server and read them with the Python project shardyfusion.
 
     python_project_reads.py SHARDY WITH_S3_SERVER
+    python_project_reads.py --there               ends with 77, after a line that says so, where there is no package
 
 Takes the package from this Python, or from the one that SHF_PYTHON_PROJECT names; it needs what its extras for SQLite,
 range reads and sqlite-vec need. Every key, absent ones, searches against an exact scan, what the readers say of the snapshot,
 its own parser of run records, and its own builder of sidecars against ours. SHF_SIDECAR_FORMAT: its page on the format of
-sidecars, whose reference parser is then run too. Prints "N passed, N failed" last; without the package, one line that
-says so.
+sidecars, whose reference parser is then run too. Prints "N passed, N failed" last; without the package or a server,
+one line that says so, and ends with 77.
 """
 
 import asyncio
@@ -25,7 +26,7 @@ import building
 from building import Case, Wrong, expect
 
 BUCKET = "written"
-S3_SERVER_SKIPPED = 77
+SKIPPED = 77
 
 KV_CASES = [
     Case("kv u64be", 1200, shards=3, values=building.LARGE),
@@ -284,24 +285,27 @@ def inside(shardy):
     return 1 if failed else 0
 
 
+def skip(why):
+    print(f"{why}: this leg did not run")
+    sys.exit(SKIPPED)
+
+
 def main():
     if sys.argv[1:2] == ["--inside"]:
         sys.exit(inside(sys.argv[2]))
-    if len(sys.argv) != 3:
+    if len(sys.argv) != 3 and sys.argv[1:] != ["--there"]:
         sys.exit(__doc__)
     python = os.environ.get("SHF_PYTHON_PROJECT")
     if not python and importlib.util.find_spec("shardyfusion") is None:
-        print("the Python project shardyfusion is not importable here: this leg did not run")
-        print("0 passed, 0 failed")
+        skip("the Python project shardyfusion is not importable here")
+    if len(sys.argv) == 2:
         return
     shardy, server = (str(pathlib.Path(argument).resolve()) for argument in sys.argv[1:])
     with tempfile.TemporaryDirectory() as empty:
         command = [server, empty, BUCKET, "-", "--", python or sys.executable, __file__, "--inside", shardy]
         code = subprocess.run(command, timeout=1800).returncode
-    if code == S3_SERVER_SKIPPED:
-        print("there is no S3 server (SHF_VERSITYGW): this leg did not run")
-        print("0 passed, 0 failed")
-        return
+    if code == SKIPPED:
+        skip("there is no S3 server (SHF_VERSITYGW)")
     sys.exit(code)
 
 
