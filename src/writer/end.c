@@ -13,8 +13,6 @@ struct shf_writer_close_op {
     struct shf_writer_close_op *next;
 };
 
-/* ---- the steps ---- */
-
 static void over(struct shf_task *task) {
     struct shf_writer *writer = SHF_CONTAINER(task, struct shf_writer, end_task);
     shf_runtime *runtime = writer->runtime;
@@ -24,26 +22,35 @@ static void over(struct shf_task *task) {
     shf_rt_background_end(runtime);
 }
 
+/* ---- rows and files ---- */
+
+static void work_gone(struct shf_task *task) {
+    struct shf_writer *writer = SHF_CONTAINER(task, struct shf_writer, work_task);
+    writer->work_dropped(writer);
+}
+
 static void remove_files(struct shf_task *task) {
-    struct shf_writer *writer = SHF_CONTAINER(task, struct shf_writer, end_task);
+    struct shf_writer *writer = SHF_CONTAINER(task, struct shf_writer, work_task);
+    uint64_t spilled = shf_writer_spilled_bytes(writer);
     (void)pthread_mutex_lock(&writer->mutex);
     struct shf_rows *rows = writer->rows;
     writer->rows = NULL;
+    writer->spilled_bytes = spilled;
     (void)pthread_mutex_unlock(&writer->mutex);
     shf_rows_free(rows);
     shf_scratch_remove(&writer->scratch);
-    task->run = over;
+    task->run = work_gone;
     shf_rt_post_loop(writer->runtime, task);
 }
 
 static void rows_stopped(void *context) {
     struct shf_writer *writer = context;
-    writer->end_task.run = remove_files;
-    shf_rt_post_worker(writer->runtime, &writer->end_task);
+    writer->work_task.run = remove_files;
+    shf_rt_post_worker(writer->runtime, &writer->work_task);
 }
 
-static void record_ended(struct shf_lease *lease) {
-    struct shf_writer *writer = SHF_CONTAINER(lease, struct shf_writer, lease);
+void shf_writer_drop_work(struct shf_writer *writer, void (*then)(struct shf_writer *writer)) {
+    writer->work_dropped = then;
     if (writer->rows) {
         shf_rows_stop(writer->rows, rows_stopped);
     } else {
@@ -51,8 +58,16 @@ static void record_ended(struct shf_lease *lease) {
     }
 }
 
-/* Loop thread, when no publish runs any more. */
-static void go_on(struct shf_writer *writer) {
+/* ---- the steps ---- */
+
+static void record_ended(struct shf_lease *lease) {
+    struct shf_writer *writer = SHF_CONTAINER(lease, struct shf_writer, lease);
+    writer->end_task.run = over;
+    shf_rt_post_loop(writer->runtime, &writer->end_task);
+}
+
+/* The record comes last: where a disk is full, there is room for it by then. */
+static void end_record(struct shf_writer *writer) {
     if (writer->lease.ended || !writer->lease.runtime) { /* the publish said it, or there never was one */
         record_ended(&writer->lease);
     } else {
@@ -60,6 +75,9 @@ static void go_on(struct shf_writer *writer) {
                       record_ended);
     }
 }
+
+/* Loop thread, when no publish runs any more. */
+static void go_on(struct shf_writer *writer) { shf_writer_drop_work(writer, end_record); }
 
 void shf_writer_publish_over(struct shf_writer *writer) {
     if (writer->ending) go_on(writer);

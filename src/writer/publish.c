@@ -68,6 +68,16 @@ static void deliver(struct shf_lease *lease) {
     shf_writer_drop(writer);
 }
 
+static void end_record(struct shf_writer *writer) {
+    const struct shf_publish_op *publish = writer->publishing;
+    if (publish->status) {
+        shf_lease_end(&writer->lease, SHF_RUN_FAILED, NULL, shf_status_text(publish->status),
+                      shf_error_message(publish->error), deliver);
+    } else {
+        shf_lease_end(&writer->lease, SHF_RUN_SUCCEEDED, publish->manifest_ref, NULL, NULL, deliver);
+    }
+}
+
 static void free_parts(struct shf_publish_op *publish) {
     shf_rows_merge_free(publish->id_merge);
     shf_rows_free(publish->ids);
@@ -85,9 +95,8 @@ void shf_publish_succeed(struct shf_publish_op *publish) {
     publish->info.spilled_bytes = shf_writer_spilled_bytes(writer);
     publish->info.publish_ns = shf_clock_monotonic_ns() - publish->phase_began_ns;
     atomic_store(&writer->progress.phase, SHF_PHASE_DONE);
-    writer->succeeded = true;
     free_parts(publish);
-    shf_lease_end(&writer->lease, SHF_RUN_SUCCEEDED, publish->manifest_ref, NULL, NULL, deliver);
+    shf_writer_drop_work(writer, end_record);
 }
 
 /* Rows of ids may still be sorted. */
@@ -98,11 +107,9 @@ static void ids_stopped(void *context) {
 
 static void end_failed(struct shf_task *task) {
     struct shf_publish_op *publish = SHF_CONTAINER(task, struct shf_publish_op, task);
-    struct shf_writer *writer = publish->writer;
     free_parts(publish);
     find_reason(publish);
-    shf_lease_end(&writer->lease, SHF_RUN_FAILED, NULL, shf_status_text(publish->status),
-                  shf_error_message(publish->error), deliver);
+    shf_writer_drop_work(publish->writer, end_record);
 }
 
 void shf_publish_fail(struct shf_publish_op *publish) {

@@ -34,8 +34,6 @@ void shf_writer_drop(struct shf_writer *writer) {
     shf_lease_free(&writer->lease);
     shf_writer_setup_free(&writer->setup);
     shf_error_free(writer->failure);
-    shf_free(writer->failure_type);
-    shf_free(writer->failure_text);
     (void)pthread_mutex_destroy(&writer->mutex);
     shf_rt_release(writer->runtime);
     shf_free(writer);
@@ -55,8 +53,8 @@ void shf_writer_drop_handle(struct shf_writer *writer) {
 
 uint64_t shf_writer_spilled_bytes(const struct shf_writer *writer) {
     pthread_mutex_t *mutex = (pthread_mutex_t *)(uintptr_t)&writer->mutex;
-    struct shf_rows_totals totals = {0};
     (void)pthread_mutex_lock(mutex);
+    struct shf_rows_totals totals = {.spilled_bytes = writer->spilled_bytes};
     if (writer->rows) shf_rows_totals_get(writer->rows, &totals);
     (void)pthread_mutex_unlock(mutex);
     return totals.spilled_bytes;

@@ -38,6 +38,7 @@ struct shf_writer {
         uint32_t id_kind;                   /* SHF_ID_*; 0 = not known yet */
         bool ids_differ;                    /* some id is not the row's key */
         uint64_t row_count;
+        uint64_t spilled_bytes; /* once the rows are gone; else they tell */
         struct shf_write_op *pending, **pending_tail;
         struct shf_publish_op *publishing; /* runs */
         bool publish_called, closed, failed;
@@ -52,10 +53,10 @@ struct shf_writer {
     } progress;
 
     struct { /* loop thread only: the end */
-        struct shf_task end_task;
+        struct shf_task end_task, work_task;
+        void (*work_dropped)(struct shf_writer *writer);
         struct shf_writer_close_op *closers;
-        bool ending, ended, succeeded, is_background;
-        char *failure_type, *failure_text; /* for the run record */
+        bool ending, ended;
     };
 };
 
@@ -76,6 +77,8 @@ uint64_t shf_writer_spilled_bytes(const struct shf_writer *writer);
 
 /* Refuses what comes and cancels what runs; any thread. `then` the end begins on the loop (end.c). */
 void shf_writer_shut(struct shf_writer *writer);
+/* Loop thread: gives up rows and local files, of which nobody makes use any more; `then` runs on the loop thread. */
+void shf_writer_drop_work(struct shf_writer *writer, void (*then)(struct shf_writer *writer));
 /* Loop thread: the publish is over. */
 void shf_writer_publish_over(struct shf_writer *writer);
 /* Workers and loop: pending writes are over, a publish that waited for them may begin (publish.c). */
