@@ -165,12 +165,12 @@ def call(command, text=None, timeout=300):
     return done.stdout
 
 
-def build(shardy, folder, case, rows, url):
-    """Builds them and returns the summary."""
+def build(shardy, folder, case, rows, url, *more):
+    """Builds them and returns the summary. more: further arguments."""
     lines, vectors = write_input(folder, case, rows)
     command = [shardy, "build", str(lines), "--output", url, "--num-dbs", str(case.shards), "--page-size",
                str(case.page_size), "--value-format", "base64", "--key-encoding", case.encoding,
-               "--local-root", str(folder / "work")]
+               "--local-root", str(folder / "work"), *more]
     command += ["--key-format", "base64"] if case.keys == "bytes" else []
     command += [] if case.sidecar else ["--no-sidecar"]
     if case.dimension:

@@ -14,6 +14,7 @@ one line that says so, and ends with 77.
 import asyncio
 import datetime
 import hashlib
+import importlib.metadata
 import importlib.util
 import os
 import pathlib
@@ -193,6 +194,19 @@ def names_below(place, url):
     return [item["path"] for page in obstore.list(store, url.split("/", 3)[3] + "/") for item in page]
 
 
+CONTENT_TYPES = {"shard.db": "application/x-sqlite3", "shard.sidecar": "application/octet-stream", "_CURRENT": "application/json",
+                 "manifest": "application/x-sqlite3", "run.yaml": "application/x-yaml"}
+
+
+def check_content_types(place):
+    import obstore
+    from shardyfusion.storage import create_s3_store
+    store = create_s3_store(BUCKET, connection_options=place.options)
+    for name in names_below(place, place.url):
+        kind = obstore.get(store, name).attributes.get("Content-Type")
+        expect(kind == CONTENT_TYPES[name.rsplit("/", 1)[1]], f"{name} is put as {kind}")
+
+
 def check_run_record(place, summary):
     from shardyfusion.run_registry import parse_run_record
     names = names_below(place, place.url + "/runs")
@@ -264,24 +278,55 @@ def check(shardy, case, parse):
         summary = building.build(shardy, place.folder, case, place.rows, place.url)
         read_case(place, summary)
         check_run_record(place, summary)
+        check_content_types(place)
         for shard in summary["shards"]:
             if shard["row_count"]:
                 check_sidecar(place, shard, parse)
+
+
+def check_refresh(shardy):
+    """A reader that is open when the next run is published; then the history of both, and the way back."""
+    from shardyfusion import ShardedReader
+    from shardyfusion.manifest_store import S3ManifestStore
+    from shardyfusion.sqlite_adapter import SqliteReaderFactory
+    with tempfile.TemporaryDirectory() as folder:
+        place = Place(Case("refresh", 300, shards=2), pathlib.Path(folder))
+        first = building.build(shardy, place.folder, place.case, place.rows, place.url, "--run-id", "2026")  # a text still
+        factory = SqliteReaderFactory(s3_connection_options=place.options)
+        reader = ShardedReader(**place.reader("refresh"), reader_factory=factory)
+        old = {row.key: row.value for row in place.rows}
+        for row in place.rows:
+            row.value += b" again"
+        second = building.build(shardy, place.folder, place.case, place.rows, place.url)
+        expect(reader.multi_get(list(old)) == old, "before the refresh the reader has other values")
+        expect(reader.refresh() is True, "refresh finds no change")
+        check_values(reader.multi_get(all_keys(place)), place, "after the refresh")
+        expect(reader.snapshot_info().run_id == second["run_id"], "after the refresh the run is another")
+        store = S3ManifestStore(store_of(place), place.url)
+        history = [(ref.run_id, ref.ref) for ref in store.list_manifests()]
+        expect(history == [(run["run_id"], run["manifest_ref"]) for run in (second, first)], f"history: {history}")
+        store.set_current(first["manifest_ref"])
+        expect(reader.refresh() is True and reader.multi_get(list(old)) == old, "set back, the reader has other values")
+        info = building.call([shardy, "-u", place.url, "--local-root", str(place.folder / "ours"), "info", "--output-format", "json"])
+        expect(f'"{first["run_id"]}"' in info, f"set back by the project, shardy opens another: {info}")
+        reader.close()
 
 
 def inside(shardy):
     """On the server that the environment speaks of, in the Python that has the package."""
     parse = reference_parser()
     failed = 0
-    cases = KV_CASES + UNIFIED_CASES
-    for case in cases:
+    print("shardyfusion " + importlib.metadata.version("shardyfusion"))
+    checks = [(case.name, lambda case=case: check(shardy, case, parse)) for case in KV_CASES + UNIFIED_CASES]
+    checks.append(("refresh, history, going back", lambda: check_refresh(shardy)))
+    for name, run in checks:
         try:
-            check(shardy, case, parse)
+            run()
         except Exception as problem:  # whatever the package raises is a finding
             failed += 1
-            print(f"{case.name}: {'' if isinstance(problem, Wrong) else type(problem).__name__ + ': '}{problem}")
+            print(f"{name}: {'' if isinstance(problem, Wrong) else type(problem).__name__ + ': '}{problem}")
     print("the reference parser of sidecars: " + ("ran on every one" if parse else "not run (SHF_SIDECAR_FORMAT is not set)"))
-    print(f"{len(cases) - failed} passed, {failed} failed")
+    print(f"{len(checks) - failed} passed, {failed} failed")
     return 1 if failed else 0
 
 

@@ -406,6 +406,48 @@ def check(shardy, case):
             check_search(shardy, root, folder, rows, distances, found)
 
 
+def run_records(root):
+    return [yaml.safe_load(path.read_text()) for path in sorted((root / "runs").glob("*/run.yaml"))]
+
+
+def check_failure(shardy):
+    """A build that fails says so in its run record, whatever texts are in that, and publishes nothing."""
+    case = Case("failure", 30, encoding="utf8")
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name).resolve()
+        root, rows = folder / "it's: #1 - \"é\" {x} | 漢字", building.rows_of(case)
+        rows[3].key = rows[20].key
+        try:
+            building.build(shardy, folder, case, rows, str(root), "--run-id", "20261126")
+        except Wrong as problem:
+            expect("have the same key" in str(problem), f"another error than expected: {problem}")
+        else:
+            raise Wrong("a key that comes twice was built")
+        expect(not (root / "_CURRENT").exists() and not list(root.glob("manifests/*")), "something was published")
+        record = run_records(root)[0]
+        expect((record["status"], record["run_id"], record["manifest_ref"]) == ("failed", "20261126", None), f"run.yaml: {record}")
+        expect(record["s3_prefix"] == f"file://{root}", f"run.yaml: {record}")
+        expect(isinstance(record["error_type"], str) and "have the same key" in record["error_message"], f"run.yaml: {record}")
+
+
+def check_duplicates(shardy):
+    """--on-duplicate last: the last row whole, its vector and payload too."""
+    case = Case("duplicates", 1500, 8, shards=2, encoding="utf8", ids="text")
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name).resolve()
+        root, rows = folder / "snapshot", building.rows_of(case)
+        for row, later in zip(rows[:400], rows[900:1300]):  # the same key and id, again
+            later.key, later.stored_key, later.id = row.key, row.stored_key, row.id
+        summary = building.build(shardy, folder, case, rows, str(root), "--on-duplicate", "last")
+        rows = list({row.key: row for row in rows}.values())
+        expect((summary["rows"], summary["replaced"]) == (1100, 400), f"the summary says {summary}")
+        distances = [(query, building.each_distance(case, query, rows)) for query in building.queries_of(case, rows)]
+        shards, found = by_shard(case, rows), {}
+        for shard, path in check_manifest(root, case, summary, check_current(root, summary), shards).items():
+            check_shard(case, path, shards[shard], folder, distances, found)
+        check_search(shardy, root, folder, rows, distances, found)
+
+
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
@@ -413,13 +455,15 @@ def main():
     version = connect(":memory:").execute("SELECT vec_version()").fetchone()[0]
     print(f"sqlite-vec {version}, SQLite {sqlite3.sqlite_version}")
     failed = 0
-    for case in CASES:
+    checks = [(case.name, lambda case=case: check(shardy, case)) for case in CASES]
+    checks += [("a build that fails", lambda: check_failure(shardy)), ("rows given twice", lambda: check_duplicates(shardy))]
+    for name, run in checks:
         try:
-            check(shardy, case)
+            run()
         except (Wrong, OSError, ValueError, KeyError, sqlite3.Error, subprocess.SubprocessError) as problem:
             failed += 1
-            print(f"{case.name}: {'' if isinstance(problem, Wrong) else type(problem).__name__ + ': '}{problem}")
-    print(f"{len(CASES) - failed} passed, {failed} failed")
+            print(f"{name}: {'' if isinstance(problem, Wrong) else type(problem).__name__ + ': '}{problem}")
+    print(f"{len(checks) - failed} passed, {failed} failed")
     sys.exit(1 if failed else 0)
 
 
