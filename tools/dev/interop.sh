@@ -32,7 +32,7 @@ interop() {
 # of the newest version, or in the Python that SHF_PYTHON_PROJECT names.
 interop_python_project() {
     interop_environment "$interop_newest" &&
-        SHF_VERSITYGW=$s3server "$root/build/interop-venv-$interop_newest/bin/python" \
+        SHF_VERSITYGW=$s3server SHF_SHARED=$shared "$root/build/interop-venv-$interop_newest/bin/python" \
             tests/interop/python_project_reads.py "$@"
 }
 
