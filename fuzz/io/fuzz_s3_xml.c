@@ -1,6 +1,6 @@
 /*
- * What S3 says in XML. The input is a page of a listing, asked for twice, and an error body: names that come out are
- * sorted, unique and directly below the prefix; what goes into messages is printable.
+ * What S3 says in XML. The input is a page of a listing, asked for twice, an error body, and an answer to a step of an
+ * upload: names that come out are sorted, unique and directly below the prefix; what goes into messages is printable.
  */
 #include "fuzz_entry.h"
 #include "io/s3_xml.h"
@@ -39,6 +39,15 @@ static void check_printable(const char *text, size_t room) {
     for (; *text; text++) demand(*text >= ' ' && *text < 0x7f);
 }
 
+static void check_upload_answer(const uint8_t *data, size_t size) {
+    struct shf_s3_upload_answer answer;
+    memset(&answer, 0xaa, sizeof answer);
+    shf_status status = shf_s3_upload_answer_parse(data, size, &answer);
+    demand(memchr(answer.upload_id, '\0', sizeof answer.upload_id) && memchr(answer.etag, '\0', sizeof answer.etag));
+    demand(!answer.is_begun || !answer.is_complete);
+    if (status) demand(!answer.is_begun && !answer.is_complete && !*answer.upload_id && !*answer.etag);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct shf_s3_problem problem;
     check_listing(data, size, "");
@@ -48,5 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     check_printable(problem.code, sizeof problem.code);
     check_printable(problem.message, sizeof problem.message);
     check_printable(problem.region, sizeof problem.region);
+    check_printable(problem.header, sizeof problem.header);
+    check_upload_answer(data, size);
     return 0;
 }

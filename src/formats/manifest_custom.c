@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "formats/manifest_priv.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* A text as it is, another value as its JSON, so that an error can name it; *out stays NULL for null and nothing. */
@@ -91,8 +92,7 @@ static const json_t *find_object(const json_t *objects, const char *db_url) {
     const char *slashes[MOST_SEGMENTS];
     size_t size = strlen(db_url), count = 0;
     if (size > SHF_LIMIT_URL_BYTES) return NULL;
-    memcpy(path, db_url, size);
-    memcpy(path + size, OBJECT_NAME, sizeof OBJECT_NAME);
+    (void)snprintf(path, sizeof path, "%s%s", db_url, OBJECT_NAME);
     for (size_t at = size; at > 0 && count < MOST_SEGMENTS; at--) {
         if (path[at - 1] == '/') slashes[count++] = path + at;
     }

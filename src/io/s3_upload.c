@@ -160,7 +160,9 @@ static void looked(struct shf_store_request *head) {
     bool fits = !head->status && head->object_size == upload->request->data_size;
     if (!upload->is_complete) { /* upload->status is the failure of the completion */
         if (fits && head->etag && expected_etag(upload, expected) && strcmp(head->etag, expected) == 0) {
+            const struct shf_s3_store *s3 = SHF_CONTAINER(upload->store, struct shf_s3_store, base);
             upload->is_complete = true;
+            upload->condition_ignored = upload->request->if_version && s3->knows_no_conditions;
             upload->status = SHF_OK;
             shf_error_free(upload->error);
             upload->error = NULL;

@@ -25,18 +25,18 @@ enum shf_store_verb {
 struct shf_store_request {
     /* in */
     enum shf_store_verb verb;
-    const char *key; /* object key, decoded, no leading slash; LIST: prefix, "" or ending in "/" */
-    bool has_range;
+    bool has_range;    /* GET */
+    bool has_source;   /* PUT: of a file */
+    bool wants_sha256; /* GET of a whole object to body_fd: tell its SHA-256 where it comes over a network */
+    const char *key;   /* object key, decoded, no leading slash; LIST: prefix, "" or ending in "/" */
     uint64_t range_offset, range_size; /* GET with has_range: exactly these bytes (else SHF_E_STORE: object is shorter) */
     const char *if_match; /* GET: fail with SHF_E_STORE (http_status 412) when the ETag differs; NULL = any */
     uint64_t max_bytes;   /* body above this: SHF_E_LIMIT, transfer stopped. 0 = no body is expected (HEAD, LIST) */
     int body_fd;          /* >= 0: the body is written there from offset 0, else to `body` */
-    bool wants_sha256;    /* GET of a whole object to body_fd: tell its SHA-256 where it comes over a network */
+    int source_fd;        /* PUT with has_source; read by pread, must not change meanwhile */
     /* PUT: what to write, the caller's until done: `data`, or the first data_size bytes of a file */
     const void *data;
     uint64_t data_size;
-    int source_fd; /* with has_source; read by pread, must not change meanwhile */
-    bool has_source;
     const char *source_path;  /* with has_source, or NULL: the file's path; the file store may take it by renaming it */
     const uint8_t *sha256;    /* with has_source: 32 bytes, SHA-256 of it where the caller knows it; else NULL */
     const char *content_type; /* PUT; NULL = application/octet-stream */
@@ -51,18 +51,17 @@ struct shf_store_request {
 
     /* out, set when done runs */
     shf_status status;
+    bool has_md5, has_sha256;
+    bool condition_ignored;  /* PUT: the store does not know conditions; it was written without */
     struct shf_error *error; /* the caller's to free when status is not SHF_OK; names the object's URL */
     struct shf_buf *body;    /* GET without body_fd; the caller's to release */
     uint64_t body_size;      /* bytes received */
     uint64_t object_size;    /* size of the whole object */
     char *etag;              /* verbatim with quotes, or NULL; file store: NULL */
-    char *version; /* GET, HEAD, PUT: what if_version takes; S3: the ETag; files: made of inode, time and size */
-    bool condition_ignored; /* PUT: the store does not know conditions; it was written without */
-    int64_t modified_ns;    /* file store: modification time in ns since 1970; else 0 */
-    uint64_t inode;         /* file store; else 0 */
-    bool has_md5;
-    uint8_t md5[16]; /* GET of a whole object to body_fd: MD5 of what was received, where has_md5 */
-    bool has_sha256;
+    char *version;       /* GET, HEAD, PUT: what if_version takes; S3: the ETag; files: made of inode, time and size */
+    int64_t modified_ns; /* file store: modification time in ns since 1970; else 0 */
+    uint64_t inode;      /* file store; else 0 */
+    uint8_t md5[16];     /* GET of a whole object to body_fd: MD5 of what was received, where has_md5 */
     uint8_t received_sha256[32]; /* the same with SHA-256, where it was asked for */
     char **names;                /* LIST: relative to key; directories end in "/"; sorted by bytes */
     size_t name_count;           /* free with shf_store_request_clear */

@@ -303,6 +303,9 @@ static void answer_on_worker(struct shf_task *task) {
         request->version = NULL;
         request->body_size = 0;
     }
+    if (!request->status && request->verb == SHF_STORE_PUT) {
+        atomic_fetch_add_explicit(&counters->uploaded_bytes, request->data_size, memory_order_relaxed);
+    }
     atomic_fetch_add_explicit(&counters->downloaded_bytes, request->body_size, memory_order_relaxed);
     request->task.run = deliver;
     shf_rt_post_loop(runtime, &request->task);

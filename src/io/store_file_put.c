@@ -203,7 +203,7 @@ static shf_status copy_source(struct put *put, const struct stat *source) {
 /* The source itself becomes the object when it is one file that nobody else has a name for, of just these bytes. */
 static bool can_take(const struct put *put, const struct stat *source) {
     const struct shf_store_request *request = put->request;
-    struct stat target, named;
+    struct stat target = {0}, named = {0};
     if (!request->source_path || !S_ISREG(source->st_mode) || source->st_nlink != 1) return false;
     if ((uint64_t)source->st_size != request->data_size) return false;
     if (shf_fs.fstat(put->fd, &target) != 0 || target.st_dev != source->st_dev) return false;
@@ -346,7 +346,7 @@ static shf_status begin(struct put *put) {
 shf_status shf_file_put(const struct shf_file_answer *answer) {
     struct shf_store_request *request = answer->request;
     struct put put = {.answer = answer, .request = request, .directory_fd = -1, .fd = -1, .lock_fd = -1};
-    struct stat source;
+    struct stat source = {0};
     shf_status status = split(&put);
     if (!status && request->has_source && shf_fs.fstat(request->source_fd, &source) != 0) {
         status = failed(&put, errno, "look at the source of");

@@ -308,6 +308,10 @@ static void answer_on_worker(struct shf_task *task) {
     if (request->error) shf_error_set_object(request->error, name);
     shf_free(url);
     request->status = status;
+    if (!status && request->verb == SHF_STORE_PUT) {
+        atomic_fetch_add_explicit(&shf_rt_counters(store->runtime)->uploaded_bytes, request->data_size,
+                                  memory_order_relaxed);
+    }
     atomic_fetch_add_explicit(&shf_rt_counters(store->runtime)->downloaded_bytes, request->body_size,
                               memory_order_relaxed);
     request->task.run = deliver;

@@ -35,8 +35,8 @@ bool shf_rt_forked(const shf_runtime *runtime);
 
 /* Counters behind shf_runtime_stats_get. */
 struct shf_rt_counters {
-    atomic_uint_least64_t mapped_bytes, store_requests, store_retries, downloaded_bytes, uploaded_bytes, cache_hits, cache_misses,
-        refresh_failures;
+    atomic_uint_least64_t mapped_bytes, store_requests, store_retries, downloaded_bytes, uploaded_bytes, cache_hits,
+        cache_misses, refresh_failures;
 };
 struct shf_rt_counters *shf_rt_counters(shf_runtime *runtime);
 

@@ -77,6 +77,13 @@ static void unknown(struct shf_pointer *pointer) {
     finish(pointer, status, error);
 }
 
+/* Whether the answer leaves it open: none came, or (files) what came after the renaming failed. */
+static bool may_be_written(const struct shf_pointer *pointer) {
+    shf_status status = pointer->put_status;
+    return was_refused(pointer) || status == SHF_E_STORE_RETRY || status == SHF_E_DEADLINE ||
+           status == SHF_E_CANCELLED || status == SHF_E_LOCAL;
+}
+
 static bool is_as_before(const struct shf_pointer *pointer) {
     const char *now = pointer->errand.status == SHF_E_NOT_FOUND ? "" : pointer->errand.request.version;
     return pointer->if_version && now && !strcmp(now, pointer->if_version);
@@ -86,14 +93,18 @@ static void read_back(struct shf_errand *errand) {
     struct shf_pointer *pointer = pointer_of(errand);
     struct shf_current current = {0};
     if (errand->status && errand->status != SHF_E_NOT_FOUND) {
-        unknown(pointer);
+        if (may_be_written(pointer)) {
+            unknown(pointer);
+        } else {
+            give_up(pointer);
+        }
         return;
     }
     bool is_readable = !errand->status && shf_current_parse(errand->request.body->data, errand->request.body->size,
                                                             &current, NULL) == SHF_OK;
     if (is_readable && !strcmp(current.manifest_ref, pointer->manifest_ref)) {
         finish(pointer, SHF_OK, NULL); /* it was written; only the answer was lost */
-    } else if (is_as_before(pointer) || (!pointer->if_version && !was_refused(pointer))) {
+    } else if (is_as_before(pointer) || !may_be_written(pointer) || (!pointer->if_version && !was_refused(pointer))) {
         try_again(pointer);
     } else {
         lost(pointer, is_readable ? current.run_id : "(unreadable)");

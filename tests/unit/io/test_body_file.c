@@ -20,13 +20,14 @@ struct feed {
     size_t size, fed;
     unsigned pauses;
     shf_status begun;
-    uint8_t md5[16];
-    bool has_md5;
+    uint8_t md5[16], sha256[32];
+    bool has_md5, has_sha256;
     sem_t ended;
 };
 
 static void end_feed(struct feed *feed) {
     if (!feed->file.status && !feed->begun) feed->has_md5 = shf_body_file_md5(&feed->file, feed->md5);
+    if (!feed->file.status && !feed->begun) feed->has_sha256 = shf_body_file_sha256(&feed->file, feed->sha256);
     (void)sem_post(&feed->ended);
 }
 
@@ -103,6 +104,10 @@ static void expect_written(const uint8_t *bytes, size_t size) {
     assert_true(feed.has_md5);
     assert_int_equal(EVP_Digest(bytes, size, md5, &length, EVP_md5(), NULL), 1);
     assert_memory_equal(feed.md5, md5, sizeof md5);
+    uint8_t sha256[32];
+    assert_int_equal(feed.has_sha256, feed.file.wants_sha256);
+    assert_int_equal(EVP_Digest(bytes, size, sha256, NULL, EVP_sha256(), NULL), 1);
+    if (feed.has_sha256) assert_memory_equal(feed.sha256, sha256, sizeof sha256);
 }
 
 static void test_sizes(void **state) {
@@ -124,6 +129,7 @@ static void test_small_buffers_of_a_small_budget(void **state) {
     (void)state;
     uint8_t *bytes = support_pattern(3000000, 9);
     begin_with(2 * SHF_BODY_SMALL_BUFFER_BYTES);
+    feed.file.wants_sha256 = true;
     feed_all(runtime, &feed, bytes, 3000000);
     expect_written(bytes, 3000000);
     assert_int_equal(feed.file.buffer_bytes, SHF_BODY_SMALL_BUFFER_BYTES);

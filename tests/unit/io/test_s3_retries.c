@@ -220,6 +220,7 @@ static void test_a_file_begins_anew(void **state) {
     support_write_text(path, "what the file held before, which was more than comes now");
     support_call_init(&call, SHF_STORE_GET, "key");
     call.request.body_fd = fd;
+    call.request.wants_sha256 = true;
     assert_int_equal(support_ask(test.store, &call), SHF_OK);
     support_expect_file(fd, "hello", 5);
     assert_null(call.request.body);
@@ -228,6 +229,9 @@ static void test_a_file_begins_anew(void **state) {
                                     0xb9, 0x71, 0x9d, 0x91, 0x10, 0x17, 0xc5, 0x92};
     assert_true(call.request.has_md5);
     assert_memory_equal(call.request.md5, md5, sizeof md5);
+    static const uint8_t sha256[] = {0x2c, 0xf2, 0x4d, 0xba, 0x5f, 0xb0, 0xa3, 0x0e};
+    assert_true(call.request.has_sha256);
+    assert_memory_equal(call.request.received_sha256, sha256, sizeof sha256);
     support_call_clear(&call);
     assert_int_equal(close(fd), 0);
     free(path);

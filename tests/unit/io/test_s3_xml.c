@@ -254,8 +254,44 @@ static void test_long_problems_are_cut(void **state) {
     assert_int_equal(strlen(problem.message), sizeof problem.message - 1);
 }
 
+static struct shf_s3_upload_answer answer_of(const char *xml, shf_status status) {
+    struct shf_s3_upload_answer answer;
+    memset(&answer, 0xaa, sizeof answer);
+    assert_int_equal(shf_s3_upload_answer_parse(xml, strlen(xml), &answer), status);
+    return answer;
+}
+
+static void test_upload_answers(void **state) {
+    (void)state;
+    struct shf_s3_upload_answer answer =
+        answer_of("<InitiateMultipartUploadResult "
+                  "xmlns=\"x\"><Key>k</Key><UploadId>a&amp;/+=</UploadId><E><UploadId>no</UploadId></E>"
+                  "</InitiateMultipartUploadResult>",
+                  SHF_OK);
+    assert_true(answer.is_begun && !answer.is_complete);
+    assert_string_equal(answer.upload_id, "a&/+=");
+    assert_string_equal(answer.etag, "");
+    answer =
+        answer_of("<CompleteMultipartUploadResult><ETag>&quot;e-2&quot;</ETag></CompleteMultipartUploadResult>", SHF_OK);
+    assert_true(answer.is_complete && !answer.is_begun);
+    assert_string_equal(answer.etag, "\"e-2\"");
+    answer = answer_of("<Error><ETag>e</ETag><UploadId>u</UploadId></Error>", SHF_OK);
+    assert_false(answer.is_begun || answer.is_complete || *answer.etag || *answer.upload_id);
+    answer = answer_of("<CompleteMultipartUploadResult><ETag>e</ETag>", SHF_E_STORE);
+    assert_false(answer.is_complete || *answer.etag);
+    answer = answer_of("", SHF_E_STORE);
+    assert_false(answer.is_complete);
+    char *xml =
+        support_path("<InitiateMultipartUploadResult><UploadId>%01024d</UploadId></InitiateMultipartUploadResult>", 1);
+    answer = answer_of(xml, SHF_OK); /* longer than its place: absent */
+    assert_true(answer.is_begun);
+    assert_string_equal(answer.upload_id, "");
+    free(xml);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_upload_answers),
         cmocka_unit_test(test_two_pages),
         cmocka_unit_test(test_an_empty_listing),
         cmocka_unit_test(test_encoded_names),

@@ -120,6 +120,7 @@ static void test_put(void **state) {
     assert_int_equal(stat(path, &found), 0);
     assert_int_equal(found.st_mode & 07777, 0644);
     assert_int_equal(call.request.object_size, 5);
+    assert_int_equal(shf_rt_counters(runtime)->uploaded_bytes, 5);
     assert_int_equal(call.request.inode, found.st_ino);
     assert_int_equal(call.request.modified_ns, shf_fs_modified_ns(&found));
     assert_null(call.request.etag);

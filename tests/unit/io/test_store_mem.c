@@ -191,6 +191,7 @@ static void test_put_request(void **state) {
     assert_string_equal(call.request.etag, "\"5d41402abc4b2a76b9719d911017c592\"");
     assert_string_equal(call.request.version, call.request.etag);
     assert_int_equal(call.request.object_size, 5);
+    assert_int_equal(shf_rt_counters(runtime)->uploaded_bytes, 5);
     again(SHF_STORE_GET, "k");
     assert_int_equal(support_ask(store, &call), SHF_OK);
     assert_memory_equal(call.request.body->data, "hello", 5);
