@@ -92,8 +92,11 @@ static bool check_vector(shf_reader *reader, const shf_row *row) {
     bool same = !shf_op_hit(op, 0, 0, &hit) && hit.id.kind == SHF_ID_TEXT && hit.id.text.size == key->size &&
                 memcmp(hit.id.text.data, key->data, key->size) == 0 && hit.payload.size == row->payload.size &&
                 memcmp(hit.payload.data, row->payload.data, row->payload.size) == 0;
+    if (!same) {
+        fprintf(stderr, "a vector that was built is not found, or not with its payload: %.*s, not %.*s\n",
+                (int)hit.id.text.size, (const char *)hit.id.text.data, (int)key->size, (const char *)key->data);
+    }
     shf_op_release(op);
-    if (!same) fprintf(stderr, "a vector that was built is not found, or not with its payload\n");
     return same;
 }
 
