@@ -36,35 +36,39 @@ void cli_hex_encode(struct cli_out *out, const void *data, size_t size) {
     }
 }
 
-static int base64_value(char c) {
-    if (c >= 'A' && c <= 'Z') return c - 'A';
-    if (c >= 'a' && c <= 'z') return c - 'a' + 26;
-    if (c >= '0' && c <= '9') return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
+/* Value of a digit, 64 or more for every other byte. */
+static const unsigned char base64_values[256] = {
+#define X 64
+    X,  X,  X,  X,  X,  X,  X,  X, X, X, X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,
+    X,  X,  X,  X,  X,  X,  X,  X, X, X, X,  X,  X,  X,  62, X,  X,  X,  63, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61,
+    X,  X,  X,  X,  X,  X,  X,  0, 1, 2, 3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21,
+    22, 23, 24, 25, X,  X,  X,  X, X, X, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44,
+    45, 46, 47, 48, 49, 50, 51, X, X, X, X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,
+    X,  X,  X,  X,  X,  X,  X,  X, X, X, X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,
+    X,  X,  X,  X,  X,  X,  X,  X, X, X, X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,
+    X,  X,  X,  X,  X,  X,  X,  X, X, X, X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,
+    X,  X,  X,  X,  X,  X,  X,  X, X, X, X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,  X,
+#undef X
+};
 
-bool cli_base64_decode(const char *text, size_t size, char **out, size_t *out_size) {
+bool cli_base64_decode_to(const char *text, size_t size, char *out, size_t *out_size) {
+    const unsigned char *p = (const unsigned char *)text;
     size_t padding = size && text[size - 1] == '=' ? (size > 1 && text[size - 2] == '=' ? 2 : 1) : 0;
-    if (size % 4) return false;
-    char *bytes = cli_alloc(size / 4 * 3 + 1);
     size_t filled = 0;
-    for (size_t i = 0; i < size; i += 4) {
-        uint32_t group = 0;
+    if (size % 4) return false;
+    for (size_t i = 0; i < size; i += 4, p += 4) {
         size_t digits = i + 4 == size ? 4 - padding : 4;
-        for (size_t j = 0; j < 4; j++) {
-            int value = j < digits ? base64_value(text[i + j]) : 0;
-            if (value < 0) goto bad;
-            group = group << 6 | (uint32_t)value;
-        }
-        if (digits < 4 && group & (digits == 3 ? 0xffu : 0xffffu)) goto bad; /* bits that no byte holds */
-        for (size_t j = 0; j + 1 < digits; j++) bytes[filled++] = (char)(group >> (16 - 8 * j));
+        uint32_t a = base64_values[p[0]], b = base64_values[p[1]];
+        uint32_t c = digits > 2 ? base64_values[p[2]] : 0, d = digits > 3 ? base64_values[p[3]] : 0;
+        if ((a | b | c | d) & 64) return false;
+        uint32_t group = a << 18 | b << 12 | c << 6 | d;
+        if (digits < 4 && group & (digits == 3 ? 0xffu : 0xffffu)) return false; /* bits that no byte holds */
+        out[filled++] = (char)(group >> 16);
+        if (digits > 2) out[filled++] = (char)(group >> 8);
+        if (digits > 3) out[filled++] = (char)group;
     }
-    *out = bytes;
     *out_size = filled;
     return true;
-bad:
-    free(bytes);
-    return false;
 }
 
 static int hex_value(char c) {
@@ -73,18 +77,33 @@ static int hex_value(char c) {
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-bool cli_hex_decode(const char *text, size_t size, char **out, size_t *out_size) {
+bool cli_hex_decode_to(const char *text, size_t size, char *out, size_t *out_size) {
     if (size % 2) return false;
-    char *bytes = cli_alloc(size / 2 + 1);
     for (size_t i = 0; i < size; i += 2) {
         int high = hex_value(text[i]), low = hex_value(text[i + 1]);
-        if (high < 0 || low < 0) {
-            free(bytes);
-            return false;
-        }
-        bytes[i / 2] = (char)(high << 4 | low);
+        if (high < 0 || low < 0) return false;
+        out[i / 2] = (char)(high << 4 | low);
     }
-    *out = bytes;
     *out_size = size / 2;
     return true;
+}
+
+static bool decode(bool (*decoder)(const char *, size_t, char *, size_t *), const char *text, size_t size, char **out,
+                   size_t *out_size) {
+    char *bytes = cli_alloc(size + 1);
+    if (!decoder(text, size, bytes, out_size)) {
+        free(bytes);
+        return false;
+    }
+    bytes[*out_size] = '\0';
+    *out = bytes;
+    return true;
+}
+
+bool cli_base64_decode(const char *text, size_t size, char **out, size_t *out_size) {
+    return decode(cli_base64_decode_to, text, size, out, out_size);
+}
+
+bool cli_hex_decode(const char *text, size_t size, char **out, size_t *out_size) {
+    return decode(cli_hex_decode_to, text, size, out, out_size);
 }

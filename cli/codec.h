@@ -14,4 +14,8 @@ void cli_hex_encode(struct cli_out *out, const void *data, size_t size); /* lowe
 bool cli_base64_decode(const char *text, size_t size, char **out, size_t *out_size);
 bool cli_hex_decode(const char *text, size_t size, char **out, size_t *out_size);
 
+/* The same into memory of the caller, which may be the text itself: size / 4 * 3 bytes, or size / 2. */
+bool cli_base64_decode_to(const char *text, size_t size, char *out, size_t *out_size);
+bool cli_hex_decode_to(const char *text, size_t size, char *out, size_t *out_size);
+
 #endif

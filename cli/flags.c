@@ -67,6 +67,7 @@ SET_TEXT(set_queries, queries)
 SET_TRUE(set_help, help)
 SET_TRUE(set_version, version)
 SET_TRUE(set_quiet, quiet)
+SET_TRUE(set_no_progress, no_progress) /* the reading commands show none anyway */
 SET_TRUE(set_strict, strict)
 SET_TRUE(set_raw, raw)
 SET_TRUE(set_flat, flat)
@@ -83,13 +84,6 @@ APPLY(set_verbose) {
     (void)flag;
     (void)value;
     o->verbose++;
-    return NULL;
-}
-
-APPLY(ignore) { /* --no-progress: the reading commands show none */
-    (void)o;
-    (void)flag;
-    (void)value;
     return NULL;
 }
 
@@ -156,8 +150,8 @@ APPLY(set_total) {
 }
 
 APPLY(set_budget) {
-    bool ok = cli_parse_u64(value, strlen(value), &o->memory_budget) && o->memory_budget;
-    return ok ? NULL : wrong(flag, value, "a number of bytes above 0");
+    bool ok = cli_parse_size(value, &o->memory_budget) && o->memory_budget;
+    return ok ? NULL : wrong(flag, value, "a number of bytes above 0, as in 500000000 or 512MiB");
 }
 
 APPLY(set_concurrency) {
@@ -230,24 +224,24 @@ APPLY(no_recall) {
 }
 
 const struct cli_flag cli_flags[] = {
-    {"current-url", 'u', true, CLI_EVERY, set_url},
+    {"current-url", 'u', true, CLI_READING, set_url},
     {"config", 0, true, CLI_EVERY, set_config},
     {"credentials", 0, true, CLI_EVERY, set_credentials},
     {"s3-option", 0, true, CLI_EVERY, add_s3_option},
     {"output-format", 0, true, CLI_EVERY, set_format},
-    {"ref", 0, true, CLI_EVERY, set_ref},
-    {"offset", 0, true, CLI_EVERY, set_offset},
-    {"sqlite-mode", 0, true, CLI_EVERY, set_sqlite_mode},
-    {"sqlite-auto-per-shard-bytes", 0, true, CLI_EVERY, set_per_shard},
-    {"sqlite-auto-total-bytes", 0, true, CLI_EVERY, set_total},
-    {"value-encoding", 0, true, CLI_EVERY, set_encoding},
+    {"ref", 0, true, CLI_READING, set_ref},
+    {"offset", 0, true, CLI_READING, set_offset},
+    {"sqlite-mode", 0, true, CLI_READING, set_sqlite_mode},
+    {"sqlite-auto-per-shard-bytes", 0, true, CLI_READING, set_per_shard},
+    {"sqlite-auto-total-bytes", 0, true, CLI_READING, set_total},
+    {"value-encoding", 0, true, CLI_READING, set_encoding},
     {"key-format", 0, true, CLI_EVERY, set_key_format},
     {"local-root", 0, true, CLI_EVERY, set_local_root},
     {"memory-budget", 0, true, CLI_EVERY, set_budget},
-    {"max-concurrency", 0, true, CLI_EVERY, set_concurrency},
+    {"max-concurrency", 0, true, CLI_READING, set_concurrency},
     {"timeout", 0, true, CLI_EVERY, set_timeout},
     {"color", 0, true, CLI_EVERY, set_color},
-    {"no-progress", 0, false, CLI_EVERY, ignore},
+    {"no-progress", 0, false, CLI_EVERY, set_no_progress},
     {"verbose", 'v', false, CLI_EVERY, set_verbose},
     {"quiet", 'q', false, CLI_EVERY, set_quiet},
     {"help", 'h', false, CLI_EVERY, set_help},
@@ -261,7 +255,7 @@ const struct cli_flag cli_flags[] = {
     {"like", 0, true, CLI_SEARCH, set_like},
     {"top-k", 0, true, CLI_SEARCH, set_top_k},
     {"shard-ids", 0, true, CLI_SEARCH, set_shard_ids},
-    {"num-probes", 0, true, CLI_SEARCH, set_num_probes},
+    {"num-probes", 0, true, CLI_SEARCH | CLI_BUILD, set_num_probes},
     {"exact", 0, false, CLI_SEARCH, set_exact},
     {"explain", 0, false, CLI_SEARCH, set_explain},
     {"recall", 0, true, CLI_SEARCH, no_recall},

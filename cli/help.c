@@ -3,7 +3,7 @@
 #include <shardyfusion/shardyfusion.h>
 #include <string.h>
 
-static const char overview[] = "shardy - look things up in sharded key-value and vector snapshots on S3 or in files\n"
+static const char overview[] = "shardy - read and build sharded key-value and vector snapshots on S3 or in files\n"
                                "\n"
                                "Examples:\n"
                                "  shardy -u s3://bucket/prefix get nginx --value-encoding utf8\n"
@@ -11,6 +11,7 @@ static const char overview[] = "shardy - look things up in sharded key-value and
                                "  shardy -u ./snapshot multiget nginx curl git --output-format table\n"
                                "  cat keys.txt | shardy -u ./snapshot multiget - --flat > answers.jsonl\n"
                                "  export SHARDY_CURRENT=s3://bucket/prefix/_CURRENT; shardy info\n"
+                               "  shardy build rows.jsonl --vectors vectors.npy --output s3://bucket/prefix\n"
                                "\n"
                                "Usage: shardy [FLAGS] COMMAND [ARGUMENTS] [FLAGS]\n"
                                "\n"
@@ -23,6 +24,7 @@ static const char overview[] = "shardy - look things up in sharded key-value and
                                "  route KEY          the shard of a key\n"
                                "  health             whether the snapshot can be served, and how old it is\n"
                                "  history            the newest manifests\n"
+                               "  build INPUT...     a new snapshot from JSON lines, and vectors if there are any\n"
                                "\n";
 
 static const char global_flags[] =
@@ -41,9 +43,9 @@ static const char global_flags[] =
     "      --sqlite-mode MODE      download, range or auto; so far every mode downloads\n"
     "      --sqlite-auto-per-shard-bytes N, --sqlite-auto-total-bytes N\n"
     "                              where auto goes over to range reads (default: 16 MiB, 2 GiB)\n"
-    "      --memory-budget BYTES   what may be allocated for data (default: 1 GiB)\n"
+    "      --memory-budget BYTES   what may be allocated for data (default: 1 GiB; of build: 512 MiB)\n"
     "      --max-concurrency N     shard operations in flight\n"
-    "      --timeout SECONDS       for each operation (default: 60, none for opening; 0 = none)\n"
+    "      --timeout SECONDS       for each operation (default: 60, none for opening and building; 0 = none)\n"
     "      --color WHEN            auto, always or never (NO_COLOR is honoured)\n"
     "  -v, --verbose               say more (-vv: everything); -q, --quiet: no warnings; --no-progress\n"
     "  -h, --help                  help, also of a command: shardy get --help\n"
@@ -116,6 +118,40 @@ static const struct {
     {CLI_HISTORY, "Example:\n  shardy -u ./snapshot history --limit 5\n\n"
                   "Usage: shardy history [FLAGS]\n\nLists the newest manifests, newest first.\n\n"
                   "  --limit N                   how many (default: 10)\n"},
+    {CLI_BUILD,
+     "Examples:\n"
+     "  shardy build rows.jsonl --output s3://bucket/prefix\n"
+     "  shardy build rows.jsonl.zst --vectors vectors.npy --metric cosine --output ./snapshot --num-dbs 8\n"
+     "  zcat rows.gz | shardy build - --output ./snapshot --max-keys-per-shard 500000 --on-error skip\n"
+     "\n"
+     "Usage: shardy build INPUT... --output URL [FLAGS]\n"
+     "\n"
+     "Builds a snapshot and publishes it when every shard is complete. INPUT is JSON lines (- = standard input), one\n"
+     "row each: {\"key\":..., \"value\":..., \"id\":..., \"vector\":[...], \"payload\":{...}}; plain, gzip or zstd.\n"
+     "Prints a summary as JSON.\n"
+     "\n"
+     "  --output URL                s3://bucket/prefix, file:///path or a path\n"
+     "  --vectors F                 .npy (float16, float32, float64) or .fvecs: vector i belongs to line i\n"
+     "  --backend KIND              unified or kv (default: unified when there are vectors, else kv)\n"
+     "  --num-dbs N | --max-keys-per-shard N\n"
+     "                              how many shards (default: one for each 256 MiB of input)\n"
+     "  --key-format HOW            of JSON strings: hex and base64 give bytes; text takes no integers\n"
+     "  --value-format HOW          utf8 (default), base64, hex, or json: the text of any JSON value\n"
+     "  --key-encoding E            u64be, u32be, utf8 or raw (default: u64be for integers, utf8 for text,\n"
+     "                              raw for bytes)\n"
+     "  --metric M                  cosine (default) or l2\n"
+     "  --page-size N               of shards: 4096 to 65536, or auto (default)\n"
+     "  --no-sidecar                no shard.sidecar beside the shards\n"
+     "  --run-id ID                 name of the run (default: random)\n"
+     "  --resume                    go on with a --run-id that was not published; the inputs are given again\n"
+     "  --keep-attempts             do not delete what failed attempts of this run left behind\n"
+     "  --dry-run                   check and count everything, write nothing\n"
+     "  --on-duplicate error|last   rows with one key: an error (default), or the last one counts\n"
+     "  --on-error stop|skip        a bad line: the end (default), or left out and counted\n"
+     "  --jobs N                    threads, and shards built at a time (default: the cores)\n"
+     "  --seed N                    of what is random (default: 42; nothing is, so far)\n"
+     "  --local-root DIR            for sorting and building (default: $TMPDIR or /var/tmp; in files: the output)\n"
+     "  --memory-budget BYTES       512MiB, 2GB, ... (default: 512 MiB); a line may take three eighths of it\n"},
 };
 
 void cli_help_print(struct cli_out *out, enum cli_command command) {
@@ -135,5 +171,6 @@ void cli_version_print(struct cli_out *out) {
     cli_out_string(out, "stores: s3, file\n"
                         "shards: sqlite, sqlite-vec\n"
                         "sharding: hash\n"
+                        "builds: sqlite, sqlite-vec\n"
                         "search: exact (cosine, l2)\n");
 }

@@ -22,6 +22,7 @@ static void run_command(struct cli_session *session) {
     case CLI_ROUTE: cli_command_route(session); break;
     case CLI_HEALTH: cli_command_health(session); break;
     case CLI_HISTORY: cli_command_history(session); break;
+    case CLI_BUILD: cli_command_build(session); break;
     default: break; /* the options were checked */
     }
 }

@@ -4,6 +4,7 @@
 
 #include <shardyfusion/shardyfusion.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 
 static bool be_quiet, use_color;
 static unsigned talkative;
+static atomic_bool has_line; /* of progress */
 
 void cli_notice_setup(bool quiet, unsigned verbose, bool color) {
     be_quiet = quiet;
@@ -22,6 +24,7 @@ void cli_notice_setup(bool quiet, unsigned verbose, bool color) {
 static void say(const char *label, const char *color, const char *text) {
     struct cli_out line;
     cli_out_init(&line, -1);
+    if (atomic_load(&has_line)) cli_out_string(&line, "\r\033[K");
     if (use_color) cli_out_string(&line, color);
     cli_out_string(&line, label);
     if (use_color) cli_out_string(&line, "\033[0m");
@@ -54,6 +57,13 @@ void cli_note(const char *format, ...) {
     if (!talkative) return;
     FORMATTED("note", "\033[2m");
 }
+
+void cli_say(const char *format, ...) {
+    if (be_quiet) return;
+    FORMATTED("note", "\033[2m");
+}
+
+void cli_notice_line(bool is_there) { atomic_store(&has_line, is_there); }
 
 unsigned cli_log_level(void) {
     if (be_quiet) return 0;

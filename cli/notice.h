@@ -8,7 +8,12 @@
 void cli_notice_setup(bool quiet, unsigned verbose, bool color);
 
 void cli_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* A note that is always shown, unless with -q. */
+void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void cli_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* A line of progress stands on standard error (or no longer): what is said next takes its place. Any thread. */
+void cli_notice_line(bool is_there);
 
 /* Level for shf_runtime_options, 0 = silence; and the hook itself, which any thread may call. */
 unsigned cli_log_level(void);

@@ -55,6 +55,23 @@ static bool looks_decimal(const char *text, size_t size) {
     return i == size;
 }
 
+bool cli_parse_size(const char *text, uint64_t *out) {
+    static const char letters[] = "KMGT";
+    uint64_t value, unit = 1;
+    size_t digits = strspn(text, "0123456789");
+    const char *suffix = text + digits;
+    if (!cli_parse_u64(text, digits, &value)) return false;
+    if (*suffix) {
+        const char *letter = strchr(letters, *suffix == 'k' ? 'K' : *suffix);
+        bool decimal = !strcmp(suffix + 1, "B");
+        if (!letter || (suffix[1] && !decimal && strcmp(suffix + 1, "iB") != 0)) return false;
+        for (const char *at = letters; at <= letter; at++) unit *= decimal ? 1000 : 1024;
+    }
+    if (__builtin_mul_overflow(value, unit, &value)) return false;
+    *out = value;
+    return true;
+}
+
 bool cli_parse_double(const char *text, size_t size, double *out) {
     char copy[NUMBER_TEXT_MAXIMUM + 1];
     if (size > NUMBER_TEXT_MAXIMUM || !looks_decimal(text, size)) return false;

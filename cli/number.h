@@ -9,6 +9,8 @@
 bool cli_parse_u64(const char *text, size_t size, uint64_t *out); /* decimal digits */
 bool cli_parse_i64(const char *text, size_t size, int64_t *out);  /* '-' and decimal digits */
 bool cli_parse_u32(const char *text, uint32_t minimum, uint32_t maximum, uint32_t *out);
+/* Bytes: digits, and maybe a unit: K, M, G, T and KiB, MiB, ... are powers of 1,024, kB (KB), MB, ... of 1,000. */
+bool cli_parse_size(const char *text, uint64_t *out);
 bool cli_parse_double(const char *text, size_t size, double *out); /* decimal; finite */
 /* Seconds ("2.5") as milliseconds, rounded up; at most CLI_SECONDS_MAXIMUM. */
 #define CLI_SECONDS_MAXIMUM 31536000.0 /* a year */

@@ -11,13 +11,14 @@ static const struct {
     const char *name;
     enum cli_command command;
 } commands[] = {
-    {"get", CLI_GET},       {"multiget", CLI_MULTIGET}, {"search", CLI_SEARCH}, {"info", CLI_INFO},
-    {"shards", CLI_SHARDS}, {"route", CLI_ROUTE},       {"health", CLI_HEALTH}, {"history", CLI_HISTORY},
+    {"get", CLI_GET},       {"multiget", CLI_MULTIGET}, {"search", CLI_SEARCH},
+    {"info", CLI_INFO},     {"shards", CLI_SHARDS},     {"route", CLI_ROUTE},
+    {"health", CLI_HEALTH}, {"history", CLI_HISTORY},   {"build", CLI_BUILD},
 };
 
 /* Commands of the Python project, or planned ones, that this version does not have. */
-static const char *const absent_commands[] = {"build", "cleanup", "rollback", "exec",       "verify",
-                                              "watch", "recall",  "index",    "completion", "interactive"};
+static const char *const absent_commands[] = {"cleanup", "rollback", "exec",       "verify",     "watch",
+                                              "recall",  "index",    "completion", "interactive"};
 
 static enum cli_command command_of(const char *word) {
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
@@ -32,13 +33,14 @@ static char *unknown_command(const char *word) {
         return cli_format("the command '%s' is not in this version of shardy (%s)", word, shf_version());
     }
     return cli_format("there is no command '%s'; the commands are get, multiget, search, info, shards, route, "
-                      "health and history",
+                      "health, history and build",
                       word);
 }
 
 static const struct cli_flag *long_flag(const char *name, size_t size) {
-    for (size_t i = 0; i < cli_flag_count; i++) {
-        if (strlen(cli_flags[i].name) == size && !memcmp(cli_flags[i].name, name, size)) return &cli_flags[i];
+    for (size_t i = 0; i < cli_flag_count + cli_build_flag_count; i++) {
+        const struct cli_flag *flag = i < cli_flag_count ? &cli_flags[i] : &cli_build_flags[i - cli_flag_count];
+        if (strlen(flag->name) == size && !memcmp(flag->name, name, size)) return flag;
     }
     return NULL;
 }
@@ -126,6 +128,7 @@ static char *check_arguments(const struct cli_options *o) {
         if (!forms) return cli_strdup("search needs a QUERY, --vector-file, --queries or --like");
         return forms == 1 ? NULL : cli_strdup("QUERY, --vector-file, --queries and --like exclude one another");
     }
+    case CLI_BUILD: return cli_build_options_check(o);
     default: return count ? cli_format("%s takes no arguments", o->command_name) : NULL;
     }
 }

@@ -2,6 +2,8 @@
 #ifndef CLI_OPTIONS_H
 #define CLI_OPTIONS_H
 
+#include "cli/build/build_options.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,7 +18,9 @@ enum cli_command {
     CLI_ROUTE = 1 << 5,
     CLI_HEALTH = 1 << 6,
     CLI_HISTORY = 1 << 7,
-    CLI_EVERY = (1 << 8) - 1
+    CLI_BUILD = 1 << 8,
+    CLI_EVERY = (1 << 9) - 1,
+    CLI_READING = CLI_EVERY & ~CLI_BUILD /* those that look at a snapshot */
 };
 
 enum cli_format { CLI_FORMAT_UNSET = 0, CLI_JSON, CLI_JSONL, CLI_TABLE, CLI_TEXT };
@@ -53,7 +57,9 @@ struct cli_options {
     uint32_t top_k, num_probes, limit;
     unsigned verbose;
 
-    bool help, version, quiet;
+    struct cli_build_options build;
+
+    bool help, version, quiet, no_progress;
     bool has_offset, has_per_shard, has_total, has_timeout, has_shard_ids;
     bool strict, raw, flat, explain, exact;
 };
@@ -72,6 +78,8 @@ struct cli_flag {
 };
 extern const struct cli_flag cli_flags[];
 extern const size_t cli_flag_count;
+extern const struct cli_flag cli_build_flags[]; /* those of build alone, in build/build_options.c */
+extern const size_t cli_build_flag_count;
 
 /* "0,2" as shard ids; "" is none. NULL, or what is wrong. */
 char *cli_parse_shard_ids(const char *text, uint32_t **ids, size_t *count);

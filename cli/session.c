@@ -46,6 +46,7 @@ bool cli_session_begin(struct cli_session *session, const struct cli_settings *s
     cli_out_init(&session->err, STDERR_FILENO);
     SHF_INIT(&options);
     options.memory_budget_bytes = settings->memory_budget;
+    options.worker_threads = settings->worker_threads;
     options.log_level = cli_log_level();
     options.log = options.log_level ? cli_log : NULL;
     shf_status status = shf_runtime_new(&options, &session->runtime);

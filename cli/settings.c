@@ -68,7 +68,7 @@ static void fill_reader(struct cli_settings *s, const struct cli_reader_config *
     r->max_concurrency = o->max_concurrency ? o->max_concurrency : config->max_workers;
     r->timeout_ms = !o->has_timeout ? 0 : o->timeout_ms ? o->timeout_ms : -1;
     r->s3 = &s->s3;
-    if (mode != SHF_ACCESS_AUTO) return; /* the library itself speaks of range */
+    if (mode != SHF_ACCESS_AUTO || o->command == CLI_BUILD) return; /* the library itself speaks of range */
     cli_note("--sqlite-mode auto: this version has no range reads, shards on S3 are downloaded into the local cache");
 }
 
@@ -92,13 +92,15 @@ char *cli_settings_load(const struct cli_options *options, struct cli_settings *
     s->color = cli_use_color(options, STDOUT_FILENO);
     s->format = options->format ? options->format : s->is_terminal ? CLI_TABLE : CLI_JSONL;
     s->memory_budget = options->memory_budget;
+    if (options->command == CLI_BUILD && !s->memory_budget) s->memory_budget = CLI_BUILD_BUDGET_BYTES;
+    s->worker_threads = options->build.jobs;
     *usage = false;
     char *error = load_files(s, &config);
     if (error) return error;
     if (options->encoding) s->encoding = options->encoding;
     *usage = true;
     error = apply_s3_options(s);
-    if (!error) error = choose_url(options, &config, &s->reader.url);
+    if (!error && options->command != CLI_BUILD) error = choose_url(options, &config, &s->reader.url);
     if (!error) fill_reader(s, &config);
     return error;
 }

@@ -16,7 +16,8 @@ struct cli_settings {
     bool is_terminal;          /* standard output is one */
     shf_reader_options reader; /* points at s3 below, and into the files */
     shf_s3_options s3;
-    uint64_t memory_budget; /* 0 = the library's default */
+    uint64_t memory_budget;  /* 0 = the library's default */
+    uint32_t worker_threads; /* 0 = the library's default */
     struct cli_config_file reader_file, credentials_file;
     char **option_texts; /* copies of --s3-option, cut at '=' */
     size_t option_text_count;

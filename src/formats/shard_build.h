@@ -1,8 +1,8 @@
 /*
  * Building a shard.db: the tables of a key-value or unified shard, bulk-loaded in one pass over rows in ascending order of
  * their keys. Pure: finished pages go to a sink. Every page is written once, whole; memory does not grow with the number of
- * rows but for the two lists that a sidecar needs (4 bytes an interior page, 8 bytes a value that overflows) and one small
- * cell a chunk of vectors, all charged to the budget.
+ * rows but for the two lists that a sidecar needs (4 bytes an interior page, 8 bytes a value that overflows), charged to the
+ * budget. Values, payloads and vectors pass through buffers of 256 KiB; one key is kept, to see that they ascend.
  *
  * The files are what SQLite (with sqlite-vec 0.1.9) would have written: same schema texts and shadow tables
  * (https://www.sqlite.org/fileformat2.html; table names and texts as the reader's vec0.h and kv.h expect them). The same
@@ -19,7 +19,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Where finished pages go. Numbers begin at 1; most come in ascending order, page 1 comes last. */
+/*
+ * Where finished pages go. Numbers begin at 1; most come in ascending order (those of a chunk of vectors, whose place is kept
+ * when it begins, among later ones), page 1 comes last. The lock page (SQLite leaves the one at 2^30 bytes out) is never
+ * written: a hole. The pages are good for the call only.
+ */
 struct shf_page_sink {
     shf_status (*write)(struct shf_page_sink *sink, uint32_t first_page, const uint8_t *pages, uint32_t page_count,
                         struct shf_error **error);
@@ -50,7 +54,11 @@ struct shf_shard_row {
 struct shf_shard_build;
 shf_status shf_shard_build_new(const struct shf_shard_build_options *options, struct shf_shard_build **out,
                                struct shf_error **error);
-/* SHF_E_INTERNAL when the key does not follow the one before; SHF_E_LIMIT above 2^31-1 bytes or 2^32-2 pages; the sink's errors. */
+/*
+ * SHF_E_INTERNAL when the key does not follow the one before; SHF_E_LIMIT above 2^31-1 bytes or 2^32-2 pages, and for an id
+ * whose JSON text is longer than SHF_LIMIT_ID_BYTES; SHF_E_NO_MEMORY; the sink's errors. After any of them the build can only
+ * be freed.
+ */
 shf_status shf_shard_build_add(struct shf_shard_build *build, const struct shf_shard_row *row, struct shf_error **error);
 
 /* An overflow chain: consecutive pages (but for the lock page, which is left out). */
@@ -72,7 +80,7 @@ shf_status shf_shard_build_finish(struct shf_shard_build *build, struct shf_shar
 void shf_shard_build_free(struct shf_shard_build *build); /* NULL is fine; finished or not */
 void shf_shard_pages_free(struct shf_shard_pages *pages);
 
-/* Bytes that it takes of the budget while it runs, at most, without the lists (for planning). */
+/* Bytes that it takes of the budget while it runs, at most, without the lists, for keys of up to 1 MiB (for planning). */
 uint64_t shf_shard_build_bytes(uint32_t page_size, uint32_t dimension);
 
 /* Whether a row of these sizes stays in its cell at this page size (for the choice of page_size). */

@@ -9,7 +9,6 @@
 #include <inttypes.h>
 #include <string.h>
 #include <zstd.h>
-#include <zstd_errors.h>
 
 #define VERSION 8u
 #define LEVEL 3
@@ -83,11 +82,8 @@ static shf_status feed(struct packer *packer, const void *data, size_t size, ZST
     for (;;) {
         ZSTD_outBuffer out = {packer->packed, packer->packed_capacity, 0};
         size_t left = ZSTD_compressStream2(packer->context, &out, &in, end);
-        if (ZSTD_isError(left)) {
-            return shf_error_set(packer->error,
-                                 ZSTD_getErrorCode(left) == ZSTD_error_memory_allocation ? SHF_E_NO_MEMORY
-                                                                                         : SHF_E_INTERNAL,
-                                 "sidecar: zstd: %s", ZSTD_getErrorName(left));
+        if (ZSTD_isError(left)) { /* memory is all that it can lack: size and parameters are right */
+            return shf_error_set(packer->error, SHF_E_NO_MEMORY, "sidecar: zstd: %s", ZSTD_getErrorName(left));
         }
         shf_status status = out.pos ? packer->sink->write(packer->sink, out.dst, out.pos, packer->error) : SHF_OK;
         if (status) return status;
@@ -167,16 +163,18 @@ static shf_status add_pages(struct packer *packer, const struct source *source) 
 }
 
 static shf_status write_prefix(struct packer *packer, const struct source *source, uint64_t body_size, const char *tag) {
-    uint8_t prefix[PREFIX_BYTES + SHF_SIDECAR_TAG_BYTES];
+    static const uint8_t magic[4] = {'S', 'Q', 'P', 'C'};
+    uint8_t prefix[PREFIX_BYTES];
     size_t tag_size = tag ? strlen(tag) : 0;
     if (tag_size > SHF_SIDECAR_TAG_BYTES) tag_size = 0;
-    memcpy(prefix, "SQPC", 4);
+    memcpy(prefix, magic, 4);
     prefix[4] = VERSION;
     shf_store_u64le(prefix + 5, body_size);
     shf_store_u32le(prefix + 13, source->page_size);
     prefix[17] = (uint8_t)tag_size;
-    if (tag_size) memcpy(prefix + PREFIX_BYTES, tag, tag_size);
-    return packer->sink->write(packer->sink, prefix, PREFIX_BYTES + tag_size, packer->error);
+    shf_status status = packer->sink->write(packer->sink, prefix, PREFIX_BYTES, packer->error);
+    if (status || tag_size == 0) return status;
+    return packer->sink->write(packer->sink, tag, tag_size, packer->error);
 }
 
 static shf_status open_packer(struct packer *packer, uint64_t body_size) {

@@ -36,6 +36,8 @@ struct shf_vec0_build {
 shf_status shf_vec0_build_begin(struct shf_vec0_build *vec, struct shf_sqlite_build *build, uint32_t dimension,
                                 enum shf_metric metric, struct shf_error **error);
 shf_status shf_vec0_build_add(struct shf_vec0_build *vec, const struct shf_shard_row *row, struct shf_error **error);
+/* Fills up the last chunk, and flushes. For shf_vec0_build_finish. */
+shf_status shf_vec0_build_end_rows(struct shf_vec0_build *vec, struct shf_error **error);
 /* Ends the tables; rows: SHF_VEC0_SCHEMA_ROWS for the schema, whose texts are the build's. */
 shf_status shf_vec0_build_finish(struct shf_vec0_build *vec, struct shf_build_schema_row *rows, struct shf_error **error);
 void shf_vec0_build_free(struct shf_vec0_build *vec);

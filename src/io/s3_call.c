@@ -40,7 +40,7 @@ void shf_s3_call_finish(struct shf_s3_call *call) {
         call->body = NULL;
         request->body_size = call->http.body_bytes;
     }
-    if (call->step) call->step->attempts = call->attempts;
+    if (call->step) call->step->was_sent_again = shf_s3_call_was_sent_again(call);
     free_call(call);
     request->internal = NULL;
     request->done(request);

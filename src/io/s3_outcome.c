@@ -96,8 +96,9 @@ static const char *judge_write(const struct shf_s3_call *call, long http, const 
         return http == 409 ? "another request got in between" : "the server received something else than was sent";
     }
     if (http == 412 || (is_conditional && http == 404 && is(problem, "NoSuchKey"))) {
-        return call->attempts > 1 ? "the object is not what it was, or an attempt before this one wrote it"
-               : call->request->if_version && !*call->request->if_version
+        return shf_s3_call_was_sent_again(call)
+                   ? "the object is not what it was, or an attempt before this one wrote it"
+               : http == 412 && call->request->if_version && !*call->request->if_version
                    ? "there is an object already"
                    : "the object is not what it was: its ETag differs";
     }

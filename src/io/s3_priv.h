@@ -52,7 +52,7 @@ struct shf_s3_step {
     uint64_t offset; /* of the part in what is written */
     /* out */
     char *new_upload_id; /* BEGIN */
-    uint32_t attempts;
+    bool was_sent_again; /* an attempt before may have been carried out */
 };
 
 /* One store request, from submit to done. The loop thread's, but for the tasks of body_file and s3_list.c. */
@@ -90,6 +90,7 @@ struct shf_s3_call {
 
     struct shf_body_source source; /* what a PUT sends */
     bool is_hashing;
+    bool was_resent;        /* by libcurl, over another connection */
     bool without_condition; /* the store knows none */
     char payload_hash[SHF_SIGV4_HEX_BYTES];
     char content_md5[SHF_S3_CONTENT_MD5_BYTES]; /* of unsigned requests; "" else */
@@ -126,6 +127,10 @@ size_t shf_s3_put_give(struct shf_http_request *http, uint8_t *out, size_t room)
 bool shf_s3_put_rewind(struct shf_http_request *http);
 /* Takes what a good answer says into the request, or the step. */
 shf_status shf_s3_put_take_answer(struct shf_s3_call *call, struct shf_error **error);
+/* An attempt before the one that was answered may have been carried out. */
+static inline bool shf_s3_call_was_sent_again(const struct shf_s3_call *call) {
+    return call->attempts > 1 || call->was_resent;
+}
 /* Whether the request of this call has a condition, and it goes out. */
 bool shf_s3_put_is_conditional(const struct shf_s3_call *call);
 

@@ -69,7 +69,9 @@ size_t shf_s3_put_give(struct shf_http_request *http, uint8_t *out, size_t room)
 }
 
 bool shf_s3_put_rewind(struct shf_http_request *http) {
-    shf_body_source_rewind(&shf_s3_call_of(http)->source);
+    struct shf_s3_call *call = shf_s3_call_of(http);
+    shf_body_source_rewind(&call->source);
+    call->was_resent = true;
     return true;
 }
 

@@ -193,7 +193,7 @@ static void completed(struct shf_store_request *request) {
     request->etag = NULL;
     upload->condition_ignored = request->condition_ignored;
     int32_t http = request->status ? shf_error_http_status(upload->error) : 0;
-    bool was_lost = single->step.attempts > 1 && (http == 404 || http == 412); /* an attempt before may have done it */
+    bool was_lost = single->step.was_sent_again && (http == 404 || http == 412); /* an attempt before may have done it */
     if (!upload->is_complete && !was_lost) {
         finish(upload);
         return;

@@ -35,11 +35,14 @@ static void init_fields(struct shf_rows *rows, const struct shf_rows_options *op
     if (rows->options.max_runs == 0) rows->options.max_runs = SHF_ROWS_MAX_RUNS;
     rows->budget = shf_rt_budget(options->runtime);
     rows->vector_size = options->dimension * 4;
-    rows->block_size = shf_rows_block_size(options->memory_bytes);
-    uint64_t count = options->memory_bytes / rows->block_size;
+    rows->buffer_size = shf_rows_buffer_size(options->memory_bytes);
+    uint64_t memory = options->memory_bytes - 2 * rows->buffer_size;
+    rows->block_size = shf_rows_block_size(memory);
+    uint64_t count = memory / rows->block_size;
     rows->block_count = count < UINT16_MAX ? (uint32_t)count : UINT16_MAX;
     rows->block_limit = rows->block_count;
     rows->big.rows = rows;
+    rows->buffers.rows = rows;
     rows->raw_file.fd = -1;
     rows->spill.file.fd = -1;
     rows->merge.file.fd = -1;
@@ -63,6 +66,7 @@ shf_status shf_rows_new(const struct shf_rows_options *options, struct shf_rows 
     shf_status status = SHF_OK;
     rows->blocks = shf_alloc_zero(rows->block_count, sizeof *rows->blocks);
     if (!rows->blocks) status = shf_error_set(error, SHF_E_NO_MEMORY, "no memory for a store of rows");
+    if (!status) status = shf_rows_block_map(&rows->buffers, 2 * rows->buffer_size, error);
     if (!status && options->num_dbs) status = shf_rows_shards_new(rows, options->num_dbs, error);
     if (status) {
         shf_rows_free(rows);
@@ -93,6 +97,7 @@ void shf_rows_free(struct shf_rows *rows) {
     if (rows->raw_file.rows) shf_rows_file_drop(&rows->raw_file);
     for (uint32_t i = 0; rows->blocks && i < rows->block_count; i++) shf_rows_block_unmap(&rows->blocks[i]);
     shf_rows_block_unmap(&rows->big);
+    shf_rows_block_unmap(&rows->buffers);
     shf_free(rows->blocks);
     if (rows->shards) shf_budget_give(rows->budget, (uint64_t)rows->num_dbs * sizeof *rows->shards);
     shf_free(rows->shards);
@@ -135,7 +140,10 @@ static shf_status next_block(struct shf_rows *rows, struct shf_error **error) {
     if (rows->status) return failure(rows, error);
     shf_rows_close_current(rows);
     enum shf_rows_block_state wanted = rows->free_count > 0 ? SHF_ROWS_FREE : SHF_ROWS_UNMAPPED;
-    if (wanted == SHF_ROWS_UNMAPPED && !shf_rows_can_map(rows)) return wait_for_room(rows);
+    if (wanted == SHF_ROWS_UNMAPPED && !shf_rows_can_map(rows)) {
+        rows->was_full = true;
+        return wait_for_room(rows);
+    }
     struct shf_rows_block *block = rows->blocks;
     while (block->state != wanted) block++;
     if (wanted == SHF_ROWS_UNMAPPED) {
@@ -144,6 +152,7 @@ static shf_status next_block(struct shf_rows *rows, struct shf_error **error) {
         if (status && rows->mapped_count > 0) { /* slower with fewer blocks, but it works */
             shf_error_free(problem);
             rows->block_limit = rows->mapped_count;
+            rows->was_full = true;
             return wait_for_room(rows);
         }
         if (status) {

@@ -3,11 +3,15 @@
  * memory is full, and read back shard by shard in ascending order of the stored key.
  *
  * Memory: rows are packed into blocks (mapped memory of equal size, given back to the system at the end) out of
- * options.memory_bytes, all charged to the runtime's budget when first used. While one block fills, workers sort those that
- * are full; only when no block is free is the oldest sorted one written to disk. So what fits in memory never touches the
- * disk. A row larger than a block gets one of its
- * own size, charged, for as long as it takes to write it out. Runs are files in the scratch directory, unlinked at once (nothing is left behind by a crash), written with pwrite (a full disk is an error, not a
- * signal) and read through a mapping. When there are more of a length than options.max_runs they are merged into a longer one.
+ * options.memory_bytes, all charged to the runtime's budget when first used. While one block fills, workers sort those
+ * that are full. When a row found no block free, the oldest sorted one is written to disk, and from then on whenever none
+ * is free. So what fits in memory never touches the disk. A row larger than a block gets one of its own size, charged, for
+ * as long as it takes to write it out. With a budget that others use up there are fewer blocks, one at least.
+ *
+ * Runs are files in the scratch directory, unlinked at once (nothing is left behind by a crash), written with pwrite (a
+ * full disk is an error, not a signal) and read through a mapping, whose pages leave the process when they were read. When
+ * there are more of a length than options.max_runs they are merged into a longer one. While the number of shards is not
+ * known rows are written in the order of adding, and sorted when it is.
  *
  * Threads: add may be called from any thread; the rest from one at a time. Sorting and spilling are tasks of the runtime's
  * workers.

@@ -8,10 +8,17 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define SMALLEST_BLOCK (UINT64_C(256) << 10)
+#define LARGEST_BUFFER (UINT64_C(256) << 10) /* stays in the processor's cache */
+#define SMALLEST_BLOCK (UINT64_C(192) << 10) /* four of them, and the buffers, in 1 MiB */
+#define BLOCK_STEP (UINT64_C(64) << 10)
 #define LARGEST_BLOCK (UINT64_C(64) << 20)
 #define MOST_BLOCKS 512u                  /* each is a source of the merge in the end */
 #define LARGEST_PLACE (UINT64_C(1) << 30) /* bytes: offset / 8 and the misfits share 32 bits */
+
+size_t shf_rows_buffer_size(uint64_t memory_bytes) {
+    uint64_t size = memory_bytes / 16 & ~UINT64_C(4095);
+    return (size_t)(size < LARGEST_BUFFER ? size : LARGEST_BUFFER);
+}
 
 size_t shf_rows_block_size(uint64_t memory_bytes) {
     uint64_t size = memory_bytes / 8;
@@ -19,7 +26,7 @@ size_t shf_rows_block_size(uint64_t memory_bytes) {
     if (size < memory_bytes / MOST_BLOCKS) size = memory_bytes / MOST_BLOCKS;
     if (size < SMALLEST_BLOCK) size = SMALLEST_BLOCK;
     if (size > LARGEST_PLACE) size = LARGEST_PLACE;
-    return (size_t)(size & ~(uint64_t)(SMALLEST_BLOCK / 4 - 1));
+    return (size_t)(size & ~(uint64_t)(BLOCK_STEP - 1));
 }
 
 shf_status shf_rows_block_map(struct shf_rows_block *block, size_t size, struct shf_error **error) {

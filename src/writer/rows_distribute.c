@@ -1,8 +1,6 @@
 /* The number of shards is known at last: rows that were spilled before are added once more, with their shards. */
 #include "writer/rows_priv.h"
 
-#include "io/fs.h"
-
 static shf_status add_again(struct shf_rows *rows, const uint8_t *packed, struct shf_error **error) {
     struct shf_rows_head head = shf_rows_head_of(packed);
     uint64_t size = shf_rows_size_of(packed, rows->vector_size);
@@ -52,6 +50,8 @@ static shf_status distribute_some(struct shf_rows *rows, struct shf_error **erro
         left -= size < left ? size : left;
         if (distribution->at == run->rows_end) drop_first(rows);
     }
+    if (rows->raw_runs)
+        shf_rows_run_drop(rows->raw_runs, 0, distribution->at); /* so that it does not look like memory in use */
     if (status || rows->raw_runs) return status;
     (void)pthread_mutex_lock(&rows->mutex);
     shf_rows_close_current(rows);

@@ -33,7 +33,7 @@ static shf_status begin(struct shf_rows *rows, struct shf_error **error) {
     (void)pthread_mutex_unlock(&rows->mutex);
     shf_status status = shf_rows_tree_init(&merge->tree, rows, rows->options.max_runs, depth, error);
     if (status) return status;
-    for (const struct shf_rows_run *run = merge->inputs; run; run = run->next) {
+    for (struct shf_rows_run *run = merge->inputs; run; run = run->next) {
         shf_rows_tree_add_run(&merge->tree, run, UINT32_MAX);
         sections += run->section_count;
     }
@@ -47,14 +47,14 @@ static shf_status begin(struct shf_rows *rows, struct shf_error **error) {
         return shf_error_set(error, SHF_E_NO_MEMORY,
                              "no memory for %u sections of a file of rows; raise memory_budget_bytes", limit);
     }
-    return shf_rows_file_open(&merge->file, rows, true, error);
+    return shf_rows_file_open(&merge->file, rows, rows->buffers.memory + rows->buffer_size, error);
 }
 
 static shf_status merge_some(struct shf_rows *rows, struct shf_error **error) {
     struct shf_rows_level_merge *merge = &rows->merge;
     size_t left = SHF_ROWS_SLICE_BYTES;
     shf_status status = SHF_OK;
-    for (const struct shf_rows_source *top; !status && left > 0 && (top = shf_rows_tree_top(&merge->tree))->row;) {
+    for (const struct shf_rows_source *top; !status && left > 0 && (top = shf_rows_tree_top(&merge->tree));) {
         size_t size = (size_t)shf_rows_size_of(top->row, rows->vector_size);
         uint32_t count = merge->section_count;
         if (count == 0 || merge->sections[count - 1].shard != top->shard) {
@@ -100,7 +100,7 @@ void shf_rows_level_run(struct shf_task *task) {
     }
     shf_status status = merge->tree.sources ? SHF_OK : begin(rows, &error);
     if (!status) status = merge_some(rows, &error);
-    if (!status && shf_rows_tree_top(&merge->tree)->row) {
+    if (!status && shf_rows_tree_top(&merge->tree)) {
         shf_rt_post_worker(rows->options.runtime, task);
         return;
     }

@@ -26,7 +26,7 @@ static shf_status add_parts(struct shf_rows_tree *tree, const struct shf_rows *r
     for (uint32_t i = 0; i < rows->block_count; i++) parts += rows->blocks[i].state == SHF_ROWS_SORTED;
     shf_status status = shf_rows_tree_init(tree, rows, parts, rows->common, error);
     if (status) return status;
-    for (const struct shf_rows_run *run = rows->runs; run; run = run->next) shf_rows_tree_add_run(tree, run, shard);
+    for (struct shf_rows_run *run = rows->runs; run; run = run->next) shf_rows_tree_add_run(tree, run, shard);
     for (uint32_t i = 0; i < rows->block_count; i++) {
         if (rows->blocks[i].state == SHF_ROWS_SORTED) shf_rows_tree_add_block(tree, &rows->blocks[i], shard);
     }
@@ -73,7 +73,7 @@ shf_status shf_rows_merge_next(struct shf_rows_merge *merge, struct shf_rows_row
     struct shf_rows_tree *tree = &merge->tree;
     const struct shf_rows_source *top = shf_rows_tree_top(tree);
     if (merge->is_conflict) return refuse(merge, error);
-    if (!top || !top->row) {
+    if (!top) {
         *done = true;
         return SHF_OK;
     }
@@ -81,7 +81,7 @@ shf_status shf_rows_merge_next(struct shf_rows_merge *merge, struct shf_rows_row
     uint64_t word = top->word, others = 0;
     shf_rows_tree_pop(tree);
     /* Equal keys come in the order of adding. */
-    while ((top = shf_rows_tree_top(tree))->row && top->word == word && is_same_key(tree, row, top->row)) {
+    while ((top = shf_rows_tree_top(tree)) && top->word == word && is_same_key(tree, row, top->row)) {
         if (!merge->last_wins) {
             merge->is_conflict = true;
             merge->first_origin = shf_rows_head_of(row).origin;

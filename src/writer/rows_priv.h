@@ -94,6 +94,7 @@ static inline const uint8_t *shf_rows_at(const uint8_t *memory, uint32_t place) 
     return memory + (size_t)(place >> 3) * 8;
 }
 
+size_t shf_rows_buffer_size(uint64_t memory_bytes);
 size_t shf_rows_block_size(uint64_t memory_bytes);
 /* Charges and maps. SHF_E_NO_MEMORY. */
 shf_status shf_rows_block_map(struct shf_rows_block *block, size_t size, struct shf_error **error);
@@ -113,11 +114,12 @@ void shf_rows_sort(const uint8_t *memory, uint32_t vector_size, struct shf_rows_
 
 struct shf_rows_run {
     struct shf_rows_run *next;
-    const uint8_t *memory; /* mapped file */
-    size_t size;           /* of the mapping: rows, then the sections of non-empty shards in ascending order */
+    uint8_t *memory; /* mapped file, read-only */
+    size_t size;     /* of the mapping: rows, then the sections of non-empty shards in ascending order */
     uint64_t rows_end;
     uint32_t section_count; /* 0: rows in the order of adding, of any shard */
     uint32_t level;
+    atomic_uint_least64_t touched; /* bytes that short sections brought into the process's memory */
 };
 
 struct shf_rows_entry shf_rows_run_section(const struct shf_rows_run *run, uint32_t index);
@@ -125,6 +127,11 @@ struct shf_rows_entry shf_rows_run_section(const struct shf_rows_run *run, uint3
 uint64_t shf_rows_run_section_end(const struct shf_rows_run *run, uint32_t index);
 /* Index of the first section whose shard is not below. */
 uint32_t shf_rows_run_find(const struct shf_rows_run *run, uint32_t shard);
+/*
+ * Bytes [from, to), from a page's beginning, leave the process's memory. Who reads them again gets them from the file: views
+ * stay valid.
+ */
+void shf_rows_run_drop(const struct shf_rows_run *run, uint64_t from, uint64_t to);
 void shf_rows_run_free(struct shf_rows_run *run); /* NULL is fine */
 
 /* A run while it is written. */
@@ -132,10 +139,11 @@ struct shf_rows_file {
     struct shf_rows *rows;
     int fd; /* -1: none */
     uint64_t size;
-    uint8_t *buffer; /* charged; NULL: what is appended is written at once */
+    uint8_t *buffer; /* of rows->buffer_size bytes; NULL: what is appended is written at once */
     size_t filled;
 };
-shf_status shf_rows_file_open(struct shf_rows_file *file, struct shf_rows *rows, bool buffered, struct shf_error **error);
+shf_status shf_rows_file_open(struct shf_rows_file *file, struct shf_rows *rows, uint8_t *buffer,
+                              struct shf_error **error);
 shf_status shf_rows_file_append(struct shf_rows_file *file, const void *data, size_t size, struct shf_error **error);
 /* Ends writing and maps. The file is closed in any case. */
 shf_status shf_rows_file_finish(struct shf_rows_file *file, const struct shf_rows_entry *sections,
@@ -152,7 +160,7 @@ struct shf_rows_source {
     /* block */
     const struct shf_rows_entry *next, *end;
     /* run: sections [section, section_last) */
-    const struct shf_rows_run *run;
+    struct shf_rows_run *run;
     uint32_t section, section_last;
     uint64_t at, section_end; /* of the next row */
     uint64_t dropped;         /* pages before this were told to leave the process's memory */
@@ -170,12 +178,13 @@ struct shf_rows_tree {
 shf_status shf_rows_tree_init(struct shf_rows_tree *tree, const struct shf_rows *rows, uint32_t limit, uint32_t depth,
                               struct shf_error **error);
 /* At most `limit` sources; shard UINT32_MAX: all that the run has. A source without rows is not taken. */
-void shf_rows_tree_add_run(struct shf_rows_tree *tree, const struct shf_rows_run *run, uint32_t shard);
+void shf_rows_tree_add_run(struct shf_rows_tree *tree, struct shf_rows_run *run, uint32_t shard);
 void shf_rows_tree_add_block(struct shf_rows_tree *tree, const struct shf_rows_block *block, uint32_t shard);
 void shf_rows_tree_start(struct shf_rows_tree *tree);
-/* The winner; row NULL: all are at their end. */
+/* The source whose row is the smallest; NULL: all are at their end. */
 static inline struct shf_rows_source *shf_rows_tree_top(const struct shf_rows_tree *tree) {
-    return tree->count ? &tree->sources[tree->losers[0]] : NULL;
+    struct shf_rows_source *winner = tree->count ? &tree->sources[tree->losers[0]] : NULL;
+    return winner && winner->row ? winner : NULL;
 }
 void shf_rows_tree_pop(struct shf_rows_tree *tree);
 void shf_rows_tree_free(struct shf_rows_tree *tree);
@@ -209,7 +218,9 @@ struct shf_rows {
     struct shf_rows_options options;
     struct shf_budget *budget;
     uint32_t vector_size;
-    size_t block_size;
+    size_t block_size, buffer_size;
+    struct shf_rows_block buffers; /* for the spill, and for the merge of runs: mapped from the start, so that full blocks
+                                      can be written whatever else needs memory */
     _Atomic(const struct shf_cancel *) cancel; /* while finishing */
     atomic_bool is_ended;                      /* failed or stopped: tasks look at it */
     atomic_uint_least64_t row_count, given_bytes, spilled_bytes;
@@ -232,6 +243,7 @@ struct shf_rows {
     struct shf_rows_level_merge merge;
     struct shf_rows_distribution distribution;
     struct shf_task room_task;
+    bool was_full;   /* once no block was free for a row */
     bool is_waiting; /* somebody was told SHF_E_BUSY */
     bool is_room;    /* a block became free since */
     bool room_posted;

@@ -10,8 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define BUFFER_BYTES (256u << 10) /* stays in the processor's cache */
-#define MOST_NAMES 64u            /* tries to find a name that is free */
+#define MOST_NAMES 64u /* tries to find a name that is free */
 
 static atomic_uint name_counter;
 
@@ -30,28 +29,16 @@ static int open_named(int directory) {
     return -1; /* errno is EEXIST */
 }
 
-shf_status shf_rows_file_open(struct shf_rows_file *file, struct shf_rows *rows, bool buffered, struct shf_error **error) {
-    *file = (struct shf_rows_file){.rows = rows, .fd = -1};
-    if (buffered) {
-        if (shf_budget_take(rows->budget, BUFFER_BYTES)) {
-            file->buffer = shf_alloc(BUFFER_BYTES);
-            if (!file->buffer) shf_budget_give(rows->budget, BUFFER_BYTES);
-        }
-        if (!file->buffer) {
-            return shf_error_set(error, SHF_E_NO_MEMORY,
-                                 "no memory for a buffer of %u bytes to write rows to %s; raise memory_budget_bytes",
-                                 BUFFER_BYTES, rows->options.scratch_name);
-        }
-    }
+shf_status shf_rows_file_open(struct shf_rows_file *file, struct shf_rows *rows, uint8_t *buffer,
+                              struct shf_error **error) {
+    *file = (struct shf_rows_file){.rows = rows, .fd = -1, .buffer = buffer};
     int directory = rows->options.scratch_fd;
     file->fd = shf_fs_open(directory, ".", O_TMPFILE | O_RDWR, 0600);
     if (file->fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT || errno == EINVAL)) {
         file->fd = open_named(directory);
     }
     if (file->fd >= 0) return SHF_OK;
-    int problem = errno;
-    shf_rows_file_drop(file);
-    return shf_fs_error(error, SHF_E_LOCAL, problem, "cannot create a file for rows in %s", rows->options.scratch_name);
+    return shf_fs_error(error, SHF_E_LOCAL, errno, "cannot create a file for rows in %s", rows->options.scratch_name);
 }
 
 static shf_status write_out(struct shf_rows_file *file, const void *data, size_t size, struct shf_error **error) {
@@ -74,10 +61,10 @@ static shf_status flush(struct shf_rows_file *file, struct shf_error **error) {
 shf_status shf_rows_file_append(struct shf_rows_file *file, const void *data, size_t size, struct shf_error **error) {
     if (size == 0) return SHF_OK;
     if (!file->buffer) return write_out(file, data, size, error);
-    if (size > BUFFER_BYTES - file->filled) {
+    if (size > file->rows->buffer_size - file->filled) {
         shf_status status = flush(file, error);
         if (status) return status;
-        if (size >= BUFFER_BYTES) return write_out(file, data, size, error);
+        if (size >= file->rows->buffer_size) return write_out(file, data, size, error);
     }
     memcpy(file->buffer + file->filled, data, size);
     file->filled += size;
@@ -85,11 +72,6 @@ shf_status shf_rows_file_append(struct shf_rows_file *file, const void *data, si
 }
 
 void shf_rows_file_drop(struct shf_rows_file *file) {
-    if (file->buffer) {
-        shf_free(file->buffer);
-        shf_budget_give(file->rows->budget, BUFFER_BYTES);
-        file->buffer = NULL;
-    }
     if (file->fd >= 0) shf_fs_close(file->fd);
     file->fd = -1;
 }
@@ -146,8 +128,12 @@ uint32_t shf_rows_run_find(const struct shf_rows_run *run, uint32_t shard) {
     return low;
 }
 
+void shf_rows_run_drop(const struct shf_rows_run *run, uint64_t from, uint64_t to) {
+    (void)madvise(run->memory + from, (size_t)(to - from), MADV_DONTNEED); /* advice */
+}
+
 void shf_rows_run_free(struct shf_rows_run *run) {
     if (!run) return;
-    (void)shf_fs.munmap((void *)(uintptr_t)run->memory, run->size); /* NOLINT(performance-no-int-to-ptr) */
+    (void)shf_fs.munmap(run->memory, run->size);
     shf_free(run);
 }

@@ -4,14 +4,14 @@
 #define RAW_FILE_BLOCKS 64u /* so many blocks go to one file: it is freed when all are distributed */
 
 /*
- * A block is written when rows may come and there is none for them; a row larger than a block as soon as it can be. So one
- * is being written while the last is being filled.
+ * A row larger than a block is written as soon as it can be; a block when somebody had to wait for one, and from then on
+ * when none is free: so one is written while the last is filled, and what fits in memory stays there.
  */
 struct shf_rows_block *shf_rows_spill_choose(struct shf_rows *rows) {
     bool distributing = rows->distribution.is_started && !rows->distribution.is_over;
     struct shf_rows_block *oldest = NULL;
     if (rows->big.state == SHF_ROWS_SORTED || rows->big.state == SHF_ROWS_FULL) return &rows->big;
-    if (rows->free_count > 0 || shf_rows_can_map(rows)) return NULL;
+    if (!rows->was_full || rows->free_count > 0 || shf_rows_can_map(rows)) return NULL;
     if (rows->is_finishing && !distributing) return NULL;
     for (uint32_t i = 0; i < rows->block_count; i++) {
         struct shf_rows_block *block = &rows->blocks[i];
@@ -32,7 +32,7 @@ static shf_status write_sorted(struct shf_rows *rows, size_t *left, struct shf_e
     struct shf_rows_spill *spill = &rows->spill;
     const struct shf_rows_block *block = spill->block;
     struct shf_rows_entry *entries = shf_rows_entries(block);
-    shf_status status = spill->next == 0 ? shf_rows_file_open(&spill->file, rows, true, error) : SHF_OK;
+    shf_status status = spill->next == 0 ? shf_rows_file_open(&spill->file, rows, rows->buffers.memory, error) : SHF_OK;
     while (!status && spill->next<block->count && * left> 0) {
         struct shf_rows_entry entry = entries[spill->next];
         if (block->count - spill->next > 8) {
@@ -59,7 +59,7 @@ static shf_status write_sorted(struct shf_rows *rows, size_t *left, struct shf_e
 static shf_status write_raw(struct shf_rows *rows, size_t *left, struct shf_error **error) {
     struct shf_rows_spill *spill = &rows->spill;
     const struct shf_rows_block *block = spill->block;
-    shf_status status = rows->raw_file.fd < 0 ? shf_rows_file_open(&rows->raw_file, rows, false, error) : SHF_OK;
+    shf_status status = rows->raw_file.fd < 0 ? shf_rows_file_open(&rows->raw_file, rows, NULL, error) : SHF_OK;
     size_t size = block->used - spill->next < *left ? block->used - spill->next : *left;
     if (!status) status = shf_rows_file_append(&rows->raw_file, block->memory + spill->next, size, error);
     spill->next += size;

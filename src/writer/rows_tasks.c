@@ -81,6 +81,7 @@ static void unmap_spare(struct shf_rows *rows) {
         rows->mapped_count--;
         rows->free_count--;
     }
+    shf_rows_block_unmap(&rows->buffers);
 }
 
 void shf_rows_settle(struct shf_rows *rows) {

@@ -4,11 +4,10 @@
 #include "base/alloc.h"
 
 #include <assert.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #define NOBODY UINT32_MAX
-#define DROP_BYTES (2u << 20) /* of a run that were read stay mapped no longer */
+#define DROP_BYTES (1u << 20) /* of a run that were read, at most, stay in the process's memory */
 
 static uint64_t cost_of(uint32_t limit) {
     return shf_alloc_cost(limit * sizeof(struct shf_rows_source)) + shf_alloc_cost(limit * sizeof(uint32_t));
@@ -28,24 +27,28 @@ shf_status shf_rows_tree_init(struct shf_rows_tree *tree, const struct shf_rows 
     return shf_error_set(error, SHF_E_NO_MEMORY, "no memory to merge %u parts of rows; raise memory_budget_bytes", limit);
 }
 
+static void drop_read(struct shf_rows_source *source) {
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), end = source->at / page * page;
+    shf_rows_run_drop(source->run, source->dropped, end);
+    source->dropped = end;
+}
+
+/* Not each of many short sections costs a call. */
+static void drop_rest(struct shf_rows_source *source) {
+    uint64_t size = source->at - source->dropped;
+    if (atomic_fetch_add_explicit(&source->run->touched, size, memory_order_relaxed) + size < DROP_BYTES) return;
+    atomic_store_explicit(&source->run->touched, 0, memory_order_relaxed);
+    shf_rows_run_drop(source->run, 0, source->run->size);
+}
+
 void shf_rows_tree_free(struct shf_rows_tree *tree) {
-    for (uint32_t i = 0; i < tree->count; i++) {
-        const struct shf_rows_source *source = &tree->sources[i];
-        if (!source->run || source->at <= source->dropped) continue;
-        size_t size = (size_t)(source->at - source->dropped);
-        (void)madvise((void *)(uintptr_t)(source->memory + source->dropped), size, MADV_DONTNEED);
+    for (uint32_t i = 0; tree->sources && i < tree->count; i++) {
+        if (tree->sources[i].run) drop_rest(&tree->sources[i]);
     }
     shf_free(tree->sources);
     shf_free(tree->losers);
     shf_budget_give(tree->budget, tree->charged);
     *tree = (struct shf_rows_tree){.budget = tree->budget};
-}
-
-/* Pages that are read again come back from the file: dropping them only keeps the process small. */
-static void drop_read(struct shf_rows_source *source) {
-    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), end = source->at / page * page;
-    (void)madvise((void *)(uintptr_t)(source->memory + source->dropped), (size_t)(end - source->dropped), MADV_DONTNEED);
-    source->dropped = end;
 }
 
 static void next_of_run(const struct shf_rows_tree *tree, struct shf_rows_source *source) {
@@ -129,7 +132,7 @@ static void take(struct shf_rows_tree *tree, struct shf_rows_source *source) {
     tree->sources[tree->count++] = *source;
 }
 
-void shf_rows_tree_add_run(struct shf_rows_tree *tree, const struct shf_rows_run *run, uint32_t shard) {
+void shf_rows_tree_add_run(struct shf_rows_tree *tree, struct shf_rows_run *run, uint32_t shard) {
     bool all = shard == UINT32_MAX;
     uint32_t section = all ? 0 : shf_rows_run_find(run, shard);
     if (section >= run->section_count) return;

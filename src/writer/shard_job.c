@@ -230,6 +230,7 @@ static shf_status add_slice(struct shf_shard_job *job, bool *more) {
                 *more = false;
                 break;
             }
+            row.id_is_text = job->writer->id_kind == SHF_ID_TEXT; /* of an id that is the key nothing else is stored */
             job->row = row;
             job->has_row = true;
         }

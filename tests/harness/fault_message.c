@@ -37,7 +37,11 @@ bool message_read_request(int fd, struct message *request, char *method, size_t 
     if (!end || (size_t)(space - request->head) >= method_room || (size_t)(end - space) > target_room) return false;
     (void)snprintf(method, method_room, "%.*s", (int)(space - request->head), request->head);
     (void)snprintf(target, target_room, "%.*s", (int)(end - space - 1), space + 1);
-    return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+    static const char *const methods[] = {"GET", "HEAD", "PUT", "POST", "DELETE"};
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
+        if (strcmp(method, methods[i]) == 0) return true;
+    }
+    return false;
 }
 
 static bool read_all(int fd, char **out, size_t *size) {
@@ -89,6 +93,19 @@ static char *find_header(char *head, const char *name) {
     return NULL;
 }
 
+bool message_read_body(int fd, struct message *request, size_t most) {
+    const char *length = find_header(request->head, "Content-Length");
+    size_t size = length ? (size_t)strtoull(length + strlen("Content-Length:"), NULL, 10) : 0;
+    if (size > most) size = most;
+    request->body = malloc(size + 1);
+    while (request->body && request->body_size < size) {
+        ssize_t got = receive(fd, request->body + request->body_size, size - request->body_size);
+        if (got <= 0) return false;
+        request->body_size += (size_t)got;
+    }
+    return request->body != NULL;
+}
+
 bool message_set_header(struct message *message, const char *name, const char *value) {
     char *line = find_header(message->head, name);
     if (line) {
@@ -117,10 +134,13 @@ bool message_make_error(struct message *answer, const struct fault *fault, const
     char *head = NULL, *body = NULL;
     bool moves = fault->kind == FAULT_REDIRECT;
     if (moves && !make_location(location, sizeof location, fault->text, endpoint)) return false;
-    int body_size = asprintf(&body,
-                             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>%s</Code><Message>The fault "
-                             "proxy says so.</Message></Error>",
-                             moves ? "TemporaryRedirect" : fault->text);
+    int body_size =
+        fault->kind == FAULT_ANSWER
+            ? asprintf(&body, "%s", fault->text)
+            : asprintf(&body,
+                       "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>%s</Code><Message>The fault "
+                       "proxy says so.</Message></Error>",
+                       moves ? "TemporaryRedirect" : fault->text);
     int head_size =
         body_size < 0 ? -1
                       : asprintf(&head,

@@ -196,7 +196,8 @@ static int connect_server(const struct fault_proxy *proxy) {
 
 static bool ask_server(struct fault_proxy *proxy, const struct message *request, struct message *reply) {
     int fd = connect_server(proxy);
-    bool ok = fd >= 0 && send_all(fd, request->head, request->head_size) && message_read_answer(fd, reply);
+    bool ok = fd >= 0 && send_all(fd, request->head, request->head_size) &&
+              send_all(fd, request->body, request->body_size) && message_read_answer(fd, reply);
     if (fd >= 0) (void)close(fd);
     return ok;
 }
@@ -209,9 +210,16 @@ static bool serve(struct connection *connection) {
     bool on = false;
     if (!message_read_request(connection->fd, &request, method, sizeof method, target, sizeof target)) goto done;
     bool spoilt = choose(connection->proxy, method, target, &fault);
+    if (spoilt && (fault.kind == FAULT_CUT || fault.kind == FAULT_DEAF)) {
+        (void)message_read_body(connection->fd, &request, (size_t)fault.number);
+        if (fault.kind == FAULT_DEAF) stall(connection);
+        if (fault.kind == FAULT_CUT) arm_reset(connection->fd);
+        goto done;
+    }
+    if (!message_read_body(connection->fd, &request, SIZE_MAX)) goto done;
     bool ok = message_set_header(&request, "Connection", "close");
     if (spoilt && fault.kind == FAULT_WHOLE) ok = ok && message_set_header(&request, "Range", NULL);
-    if (spoilt && (fault.kind == FAULT_STATUS || fault.kind == FAULT_REDIRECT)) {
+    if (spoilt && (fault.kind == FAULT_STATUS || fault.kind == FAULT_REDIRECT || fault.kind == FAULT_ANSWER)) {
         ok = message_make_error(&reply, &fault, connection->proxy->endpoint, strcmp(method, "HEAD") == 0);
     } else {
         ok = ok && ask_server(connection->proxy, &request, &reply) && message_set_header(&reply, "Connection", NULL) &&

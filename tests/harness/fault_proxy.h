@@ -1,7 +1,7 @@
 /*
  * Stands before an S3 server and spoils answers as it is told to. Listens on 127.0.0.1 only, on a port of its own; a
  * thread takes connections, each has a thread. Requests are forwarded as they are (the Host header too, so signatures
- * stay valid) and have no bodies. A fault is chosen by method and target, once for each request.
+ * stay valid), bodies too. A fault is chosen by method and target, once for each request.
  */
 #ifndef SHF_TESTS_HARNESS_FAULT_PROXY_H
 #define SHF_TESTS_HARNESS_FAULT_PROXY_H
@@ -22,11 +22,14 @@ enum fault_kind {
     FAULT_CONTENT_RANGE, /* another Content-Range: `text` */
     FAULT_REDIRECT,      /* HTTP `number` to `text` (absolute, or a path on this proxy) */
     FAULT_WHOLE,         /* the Range header is dropped: 200 and all of it */
+    FAULT_ANSWER,        /* HTTP `number` with the body `text`, the server is not asked */
+    FAULT_CUT,  /* the connection is reset after `number` bytes of the request's body; the server is not asked */
+    FAULT_DEAF, /* of the request's body `number` bytes are read, then nothing more; the server is not asked */
 };
 
 struct fault {
     enum fault_kind kind;
-    const char *method; /* "GET", "HEAD", or NULL: both */
+    const char *method; /* "GET", "PUT" ..., or NULL: all */
     const char *target; /* part of the request target (percent-encoded, with the query), or NULL: all */
     uint32_t skip;      /* so many fitting requests pass first */
     uint32_t times;     /* then so many are spoilt; 0 = all */

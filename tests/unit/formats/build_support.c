@@ -248,7 +248,7 @@ void check_page_lists(const uint8_t *bytes, size_t size, const struct shf_shard_
     }
     assert_int_equal(at, pages->interior_count);
     assert_int_equal(walk.chain_count, pages->chain_count);
-    qsort(walk.chains, walk.chain_count, sizeof *walk.chains, compare_chains);
+    if (walk.chain_count) qsort(walk.chains, walk.chain_count, sizeof *walk.chains, compare_chains);
     for (size_t i = 0; i < walk.chain_count; i++) {
         assert_int_equal(walk.chains[i].head, pages->chains[i].head);
         assert_int_equal(walk.chains[i].count, pages->chains[i].count);

@@ -4,7 +4,7 @@
 
 #include "support.h"
 
-#include "formats/shard_build.h"
+#include "formats/sidecar_build.h"
 
 /* Keeps the pages, and sees that each is written once and page 1 last. */
 struct memory_sink {
@@ -41,6 +41,16 @@ char *query_text(sqlite3 *db, const char *sql);
 
 /* Walks every b-tree of the file itself: the lists must be just its interior pages, schema pages and overflow chains. */
 void check_page_lists(const uint8_t *bytes, size_t size, const struct shf_shard_pages *pages);
+
+/* A sink of a sidecar into memory; the write that is to fail, 0 = none. */
+struct bytes_sink {
+    struct shf_byte_sink base;
+    uint8_t *bytes;
+    size_t size, writes, fail_at;
+};
+shf_status bytes_write(struct shf_byte_sink *base, const void *data, size_t size, struct shf_error **error);
+/* Makes a sidecar and reads it: it has just the pages and chains of the lists, which check_page_lists has checked. */
+void check_sidecar(const struct built *built);
 
 /* Allocations that fail: the n-th one, or none when 0. */
 void alloc_fail_at(unsigned n);

@@ -109,6 +109,7 @@ static void check_rows(uint32_t page_size, const struct size_pair *sizes, size_t
     check_by_sqlite(&built, &rows);
     check_by_reader(&built, &rows);
     check_page_lists(built.bytes, built.size, &built.pages);
+    check_sidecar(&built);
     build_shard(page_size, 0, 0, sized_row, &rows, &again);
     assert_int_equal(again.size, built.size);
     assert_memory_equal(again.bytes, built.bytes, built.size);

@@ -63,8 +63,8 @@ static bool send_all(struct scripted_server *server, int fd, const char *data, s
     return true;
 }
 
-/* One request's head; requests have no bodies and come one after another. NULL: the connection is over. */
-static char *read_head(struct scripted_server *server, int fd) {
+/* One request's head, and perhaps the beginning of its body. NULL: the connection is over. */
+static char *read_head(struct scripted_server *server, int fd, size_t *read) {
     char *head = calloc(1, LONGEST_HEAD + 1);
     size_t size = 0;
     assert(head);
@@ -78,7 +78,37 @@ static char *read_head(struct scripted_server *server, int fd) {
         }
         size += (size_t)got;
     }
+    *read = size;
     return head;
+}
+
+/* The same with its body, or the first bytes of it. NULL: the connection is over. */
+static char *read_body(struct scripted_server *server, int fd, char *head, size_t read, size_t most) {
+    const char *length = strcasestr(head, "\r\nContent-Length:"), *end = strstr(head, "\r\n\r\n") + 4;
+    size_t size = length && length < end ? (size_t)strtoull(length + 17, NULL, 10) : 0;
+    if (most && size > most) size = most;
+    size += (size_t)(end - head);
+    char *whole = size > read ? realloc(head, size + 1) : head;
+    assert(whole);
+    while (read < size) {
+        ssize_t got = wait_for(server, fd, POLLIN, -1) ? recv(fd, whole + read, size - read, 0) : -1;
+        if (got <= 0) {
+            free(whole);
+            return NULL;
+        }
+        read += (size_t)got;
+    }
+    whole[read] = '\0';
+    return whole;
+}
+
+/* Which answer the next request gets: one connection at a time, where that matters. */
+static struct scripted_answer peek_answer(struct scripted_server *server) {
+    (void)pthread_mutex_lock(&server->mutex);
+    unsigned n = server->requests;
+    struct scripted_answer answer = server->answers[n < server->answer_count ? n : server->answer_count - 1];
+    (void)pthread_mutex_unlock(&server->mutex);
+    return answer;
 }
 
 static struct scripted_answer next_answer(struct scripted_server *server, char *head) {
@@ -139,7 +169,11 @@ static void *serve_connection(void *context) {
     struct connection *connection = context;
     struct scripted_server *server = connection->server;
     char *head;
-    while ((head = read_head(server, connection->fd)) != NULL) {
+    size_t read = 0;
+    while ((head = read_head(server, connection->fd, &read)) != NULL) {
+        struct scripted_answer next = peek_answer(server);
+        if (!next.early) head = read_body(server, connection->fd, head, read, next.most);
+        if (!head) break;
         struct scripted_answer answer = next_answer(server, head);
         pause_for(server, answer.pause_ms);
         if (answer.status && !send_answer(server, connection->fd, head, &answer)) break;

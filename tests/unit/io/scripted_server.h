@@ -27,6 +27,8 @@ struct scripted_answer {
     int drip_ms;         /* before each byte of the body */
     unsigned wait_for;   /* not before so many requests have come in all */
     bool echo;           /* the body is the path that was asked for */
+    bool early;          /* the answer comes before the body of the request was read, which is never read */
+    size_t most;         /* no more of the body of the request is read than so many bytes; 0 = all */
     enum scripted_end end;
 };
 
@@ -40,7 +42,7 @@ int scripted_server_port(const struct scripted_server *server);
 void scripted_server_script(struct scripted_server *server, const struct scripted_answer *answers, size_t count);
 unsigned scripted_server_requests(struct scripted_server *server);
 unsigned scripted_server_connections(struct scripted_server *server);
-/* Head of the n-th request (0 = first), from the request line on; it must be there. Lives as long as the server. */
+/* The n-th request (0 = first) from the request line on, with its body; it must be there. Lives as long as the server. */
 const char *scripted_server_request(struct scripted_server *server, unsigned n);
 /* Waits until so many came; false after ten seconds. */
 bool scripted_server_wait(struct scripted_server *server, unsigned requests);
