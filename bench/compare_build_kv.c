@@ -36,6 +36,7 @@ struct side {
     const char *data;
     uint64_t budget_bytes;
     unsigned char *pool;
+    uint64_t warm_bytes; /* before the clock */
     struct bench_built built;
 };
 
@@ -75,7 +76,7 @@ static double build(void *context, unsigned round) {
     options.backend = SHF_WRITE_KV;
     options.num_dbs = SHARDS;
     bench_remove_tree(side->data, SNAPSHOT);
-    bench_warm_memory(WARM_BYTES);
+    bench_warm_memory(side->warm_bytes);
     double begin = bench_now();
     bool ok = bench_writer_open(&writer, side->data, SNAPSHOT, side->budget_bytes, &options) &&
               add_all(side, &writer) && bench_writer_publish(&writer, &side->built);
@@ -93,7 +94,7 @@ static double write_raw(void *context, unsigned round) {
     (void)round;
     (void)snprintf(file, sizeof file, "of=%s/%s", side->data, RAW_FILE);
     (void)snprintf(count, sizeof count, "count=%llu", (unsigned long long)(ROWS * VALUE_SIZE >> 20));
-    bench_warm_memory(WARM_BYTES);
+    bench_warm_memory(side->warm_bytes);
     double begin = bench_now();
     pid_t process = fork();
     if (process == 0) {
@@ -134,7 +135,7 @@ static void *sample(void *context) {
 }
 
 bool bench_build_memory_child(const char *data) {
-    struct side side = {data, SMALL_BUDGET, make_pool(), {0}};
+    struct side side = {data, SMALL_BUDGET, make_pool(), 0, {0}};
     struct sampler sampler = {false, 0};
     pthread_t thread;
     double before = bench_memory_now().anonymous;
@@ -176,7 +177,7 @@ static bool add_memory(struct bench *bench) {
 }
 
 bool bench_build_kv(struct bench *bench) {
-    struct side large = {bench->data, LARGE_BUDGET, make_pool(), {0}}, small = large;
+    struct side large = {bench->data, LARGE_BUDGET, make_pool(), WARM_BYTES, {0}}, small = large;
     double medians[3];
     small.budget_bytes = SMALL_BUDGET;
     const struct bench_side sides[] = {{write_raw, &large}, {build, &large}, {build, &small}};
