@@ -1,20 +1,14 @@
 #include "demo/measure.h"
 
-#include <inttypes.h>
+#include "demo/screen.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define MAX_KEYS 4096u
 #define ROUNDS 5u /* of the calls that are measured one at a time */
-
-double demo_now(void) {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
-}
 
 bool demo_failed(const char *what, shf_status status, shf_op *op) {
     fprintf(stderr, "%s: %s\n", what, op ? shf_error_message(shf_op_error(op)) : shf_status_text(status));
@@ -186,24 +180,4 @@ bool demo_measure_stream(struct demo_run *run) {
     }
     run->numbers.streamed_per_second = DEMO_STREAM_LOOKUPS / ((demo_now() - begin) / 1e9);
     return true;
-}
-
-bool demo_numbers_save(const struct demo_numbers *n, const char *path) {
-    FILE *file = fopen(path, "w");
-    if (!file) return false;
-    fprintf(file, "%.17g %.17g %.17g %.17g %.17g %.17g %.17g %.17g %.17g %.17g %.17g %.17g %" PRIu64 "\n", n->open_cold,
-            n->open_warm, n->get_median, n->get_99, n->multi_get, n->search_median, n->batch, n->streamed_per_second,
-            n->keys, n->questions, n->downloaded_bytes, n->requests, n->digest);
-    return fclose(file) == 0;
-}
-
-bool demo_numbers_load(struct demo_numbers *n, const char *path) {
-    FILE *file = fopen(path, "r");
-    if (!file) return false;
-    int fields = /* NOLINTNEXTLINE(cert-err34-c): our own file of this run */
-        fscanf(file, "%lg %lg %lg %lg %lg %lg %lg %lg %lg %lg %lg %lg %" SCNu64, &n->open_cold, &n->open_warm,
-               &n->get_median, &n->get_99, &n->multi_get, &n->search_median, &n->batch, &n->streamed_per_second,
-               &n->keys, &n->questions, &n->downloaded_bytes, &n->requests, &n->digest);
-    (void)fclose(file);
-    return fields == 13;
 }

@@ -3,29 +3,13 @@
 #define DEMO_MEASURE_H
 
 #include "demo/answers.h"
+#include "demo/numbers.h"
 
 #include <shardyfusion/shardyfusion.h>
 
 #define DEMO_TOP_K 10u
 #define DEMO_STREAM_LOOKUPS 1000000u
 #define DEMO_STREAM_WINDOW 256u
-
-/* Times in nanoseconds. */
-struct demo_numbers {
-    double open_cold;
-    double open_warm;
-    double get_median;
-    double get_99;
-    double multi_get; /* all keys in one call */
-    double search_median;
-    double batch; /* all questions in one call */
-    double streamed_per_second;
-    double keys;
-    double questions;
-    double downloaded_bytes;
-    double requests;
-    uint64_t digest; /* over every value, id, distance and payload that came back */
-};
 
 struct demo_run {
     shf_runtime *runtime;
@@ -35,8 +19,6 @@ struct demo_run {
     struct demo_numbers numbers;
     size_t wrong; /* answers that differ from the recorded ones */
 };
-
-double demo_now(void); /* nanoseconds */
 
 /* Prints why a call failed and releases op. Always false. */
 bool demo_failed(const char *what, shf_status status, shf_op *op);
@@ -48,8 +30,5 @@ bool demo_open(struct demo_run *run, const char *url, const char *cache, shf_op 
 bool demo_measure_lookups(struct demo_run *run);
 bool demo_measure_searches(struct demo_run *run);
 bool demo_measure_stream(struct demo_run *run);
-
-bool demo_numbers_save(const struct demo_numbers *numbers, const char *path);
-bool demo_numbers_load(struct demo_numbers *numbers, const char *path);
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define BOX_WIDTH 86
@@ -97,6 +98,15 @@ void demo_box(const char *const *lines, size_t count) {
     printf("%s%s\n", unicode ? "\u256f" : "+", demo_colours.plain);
 }
 
+void demo_heading(const char *text) { printf("\n  %s%s%s\n", demo_colours.strong, text, demo_colours.plain); }
+
+static void marked(const char *colour, const char *mark, const char *text) {
+    printf("  %s%s%s %s\n", colour, mark, demo_colours.plain, text);
+}
+
+void demo_good(const char *text) { marked(demo_colours.good, unicode ? "\u2714" : "ok", text); }
+void demo_bad(const char *text) { marked(demo_colours.bad, unicode ? "\u2718" : "bad", text); }
+
 void demo_bar(double share, int width) {
     static const char *const eighths[] = {"", "\u258f", "\u258e", "\u258d", "\u258c", "\u258b", "\u258a", "\u2589"};
     if (!(share > 0)) share = 0;
@@ -139,4 +149,10 @@ const char *demo_count(unsigned long long value) {
     }
     *out = '\0';
     return text;
+}
+
+double demo_now(void) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
 }

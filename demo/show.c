@@ -12,8 +12,6 @@
 
 #define C demo_colours
 
-void demo_show_heading(const char *text) { printf("\n  %s%s%s\n", C.strong, text, C.plain); }
-
 void demo_show_open(const shf_op *open_op, double took) {
     shf_open_info info;
     SHF_INIT(&info);
@@ -22,6 +20,13 @@ void demo_show_open(const shf_op *open_op, double took) {
            C.plain, C.dim, demo_time((double)info.current_ns), demo_time((double)info.manifest_ns), info.shards_opened,
            demo_time((double)info.shards_ns));
     if (info.downloaded_bytes) printf(", %.1f MB downloaded", (double)info.downloaded_bytes / 1e6);
+    printf("%s\n", C.plain);
+}
+
+void demo_show_refresh(const shf_open_info *info, double took) {
+    printf("\n  %srefreshed in %s%s%s   %schanged = %u, %u shards opened", C.strong, C.number, demo_time(took), C.plain,
+           C.dim, info->changed, info->shards_opened);
+    if (info->downloaded_bytes) printf(", %.1f MB downloaded", (double)info->downloaded_bytes / 1e6);
     printf("%s\n", C.plain);
 }
 
@@ -118,52 +123,18 @@ bool demo_show_question(struct demo_run *run, const char *text, uint32_t count) 
 
 void demo_show_totals(const struct demo_run *run) {
     const struct demo_numbers *n = &run->numbers;
+    char text[192];
+    printf("\n");
     if (run->wrong) {
-        printf("\n  %s%s answers differ from the recorded ones%s\n", C.bad, demo_count(run->wrong), C.plain);
+        (void)snprintf(text, sizeof text, "%s answers differ from the recorded ones", demo_count(run->wrong));
+        demo_bad(text);
         return;
     }
-    printf("\n  %s%s%s all %s recorded searches give the exact ten nearest, in order (median %s)\n", C.good,
-           demo_screen_unicode() ? "\u2714" : "ok", C.plain, demo_count((unsigned long long)n->questions),
-           demo_time(n->search_median));
-    printf("  %s%s%s %s lookups streamed through one completion queue: %s%s a second%s\n", C.good,
-           demo_screen_unicode() ? "\u2714" : "ok", C.plain, demo_count(DEMO_STREAM_LOOKUPS), C.number,
-           demo_count((unsigned long long)n->streamed_per_second), C.plain);
-}
-
-static void row(const char *what, const char *files, const char *s3) {
-    printf("    ");
-    demo_cell(what, strlen(what), 44, "");
-    demo_cell_right(files, 18, C.number);
-    demo_cell_right(s3, 18, C.number);
-    printf("\n");
-}
-
-static void row_time(const char *what, double files, double s3) { row(what, demo_time(files), demo_time(s3)); }
-
-void demo_show_comparison(const struct demo_numbers *files, const struct demo_numbers *s3) {
-    char text[96];
-    demo_show_heading("Side by side");
-    printf("    %s", C.dim);
-    demo_cell("", 0, 44, "");
-    printf("%s", C.dim);
-    demo_cell_right("files", 18, C.dim);
-    demo_cell_right("S3", 18, C.dim);
-    printf("\n    %s", C.dim);
-    for (int i = 0; i < 80; i++) fputs(demo_screen_unicode() ? "\u2500" : "-", stdout);
-    printf("%s\n", C.plain);
-    row_time("open, nothing in the local cache", files->open_cold, s3->open_cold);
-    row_time("open again", files->open_warm, s3->open_warm);
-    row_time("get, median", files->get_median, s3->get_median);
-    row_time("get, 99th percentile", files->get_99, s3->get_99);
-    (void)snprintf(text, sizeof text, "multi_get of %s keys", demo_count((unsigned long long)files->keys));
-    row_time(text, files->multi_get, s3->multi_get);
-    row_time("search, median", files->search_median, s3->search_median);
-    (void)snprintf(text, sizeof text, "batch_search of %s", demo_count((unsigned long long)files->questions));
-    row_time(text, files->batch, s3->batch);
-    row("streamed gets a second", demo_count((unsigned long long)files->streamed_per_second),
-        demo_count((unsigned long long)s3->streamed_per_second));
-    row("requests to the store", "-", demo_count((unsigned long long)s3->requests));
-    bool same = files->digest == s3->digest;
-    printf("\n  %s%s%s %s\n", same ? C.good : C.bad, demo_screen_unicode() ? (same ? "\u2714" : "\u2718") : "", C.plain,
-           same ? "the same answers from both, bit for bit" : "the answers from files and from S3 differ");
+    (void)snprintf(text, sizeof text, "all %s recorded searches give the exact ten nearest, in order (median %s)",
+                   demo_count((unsigned long long)n->questions), demo_time(n->search_median));
+    demo_good(text);
+    (void)snprintf(text, sizeof text, "%s lookups streamed through one completion queue: %s%s a second%s",
+                   demo_count(DEMO_STREAM_LOOKUPS), C.number, demo_count((unsigned long long)n->streamed_per_second),
+                   C.plain);
+    demo_good(text);
 }

@@ -63,6 +63,7 @@ typedef struct shf_runtime_stats {
     uint64_t cache_hits;       /* shards found whole in the local cache */
     uint64_t cache_misses;
     uint64_t refresh_failures; /* refreshes that kept the old snapshot because the new manifest is malformed */
+    uint64_t uploaded_bytes;   /* bodies sent to stores, those of attempts that failed too */
 } shf_runtime_stats;
 
 /* Never waits. Errors: INVALID, FORKED. */

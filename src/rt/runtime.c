@@ -317,6 +317,7 @@ shf_status shf_runtime_stats_get(shf_runtime *runtime, shf_runtime_stats *out) {
                                .downloaded_bytes = atomic_load(&c->downloaded_bytes),
                                .cache_hits = atomic_load(&c->cache_hits),
                                .cache_misses = atomic_load(&c->cache_misses),
-                               .refresh_failures = atomic_load(&c->refresh_failures)};
+                               .refresh_failures = atomic_load(&c->refresh_failures),
+                               .uploaded_bytes = atomic_load(&c->uploaded_bytes)};
     return shf_struct_fill(out, &stats, sizeof stats);
 }

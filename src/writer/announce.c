@@ -48,11 +48,32 @@ static void delete_losers(struct shf_publish_op *publish) {
 
 /* ---- the pointer ---- */
 
+static void manifest_deleted(struct shf_errand *errand) {
+    struct shf_publish_op *publish = SHF_CONTAINER(errand, struct shf_publish_op, errand);
+    if (errand->status) {
+        shf_log_write(shf_rt_log(publish->writer->runtime), SHF_LOG_WARNING,
+                      "the manifest of a run that lost was not deleted: %s", shf_error_message(errand->request.error));
+    }
+    shf_publish_fail(publish);
+}
+
+/* A manifest that nothing will ever name must not stand first in the history. */
+static void delete_manifest(struct shf_publish_op *publish) {
+    struct shf_errand *errand = &publish->errand;
+    char *key = errand->key; /* of the PUT that wrote it */
+    errand->key = NULL;
+    shf_errand_delete(errand, key, manifest_deleted);
+}
+
 static void pointer_written(struct shf_pointer *pointer) {
     struct shf_publish_op *publish = SHF_CONTAINER(pointer, struct shf_publish_op, pointer);
     if (pointer->status) {
         shf_publish_note(publish, pointer->status, pointer->error);
-        shf_publish_fail(publish);
+        if (pointer->is_refused) {
+            delete_manifest(publish);
+        } else {
+            shf_publish_fail(publish);
+        }
         return;
     }
     publish->info.is_unconditional = pointer->is_unconditional;

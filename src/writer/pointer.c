@@ -20,8 +20,13 @@ static struct shf_pointer *pointer_of(struct shf_errand *errand) {
     return SHF_CONTAINER(errand, struct shf_pointer, errand);
 }
 
+static bool was_refused(const struct shf_pointer *pointer) {
+    return shf_error_http_status(pointer->put_error) == PRECONDITION_FAILED;
+}
+
 static void finish(struct shf_pointer *pointer, shf_status status, struct shf_error *error) {
     shf_errand_end(&pointer->errand);
+    pointer->is_refused = status && pointer->tries == 1 && (was_refused(pointer) || pointer->put_status == SHF_E_ACCESS);
     if (pointer->put_error != error) shf_error_free(pointer->put_error);
     pointer->put_error = NULL;
     pointer->status = status;
@@ -30,10 +35,6 @@ static void finish(struct shf_pointer *pointer, shf_status status, struct shf_er
 }
 
 static void give_up(struct shf_pointer *pointer) { finish(pointer, pointer->put_status, pointer->put_error); }
-
-static bool was_refused(const struct shf_pointer *pointer) {
-    return shf_error_http_status(pointer->put_error) == PRECONDITION_FAILED;
-}
 
 /* ---- what is there now ---- */
 

@@ -24,6 +24,7 @@ struct shf_pointer {
     shf_status status;       /* SHF_E_STATE: another writer published meanwhile */
     struct shf_error *error; /* the caller's */
     bool is_unconditional;
+    bool is_refused; /* it was not written, and no request that is still on its way can write it */
 
     /* its own while it works */
     struct shf_errand errand;

@@ -1,10 +1,10 @@
 #!/bin/sh
-# The program shardy over the sample snapshot: exact standard output, standard error and exit codes.
+# The program shardy over a snapshot: exact standard output, standard error and exit codes.
 # Usage: test_shardy.sh PATH_OF_SHARDY, from the root of the repository.
 # shellcheck disable=SC2086,SC2015
 set -u
 SHARDY=$1
-SAMPLE=samples/packages-1k
+SAMPLE=tests/data/packages-1k
 PEER=${SHF_SHARED:-../shared}/fixtures/peer
 RUN=d597585d196845f8875aba3ba5395387
 T=$(mktemp -d) || exit 1
@@ -236,18 +236,18 @@ is 1 "" "$(cat "$T/err")"
 holds '"op":"search","error":"' "$T/err"
 
 # Recorded queries: ids in their order and distances, by every form of a query.
-head -3 samples/packages-1k-queries.jsonl >"$T/in"
+head -3 tests/data/packages-1k-queries.jsonl >"$T/in"
 run $u search --queries - --top-k 3
 checks=$((checks + 1))
 [ "$code" = 0 ] && [ "$(wc -l <"$T/out")" = 3 ] || fail "not three answers"
 holds '"results":[{"id":"ncdu","score":0.388760843278142' "$T/out"
 cp "$T/out" "$T/three"
-run $u search --queries samples/packages-1k-queries.jsonl
+run $u search --queries tests/data/packages-1k-queries.jsonl
 checks=$((checks + 1))
 [ "$code" = 0 ] || fail "the recorded queries"
 ids() { grep -oE '"id":"[^"]*"' "$1"; }
 ids "$T/out" >"$T/ids"
-ids samples/packages-1k-answers.jsonl | cmp -s - "$T/ids" || fail "other rows than the recorded ones"
+ids tests/data/packages-1k-answers.jsonl | cmp -s - "$T/ids" || fail "other rows than the recorded ones"
 : >"$T/in"
 
 # A float32 .npy of two rows, made of the recorded queries.
@@ -255,7 +255,7 @@ npy() { # HEADER FILE: prefix and header, padded to 128 bytes
     printf '\223NUMPY\001\000\166\000' >"$2"
     printf '%-117s\n' "$1" >>"$2"
 }
-base64_of() { sed -n "$1p" samples/packages-1k-queries.jsonl | sed -E 's/.*"vector_base64": ?"([^"]*)".*/\1/' | base64 -d; }
+base64_of() { sed -n "$1p" tests/data/packages-1k-queries.jsonl | sed -E 's/.*"vector_base64": ?"([^"]*)".*/\1/' | base64 -d; }
 npy "{'descr': '<f4', 'fortran_order': False, 'shape': (384,), }" "$T/one.npy"
 base64_of 3 >>"$T/one.npy"
 npy "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 384), }" "$T/two.npy"
@@ -295,10 +295,10 @@ is 1 "" "error: %/cut.npy: it is cut short: 1 rows do not fit into 1000 bytes"
 # Wrong queries have their error in place, the others are answered.
 {
     echo '{"vector":[1,2]}'
-    sed -n 3p samples/packages-1k-queries.jsonl | sed 's/}$/,"note":"x"}/'
+    sed -n 3p tests/data/packages-1k-queries.jsonl | sed 's/}$/,"note":"x"}/'
     echo 'nonsense'
-    sed -n 3p samples/packages-1k-queries.jsonl | sed -E 's/"top_k": ?[0-9]+/"shard_ids":[9],"top_k":1/'
-    sed -n 3p samples/packages-1k-queries.jsonl | sed -E 's/"top_k": ?[0-9]+/"shard_ids":[],"top_k":1/'
+    sed -n 3p tests/data/packages-1k-queries.jsonl | sed -E 's/"top_k": ?[0-9]+/"shard_ids":[9],"top_k":1/'
+    sed -n 3p tests/data/packages-1k-queries.jsonl | sed -E 's/"top_k": ?[0-9]+/"shard_ids":[],"top_k":1/'
 } >"$T/in"
 run $u search --queries - --top-k 1
 checks=$((checks + 1))

@@ -1,11 +1,11 @@
 #!/bin/sh
 # The program shardy over s3://, with every way to give it credentials, and its exit codes where it may not or can not read.
-# Usage: with_s3_server samples samples copied packages-1k -- sh test_shardy_s3.sh PATH_OF_SHARDY, from the root of the
+# Usage: with_s3_server tests/data samples copied packages-1k -- sh test_shardy_s3.sh PATH_OF_SHARDY, from the root of the
 # repository: the sample is at another place there than it was written to.
 # shellcheck disable=SC2015
 set -u
 SHARDY=$1
-FILES=samples/packages-1k
+FILES=tests/data/packages-1k
 URL=s3://samples/copied/packages-1k
 T=$(mktemp -d) || exit 1
 trap 'rm -rf "$T"' EXIT
@@ -74,7 +74,7 @@ everywhere() {
 same get duf --value-encoding utf8
 same get no-such-package
 same multiget duf vim git no-such-package 0ad --output-format table
-same search --queries samples/packages-1k-queries.jsonl
+same search --queries tests/data/packages-1k-queries.jsonl
 same search --like redis --top-k 3 --output-format json
 same info
 same shards

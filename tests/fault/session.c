@@ -215,7 +215,7 @@ bool session_open(struct session *session) {
 
 /* The sample's own answers, once for all; they hold of both runs. */
 static void read_right_hits(void) {
-    json_t *lines = support_lines("samples", "packages-1k-answers.jsonl");
+    json_t *lines = support_lines("tests/data", "packages-1k-answers.jsonl");
     for (size_t query = 0; query < WORLD_QUERIES; query++) {
         const json_t *hits = json_object_get(json_array_get(lines, query), "top10");
         assert_int_equal(json_array_size(hits), TOP_K);

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SAMPLE "samples/packages-1k"
+#define SAMPLE "tests/data/packages-1k"
 #define MOST_ROWS 2048
 #define FIRST_RUN "d597585d196845f8875aba3ba5395387"
 #define SECOND_RUN "5ec0d05ec0d05ec0d05ec0d05ec0d05e"
@@ -128,7 +128,7 @@ static void make_manifests(void) {
 }
 
 static void read_queries(void) {
-    json_t *lines = support_lines("samples", "packages-1k-queries.jsonl");
+    json_t *lines = support_lines("tests/data", "packages-1k-queries.jsonl");
     for (size_t i = 0; i < WORLD_QUERIES; i++) {
         size_t size;
         const char *text = json_string_value(json_object_get(json_array_get(lines, i), "vector_base64"));

@@ -90,7 +90,7 @@ static void bombs(void) {
 
 static void damage(void) {
     glob_t found;
-    assert_int_equal(glob("samples/packages-1k/shards/*/*/*/shard.sidecar", 0, NULL, &found), 0);
+    assert_int_equal(glob("tests/data/packages-1k/shards/*/*/*/shard.sidecar", 0, NULL, &found), 0);
     FILE *file = fopen(found.gl_pathv[0], "rb");
     globfree(&found);
     assert_non_null(file);

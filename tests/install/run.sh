@@ -8,7 +8,6 @@ build=$(CDPATH='' cd -- "$1" && pwd)
 mkdir -p "$2"
 scratch=$(CDPATH='' cd -- "$2" && pwd)
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
-sample=$root/samples/packages-1k
 
 rm -rf "${scratch:?}"/*
 prefix=$scratch/somewhere/usr
@@ -33,6 +32,9 @@ expect() {
 [ "$(readlink "$libraries/libshardyfusion.so.0")" = "libshardyfusion.so.$(PKG_CONFIG_PATH=$libraries/pkgconfig pkg-config --modversion shardyfusion)" ]
 [ -f "$prefix/share/man/man1/shardy.1" ]
 expect "$prefix/bin/shardy" --version
+sample=$scratch/snapshot
+expect "$prefix/bin/shardy" build "$root/samples/packages.jsonl" --vectors "$root/samples/vectors.npy" --num-dbs 3 \
+    --output "$sample"
 expect "$prefix/bin/shardy" -u "$sample" get ncdu --strict
 
 echo '--- pkg-config'
@@ -67,23 +69,21 @@ for example in poll_loop libuv_loop synchronous streaming_gets; do
     expect "$scratch/examples/example_$example" "$sample" ncdu nginx no-such-package
 done
 
+expect "$scratch/examples/example_write" "$scratch/colours"
+expect "$prefix/bin/shardy" -u "$scratch/colours" search 1,0.5,0.1 --top-k 1 --output-format text
+[ "$(cat "$scratch/out.txt")" = 'id=orange score=0.100000 {"web":"#ff8000"}' ]
+
 # block LANGUAGE: the lines of the README's blocks of that kind.
 block() { sed -n '/^```'"$1"'$/,/^```$/p' "$root/README.md" | sed '/^```/d'; }
-
-echo '--- the C program of the README'
-block c >"$scratch/readme.c"
-[ -s "$scratch/readme.c" ]
-# shellcheck disable=SC2046 # flags are words
-cc -std=c11 -Wall -Wextra -Wpedantic -Werror "$scratch/readme.c" -o "$scratch/readme" \
-    $(pkg-config --cflags --libs shardyfusion) "-Wl,-rpath,$libraries"
-expect "$scratch/readme" "$sample"
 
 # Lines that begin with "$ " are commands, the others what they print: all of it is compared.
 echo '--- the shell lines of the README'
 block console >"$scratch/console.txt"
 grep -q '^\$ ' "$scratch/console.txt"
+mkdir "$scratch/here" # what they build goes there
+ln -s "$root/samples" "$scratch/here/samples"
 (
-    cd "$root"
+    cd "$scratch/here"
     unset SHARDY_CURRENT SHARDY_CONFIG SHARDY_CREDENTIALS
     HOME=$scratch XDG_CACHE_HOME=$scratch/cache PATH=$prefix/bin:$PATH
     export HOME XDG_CACHE_HOME PATH
@@ -96,4 +96,11 @@ diff "$scratch/console.txt" "$scratch/console-now.txt" || {
     echo 'failed: the shell of the README prints something else now'
     exit 1
 }
+echo '--- the C program of the README'
+block c >"$scratch/readme.c"
+[ -s "$scratch/readme.c" ]
+# shellcheck disable=SC2046 # flags are words
+cc -std=c11 -Wall -Wextra -Wpedantic -Werror "$scratch/readme.c" -o "$scratch/readme" \
+    $(pkg-config --cflags --libs shardyfusion) "-Wl,-rpath,$libraries"
+expect "$scratch/readme" "$scratch/here/snapshot"
 echo 'the installed copy works'

@@ -54,8 +54,8 @@ static void collect_keys(void) {
 bool s3_sample_load(void) {
     shf_reader_options options;
     shf_op *op = NULL;
-    sample_queries = support_lines("samples", "packages-1k-queries.jsonl");
-    sample_answers = support_lines("samples", "packages-1k-answers.jsonl");
+    sample_queries = support_lines("tests/data", "packages-1k-queries.jsonl");
+    sample_answers = support_lines("tests/data", "packages-1k-answers.jsonl");
     collect_keys();
     SHF_INIT(&options);
     options.url = S3_SAMPLE;

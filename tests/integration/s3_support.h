@@ -6,7 +6,7 @@
 #include "harness/s3_server.h"
 #include "integration/support.h"
 
-#define S3_SAMPLE "samples/packages-1k"
+#define S3_SAMPLE "tests/data/packages-1k"
 #define S3_BUCKET "copies"
 #define S3_SAMPLE_URL "s3://" S3_BUCKET "/elsewhere/packages" /* not where it was written to */
 #define S3_SAMPLE_SHARDS 2

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SAMPLE "samples/packages-1k"
+#define SAMPLE "tests/data/packages-1k"
 #define MOST_KEYS 1024u
 
 static char *names[MOST_KEYS]; /* keys that are there */
@@ -21,7 +21,7 @@ static char *cache;
 /* The keys are the ids of the recorded answers. */
 static int set_up_all(void **state) {
     (void)state;
-    json_t *lines = support_lines("samples", "packages-1k-answers.jsonl"), *line, *hit;
+    json_t *lines = support_lines("tests/data", "packages-1k-answers.jsonl"), *line, *hit;
     size_t i, k;
     json_array_foreach(lines, i, line) {
         json_array_foreach(json_object_get(line, "top10"), k, hit) {

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-#define SAMPLE "samples/packages-1k"
+#define SAMPLE "tests/data/packages-1k"
 #define SHARDS 2u
 #define DIMENSION 384u
 #define MANY 65536u

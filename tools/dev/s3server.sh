@@ -115,7 +115,7 @@ s3server_start() {
         s3server_pid=$!
         AWS_ENDPOINT_URL=http://127.0.0.1:$port
         export AWS_ENDPOINT_URL
-        if python3 tools/s3_put.py --wait "$s3server_pid"; then
+        if python3 tools/s3_server.py wait "$s3server_pid"; then
             children="$children $s3server_pid"
             return 0
         fi

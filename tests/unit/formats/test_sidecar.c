@@ -107,7 +107,7 @@ static unsigned compare_all(const char *directory, unsigned *pages, unsigned *ch
 static void test_samples(void **state) {
     (void)state;
     unsigned pages = 0, chains = 0;
-    assert_int_equal(compare_all("samples/packages-1k", &pages, &chains), 2);
+    assert_int_equal(compare_all("tests/data/packages-1k", &pages, &chains), 2);
     assert_true(pages > 10 && chains > 2);
 }
 

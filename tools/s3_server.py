@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Put files into a bucket of an S3 server: for the demo and the tests, with Python's standard library alone.
+"""What ./dev asks of an S3 server that is just starting, with Python's standard library alone.
 
-    s3_put.py FOLDER BUCKET PREFIX    make the bucket where it is missing, put every file of FOLDER under PREFIX
-    s3_put.py --wait PID              wait until the server answers, or process PID is gone (exit 1)
+    s3_server.py wait PID          wait until it answers, or process PID is gone (exit 1)
+    s3_server.py bucket BUCKET     make the bucket where it is missing
 
 Endpoint and credentials come from AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION.
 """
@@ -55,29 +55,14 @@ def signed_headers(method, path, body):
     return headers
 
 
-def put(connection, path, body=b""):
-    path = urllib.parse.quote(path, safe="/-_.~")
-    connection.request("PUT", path, body, signed_headers("PUT", path, body))
-    response = connection.getresponse()
-    return response.status, response.read()
-
-
-def put_folder(folder, bucket, prefix):
+def make_bucket(bucket):
     connection = connect()
-    status, text = put(connection, f"/{bucket}")
+    path = "/" + urllib.parse.quote(bucket, safe="-_.~")
+    connection.request("PUT", path, b"", signed_headers("PUT", path, b""))
+    response = connection.getresponse()
+    status, text = response.status, response.read()
     if status != 200 and b"BucketAlreadyOwnedByYou" not in text:
         sys.exit(f"making bucket {bucket}: HTTP {status}: {text[:300].decode(errors='replace')}")
-    files = sorted(path for path in pathlib.Path(folder).rglob("*") if path.is_file())
-    # The pointer last, as a writer does it: nobody can see half a snapshot.
-    files.sort(key=lambda path: path.name.startswith("_"))
-    total = 0
-    for path in files:
-        body = path.read_bytes()
-        status, text = put(connection, f"/{bucket}/{prefix}/{path.relative_to(folder).as_posix()}", body)
-        if status != 200:
-            sys.exit(f"putting {path}: HTTP {status}: {text[:300].decode(errors='replace')}")
-        total += len(body)
-    print(f"{len(files)} objects, {total / 1e6:.1f} MB")
 
 
 def wait(process):
@@ -101,10 +86,10 @@ def wait(process):
 
 
 def main():
-    if len(sys.argv) == 3 and sys.argv[1] == "--wait":
+    if len(sys.argv) == 3 and sys.argv[1] == "wait":
         wait(int(sys.argv[2]))
-    elif len(sys.argv) == 4:
-        put_folder(*sys.argv[1:])
+    elif len(sys.argv) == 3 and sys.argv[1] == "bucket":
+        make_bucket(sys.argv[2])
     else:
         sys.exit(__doc__)
 
