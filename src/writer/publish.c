@@ -156,7 +156,7 @@ static shf_status plan(struct shf_publish_op *publish) {
     if (setup->is_unified && !writer->dimension) {
         return shf_error_set(
             &publish->error,
-            SHF_E_INVALID, "a unified snapshot without rows needs its dimension: set it in the options (shardy build: give --vectors)");
+            SHF_E_INVALID, "a unified snapshot without rows has no dimension yet: set it in the options, or give a file of vectors that tells it");
     }
     publish->num_dbs = (uint32_t)count;
     publish->results = shf_alloc_zero(publish->num_dbs, sizeof *publish->results);
