@@ -128,7 +128,8 @@ static void made(struct shf_task *task) {
     if (publish->status) {
         shf_publish_fail(publish);
     } else {
-        shf_lease_renew(&publish->writer->lease, lease_renewed);
+        const struct shf_lease_patience patience = {.cancel = publish->op.cancel, .deadline_ns = publish->op.deadline_ns};
+        shf_lease_renew(&publish->writer->lease, patience, lease_renewed);
     }
 }
 

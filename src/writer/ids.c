@@ -25,6 +25,11 @@ static void conflict(struct shf_publish_op *publish) {
     struct shf_error *error = NULL;
     publish->has_conflict = publish->conflict_is_id = true;
     shf_rows_merge_conflict(publish->id_merge, &publish->first_origin, &publish->second_origin);
+    if (publish->first_origin > publish->second_origin) { /* shards come in any order */
+        uint64_t first = publish->second_origin;
+        publish->second_origin = publish->first_origin;
+        publish->first_origin = first;
+    }
     shf_status status =
         shf_error_set(&error, SHF_E_INVALID, "rows %llu and %llu have the same id and different keys",
                       (unsigned long long)publish->first_origin, (unsigned long long)publish->second_origin);

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/text.h"
 #include "formats/manifest_build.h"
 
@@ -63,34 +64,83 @@ static void keep_version(struct shf_lease *lease) {
     lease->expires_at_us = lease->record.lease_expires_at_us;
 }
 
-static void written(struct shf_errand *errand) {
-    struct shf_lease *lease = lease_of(errand);
-    if (!errand->status) {
-        keep_version(lease);
-    } else if (shf_error_http_status(errand->request.error) == PRECONDITION_FAILED) {
-        lose(lease, "somebody else changed its record");
-    } else {
-        log_problem(lease, "the run record was not written");
-        if (shf_clock_wall_us() >= lease->expires_at_us) lose(lease, "it could not be renewed for too long");
-    }
-    finish_step(lease);
-}
-
-static void put(struct shf_lease *lease, const char *if_version, void (*then)(struct shf_errand *)) {
+static void send_record(struct shf_lease *lease, const char *if_version) {
     char *text = NULL;
     size_t size = 0;
-    lease->busy = true;
     lease->record.updated_at_us = shf_clock_wall_us();
     lease->record.lease_expires_at_us = lease->record.status == SHF_RUN_RUNNING
                                             ? lease->record.updated_at_us + shf_lease_times.lease_ms * 1000
                                             : lease->record.updated_at_us;
     (void)shf_run_record_write(&lease->record, &text, &size, NULL);
-    shf_errand_put(&lease->errand, shf_strdup(lease->key), text, size, CONTENT_TYPE, if_version, then);
+    shf_errand_put(&lease->errand, shf_strdup(lease->key), text, size, CONTENT_TYPE, if_version, lease->then_written);
 }
+
+static void put(struct shf_lease *lease, const char *if_version, struct shf_lease_patience patience,
+                void (*then)(struct shf_errand *)) {
+    lease->busy = true;
+    lease->looked_back = false;
+    lease->then_written = then;
+    lease->errand.cancel = patience.cancel;
+    lease->errand.deadline_ns = patience.deadline_ns;
+    send_record(lease, if_version);
+}
+
+static void not_renewed(struct shf_lease *lease) {
+    log_problem(lease, "the run record was not written");
+    if (shf_clock_wall_us() >= lease->expires_at_us) lose(lease, "it could not be renewed for too long");
+}
+
+/* The time of the beginning is in every record of a run, and whoever takes one over begins later. */
+static bool is_ours(const struct shf_lease *lease) {
+    const struct shf_store_request *request = &lease->errand.request;
+    struct shf_run_state state;
+    return request->body && shf_run_record_read(request->body->data, request->body->size, &state, NULL) == SHF_OK &&
+           state.started_at_us == lease->started_at_us;
+}
+
+static void looked_back(struct shf_errand *errand) {
+    struct shf_lease *lease = lease_of(errand);
+    if (errand->status && errand->status != SHF_E_NOT_FOUND) {
+        not_renewed(lease);
+        finish_step(lease);
+    } else if (!errand->status && is_ours(lease)) {
+        shf_free(lease->version);
+        lease->version = errand->request.version;
+        errand->request.version = NULL;
+        send_record(lease, lease->version);
+    } else {
+        lose(lease, "somebody else changed its record");
+        finish_step(lease);
+    }
+}
+
+/* Whether a refusal is being looked into: then_written comes again. */
+static bool looks_back(struct shf_lease *lease) {
+    if (lease->looked_back || shf_error_http_status(lease->errand.request.error) != PRECONDITION_FAILED) return false;
+    lease->looked_back = true;
+    shf_errand_get(&lease->errand, shf_strdup(lease->key), SHF_LIMIT_RUN_RECORD_BYTES, looked_back);
+    return true;
+}
+
+static void written(struct shf_errand *errand) {
+    struct shf_lease *lease = lease_of(errand);
+    if (!errand->status) {
+        keep_version(lease);
+    } else if (looks_back(lease)) {
+        return;
+    } else if (shf_error_http_status(errand->request.error) == PRECONDITION_FAILED) {
+        lose(lease, "somebody else changed its record");
+    } else {
+        not_renewed(lease);
+    }
+    finish_step(lease);
+}
+
+static const struct shf_lease_patience endless = {.deadline_ns = SHF_DEADLINE_NONE};
 
 static void time_came(struct shf_wait *wait, shf_status reason) {
     struct shf_lease *lease = SHF_CONTAINER(wait, struct shf_lease, wait);
-    if (reason == SHF_E_DEADLINE && !lease->ended) put(lease, lease->version, written);
+    if (reason == SHF_E_DEADLINE && !lease->ended) put(lease, lease->version, endless, written);
 }
 
 /* A step asked for from outside: at once, or after the renewal that is under way. */
@@ -98,18 +148,15 @@ static void stop_waiting(struct shf_lease *lease) {
     if (lease->wait.waiting) shf_wait_end(lease->runtime, &lease->wait, SHF_OK);
 }
 
-static void renew_now(struct shf_lease *lease) {
-    if (lease->status || !lease->key) {
-        finish_step(lease);
-        return;
-    }
-    put(lease, lease->version, written);
-}
-
-void shf_lease_renew(struct shf_lease *lease, void (*then)(struct shf_lease *lease)) {
+void shf_lease_renew(struct shf_lease *lease, struct shf_lease_patience patience, void (*then)(struct shf_lease *lease)) {
     stop_waiting(lease);
     lease->then = then;
-    if (!lease->busy) renew_now(lease); /* else the one that is under way is as good */
+    if (lease->busy) return; /* the one that is under way is as good */
+    if (lease->status || !lease->key) {
+        finish_step(lease);
+    } else {
+        put(lease, lease->version, patience, written);
+    }
 }
 
 /* ---- the beginning ---- */
@@ -118,6 +165,8 @@ static void begun(struct shf_errand *errand) {
     struct shf_lease *lease = lease_of(errand);
     if (!errand->status) {
         keep_version(lease);
+    } else if (looks_back(lease)) {
+        return;
     } else if (shf_error_http_status(errand->request.error) == PRECONDITION_FAILED) {
         lose(lease, "somebody else goes on with it");
     } else {
@@ -142,8 +191,9 @@ static char *make_key(const struct shf_lease *lease) {
     return key;
 }
 
-void shf_lease_begin(struct shf_lease *lease, char *key, char *version, void (*then)(struct shf_lease *lease)) {
-    lease->errand = (struct shf_errand){.store = lease->store, .deadline_ns = SHF_DEADLINE_NONE};
+void shf_lease_begin(struct shf_lease *lease, char *key, char *version, struct shf_lease_patience patience,
+                     void (*then)(struct shf_lease *lease)) {
+    lease->errand = (struct shf_errand){.store = lease->store};
     lease->then = then;
     lease->started_at_us = lease->expires_at_us = shf_clock_wall_us();
     lease->key = key ? key : make_key(lease);
@@ -153,7 +203,7 @@ void shf_lease_begin(struct shf_lease *lease, char *key, char *version, void (*t
                                             .s3_prefix = lease->location->url,
                                             .started_at_us = lease->started_at_us};
     if (lease->key) {
-        put(lease, key ? version : NULL, begun);
+        put(lease, key ? version : NULL, patience, begun);
     } else {
         finish_step(lease);
     }
@@ -163,6 +213,7 @@ void shf_lease_begin(struct shf_lease *lease, char *key, char *version, void (*t
 
 static void last_written(struct shf_errand *errand) {
     struct shf_lease *lease = lease_of(errand);
+    if (errand->status && looks_back(lease)) return;
     if (errand->status) log_problem(lease, "the last run record was not written");
     finish_step(lease);
 }
@@ -173,8 +224,8 @@ static void end_now(struct shf_lease *lease) {
         finish_step(lease);
         return;
     }
-    lease->errand.deadline_ns = shf_deadline_after_ms(ENDING_MS);
-    put(lease, lease->version, last_written);
+    const struct shf_lease_patience patience = {.deadline_ns = shf_deadline_after_ms(ENDING_MS)};
+    put(lease, lease->version, patience, last_written);
 }
 
 void shf_lease_end(struct shf_lease *lease, enum shf_run_status status, const char *manifest_ref,

@@ -17,11 +17,13 @@ static void destroy(struct shf_op *op) {
     shf_free(open);
 }
 
+/* A failed open has no writer to give: its handle goes first, else the runtime would be busy with it for a moment more. */
 static void finish(struct shf_writer_open_op *open, shf_status status, struct shf_error *error) {
-    struct shf_writer *writer = open->writer;
-    if (status) open->writer = NULL; /* a failed open has none to give */
+    if (status) {
+        shf_writer_drop_handle(open->writer);
+        open->writer = NULL;
+    }
     shf_op_finish(&open->op, status, error);
-    if (status) shf_writer_drop_handle(writer);
 }
 
 static void lease_lost(struct shf_lease *lease) {
@@ -40,8 +42,8 @@ static void end_opening(struct shf_writer *writer, shf_status status, struct shf
 }
 
 /*
- * Two that begin a run of one id at once find neither shards nor records of the other, but both have written a record by
- * now: the one whose name comes first goes on.
+ * Two that begin a run of one id at once find neither shards nor records of the other, but each has written a record before
+ * it looks: one of them sees the other's at least, and nobody goes on beside another. It may be that none of them does.
  */
 static void records_listed(struct shf_errand *errand) {
     struct shf_writer_open_op *open = SHF_CONTAINER(errand, struct shf_writer_open_op, errand);
@@ -49,16 +51,18 @@ static void records_listed(struct shf_errand *errand) {
     const char *run_id = writer->setup.run_id;
     struct shf_error *error = NULL;
     shf_status status = errand->status;
-    const char *first = NULL;
-    for (size_t i = 0; i < errand->request.name_count && !first; i++) {
-        if (shf_run_record_is_of(errand->request.names[i], run_id)) first = errand->request.names[i];
+    bool has_rival = false;
+    for (size_t i = 0; i < errand->request.name_count; i++) {
+        const char *name = errand->request.names[i];
+        has_rival = has_rival || (shf_run_record_is_of(name, run_id) && !strstr(writer->lease.key, name));
     }
     if (status) {
         error = shf_errand_take_error(errand);
-    } else if (first && !strstr(writer->lease.key, first)) {
-        status =
-            shf_error_set(&error, SHF_E_STATE, "run %s under %s is under way: another writer began it at the same time",
-                          run_id, writer->setup.location.url);
+    } else if (has_rival) {
+        status = shf_error_set(&error, SHF_E_STATE,
+                               "run %s under %s is under way: another writer began it at the same time; take another "
+                               "run id",
+                               run_id, writer->setup.location.url);
     }
     shf_errand_end(errand);
     end_opening(writer, status, error);
@@ -68,8 +72,10 @@ static void lease_begun(struct shf_lease *lease) {
     struct shf_writer *writer = SHF_CONTAINER(lease, struct shf_writer, lease);
     struct shf_writer_open_op *open = writer->opening;
     bool may_have_rivals = writer->setup.run_id_is_given && !(writer->setup.flags & SHF_WRITE_RESUME);
-    if (lease->status || !lease->key || !may_have_rivals) {
-        end_opening(writer, lease->status, shf_error_clone(lease->error));
+    struct shf_error *error = NULL;
+    shf_status status = lease->status ? lease->status : shf_op_check(&open->op, &error);
+    if (status || !lease->key || !may_have_rivals) {
+        end_opening(writer, status, error ? error : shf_error_clone(lease->error));
         return;
     }
     open->errand =
@@ -92,7 +98,9 @@ static void claimed(struct shf_claim *claim) {
                                        .lost = lease_lost};
     char *key = claim->record_key, *version = claim->record_version;
     claim->record_key = claim->record_version = NULL;
-    shf_lease_begin(&writer->lease, key, version, lease_begun);
+    const struct shf_op *op = &writer->opening->op;
+    const struct shf_lease_patience patience = {.cancel = op->cancel, .deadline_ns = op->deadline_ns};
+    shf_lease_begin(&writer->lease, key, version, patience, lease_begun);
 }
 
 static void connected(struct shf_task *task) {

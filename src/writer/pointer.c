@@ -26,7 +26,8 @@ static bool was_refused(const struct shf_pointer *pointer) {
 
 static void finish(struct shf_pointer *pointer, shf_status status, struct shf_error *error) {
     shf_errand_end(&pointer->errand);
-    pointer->is_refused = status && pointer->tries == 1 && (was_refused(pointer) || pointer->put_status == SHF_E_ACCESS);
+    pointer->is_refused = status && pointer->is_known && pointer->tries == 1 &&
+                          (was_refused(pointer) || pointer->put_status == SHF_E_ACCESS);
     if (pointer->put_error != error) shf_error_free(pointer->put_error);
     pointer->put_error = NULL;
     pointer->status = status;
@@ -101,6 +102,7 @@ static void read_back(struct shf_errand *errand) {
         }
         return;
     }
+    pointer->is_known = true;
     bool is_readable = !errand->status && shf_current_parse(errand->request.body->data, errand->request.body->size,
                                                             &current, NULL) == SHF_OK;
     if (is_readable && !strcmp(current.manifest_ref, pointer->manifest_ref)) {
@@ -125,12 +127,6 @@ static void written(struct shf_errand *errand) {
     shf_error_free(pointer->put_error);
     pointer->put_status = errand->status;
     pointer->put_error = shf_errand_take_error(errand);
-    bool is_unclear =
-        errand->status == SHF_E_STORE_RETRY || errand->status == SHF_E_DEADLINE || errand->status == SHF_E_CANCELLED;
-    if (!was_refused(pointer) && !is_unclear) {
-        give_up(pointer);
-        return;
-    }
     errand->cancel = NULL;
     errand->deadline_ns = shf_deadline_after_ms(READ_BACK_MS);
     shf_errand_get(errand, shf_location_key(pointer->location, pointer->location->pointer_name),

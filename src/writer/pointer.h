@@ -30,6 +30,7 @@ struct shf_pointer {
     struct shf_errand errand;
     struct shf_wait pause;
     uint32_t tries;
+    bool is_known;         /* what is there was read after a failure */
     shf_status put_status; /* of the last try */
     struct shf_error *put_error;
 };

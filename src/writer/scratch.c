@@ -73,13 +73,20 @@ static char *choose_parent(const char *root, const struct shf_location *location
     return shf_text_take(&path);
 }
 
+static int make_directory(int parent, const char *path, mode_t mode) {
+    int result;
+    do result = shf_fs.mkdirat(parent, path, mode);
+    while (result < 0 && errno == EINTR);
+    return result;
+}
+
 static shf_status open_parent(char *path, int *out, struct shf_error **error) {
     for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
-        (void)shf_fs.mkdirat(AT_FDCWD, path, 0777);
+        (void)make_directory(AT_FDCWD, path, 0777);
         *slash = '/';
     }
-    if (shf_fs.mkdirat(AT_FDCWD, path, 0777) < 0 && errno != EEXIST) {
+    if (make_directory(AT_FDCWD, path, 0777) < 0 && errno != EEXIST) {
         return shf_fs_error(error, SHF_E_LOCAL, errno, "cannot make the directory %s to work in", path);
     }
     *out = shf_fs_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
@@ -89,7 +96,7 @@ static shf_status open_parent(char *path, int *out, struct shf_error **error) {
 /* False with errno when it did not work. A sweep of another process may remove the directory before it is locked: EAGAIN. */
 static bool make_one(struct shf_scratch *scratch) {
     struct stat found;
-    if (shf_fs.mkdirat(scratch->parent_fd, scratch->name, 0700) < 0) return false;
+    if (make_directory(scratch->parent_fd, scratch->name, 0700) < 0) return false;
     scratch->fd = shf_fs_open(scratch->parent_fd, scratch->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
     if (scratch->fd >= 0) {
         scratch->lock_fd = shf_fs_open(scratch->fd, LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);

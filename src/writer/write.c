@@ -91,6 +91,7 @@ static shf_status take_rows(struct shf_write_op *write, struct shf_error **error
         if (!ready.row.origin) ready.row.origin = writer->row_count + 1;
         status = shf_rows_add(writer->rows, &ready.row, 1, &added, error);
         if (status) break;
+        write->has_begun = true;
         writer->row_count++;
         bytes += bytes_of(&ready.row, writer->dimension);
     }
@@ -201,8 +202,8 @@ static struct shf_write_op *go_on(struct shf_writer *writer) {
     if (writer->failed) {
         error = shf_error_clone(writer->failure);
         status = shf_error_code(error);
-    } else if (write->at == 0) {
-        status = shf_op_check(&write->op, &error); /* what has begun is brought to its end */
+    } else if (!write->has_begun) {
+        status = shf_op_check(&write->op, &error);
     }
     if (!status) status = take_rows(write, &error);
     if (status == SHF_E_BUSY) {
@@ -277,7 +278,7 @@ static void take_in(struct shf_write_op *write) {
     shf_error_free(*error);
     *error = NULL;
     write->outcome = keep_rows(write, error);
-    if (write->outcome && write->at) shf_writer_fail_locked(writer, *error);
+    if (write->outcome && write->has_begun) shf_writer_fail_locked(writer, *error);
 }
 
 shf_status shf_writer_write(struct shf_writer *writer, const shf_row *rows, size_t count,

@@ -9,6 +9,7 @@ struct shf_write_op {
     struct shf_writer *writer;
     uint64_t bad_row;
     bool has_bad_row;
+    bool has_begun; /* some of its rows are in: it is brought to its end */
 
     /* while it waits for memory: */
     struct shf_write_op *next;

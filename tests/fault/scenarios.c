@@ -1,5 +1,7 @@
 #include "fault/scenarios.h"
 
+#include "fault/scenarios_write.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -396,6 +398,25 @@ const struct scenario scenarios[] = {
      .over_store = true},
     {.name = "history, store", .run = history, .start = START_RUNTIME, .over_store = true},
     {.name = "history", .run = history, .start = START_RUNTIME},
+    {.name = "write", .run = write_and_publish, .check = write_check, .start = START_RUNTIME, .writes = true},
+    {.name = "write, more than fits",
+     .run = write_more_than_fits,
+     .check = write_check,
+     .start = START_RUNTIME,
+     .writes = true},
+    {.name = "write, and give up", .run = write_and_give_up, .check = write_check, .start = START_RUNTIME, .writes = true},
+    {.name = "write, duplicates",
+     .run = write_duplicates,
+     .check = write_check,
+     .start = START_RUNTIME,
+     .expected = SHF_E_INVALID,
+     .writes = true},
+    {.name = "write, store",
+     .run = write_and_publish,
+     .check = write_check,
+     .start = START_RUNTIME,
+     .writes = true,
+     .over_store = true},
     {.name = "inspection", .run = inspect, .start = START_READER},
 };
 const size_t scenario_count = sizeof scenarios / sizeof scenarios[0];

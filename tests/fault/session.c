@@ -311,8 +311,9 @@ static void close_reader(struct session *session) {
 
 void session_check(struct session *session) {
     const struct scenario *scenario = session->scenario;
-    session->outcome = (struct outcome){.status = SHF_OK};
     session_timeout_ms = 0;
+    if (scenario->check) scenario->check(session);
+    session->outcome = (struct outcome){.status = SHF_OK};
     if (session->reader && !scenario->closes && !reader_is_right(session)) {
         plan_fail("afterwards the reader is not right: %s", session->outcome.message);
     }

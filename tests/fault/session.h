@@ -16,6 +16,7 @@ struct session;
 struct scenario {
     const char *name;
     void (*run)(struct session *session);
+    void (*check)(struct session *session); /* NULL: what a reader must be able to do is all */
     enum session_start start;
     enum session_cache cache;
     uint32_t flags;               /* SHF_OPEN_* */
@@ -23,6 +24,7 @@ struct scenario {
     enum world_pointer published; /* and when the run begins */
     shf_status expected;          /* how it ends without a fault */
     bool closes;                  /* the reader is closed in the run */
+    bool writes;                  /* not under session_url */
     bool over_store;              /* s3://, answered by the stand-in; else files, or session_url */
 };
 
