@@ -2,6 +2,7 @@
 #ifndef BENCH_BENCH_H
 #define BENCH_BENCH_H
 
+#include "bench/machine.h"
 #include "bench/report.h"
 
 struct bench {
@@ -22,8 +23,12 @@ bool bench_search_two_cores(struct bench *bench);
 bool bench_batch_search_64(struct bench *bench);
 bool bench_open_local(struct bench *bench);
 bool bench_memory(struct bench *bench);
+bool bench_build_vs_reference_like(struct bench *bench);
+bool bench_build_kv(struct bench *bench);
 
-/* The child process of bench_memory: does the work of one side, prints two numbers. */
+/* Memory of one side's work in a child process, which prints two numbers: what it gained, and its highest. */
+bool bench_memory_of(const struct bench *bench, const char *side, struct bench_memory *out);
 bool bench_memory_child(const char *data, const char *side);
+bool bench_build_memory_child(const char *data);
 
 #endif

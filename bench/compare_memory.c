@@ -65,6 +65,7 @@ static bool search_all(const char *data) {
 }
 
 bool bench_memory_child(const char *data, const char *side) {
+    if (strcmp(side, "build") == 0) return bench_build_memory_child(data);
     return strcmp(side, "search") == 0 ? search_all(data) : look_up_all(data, side);
 }
 
@@ -79,7 +80,7 @@ static bool read_memory(const char *text, struct bench_memory *out) {
     return false;
 }
 
-static bool ask_child(const struct bench *bench, const char *side, struct bench_memory *out) {
+bool bench_memory_of(const struct bench *bench, const char *side, struct bench_memory *out) {
     char command[8192], line[128] = "";
     (void)snprintf(command, sizeof command, "'%s' --data '%s' --memory %s", bench->program, bench->data, side);
     FILE *child = popen(command, "r"); /* NOLINT(cert-env33-c): this program itself */
@@ -89,7 +90,7 @@ static bool ask_child(const struct bench *bench, const char *side, struct bench_
 }
 
 static bool ask_peer(const struct bench *bench, const char *name, struct bench_memory *out) {
-    struct bench_peer *peer = bench_peer_start(bench->python, bench->data, name);
+    struct bench_peer *peer = bench_peer_start(bench->python, BENCH_VECTORS_SCRIPT, bench->data, name);
     bool ok = peer && bench_peer_ask(peer, "round", 0, SEARCHES) && bench_peer_ask(peer, "memory", 0, 0) &&
               read_memory(peer->answer, out);
     bench_peer_stop(peer);
@@ -105,9 +106,9 @@ static void add(struct bench *bench, const char *name, struct bench_memory ours,
 
 bool bench_memory(struct bench *bench) {
     struct bench_memory get, lmdb, sqlite, search, sqlite_vec, faiss;
-    if (!ask_child(bench, "get", &get) || !ask_child(bench, "lmdb", &lmdb) || !ask_child(bench, "sqlite", &sqlite) ||
-        !ask_child(bench, "search", &search) || !ask_peer(bench, "sqlite-vec", &sqlite_vec) ||
-        !ask_peer(bench, "faiss", &faiss)) {
+    if (!bench_memory_of(bench, "get", &get) || !bench_memory_of(bench, "lmdb", &lmdb) ||
+        !bench_memory_of(bench, "sqlite", &sqlite) || !bench_memory_of(bench, "search", &search) ||
+        !ask_peer(bench, "sqlite-vec", &sqlite_vec) || !ask_peer(bench, "faiss", &faiss)) {
         return false;
     }
     add(bench, "memory_get_vs_lmdb", get, lmdb);

@@ -106,7 +106,7 @@ static bool open_ours(struct side *side, const char *data, const char *name, uin
 }
 
 static bool open_peer(struct side *side, const struct bench *bench, const char *name) {
-    side->peer = bench_peer_start(bench->python, bench->data, name);
+    side->peer = bench_peer_start(bench->python, BENCH_VECTORS_SCRIPT, bench->data, name);
     return side->peer && check_peer(side);
 }
 

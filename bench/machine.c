@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 static cpu_set_t all_cores;
 static bool is_known;
@@ -69,4 +71,13 @@ struct bench_memory bench_memory_now(void) {
     }
     if (file) (void)fclose(file);
     return memory;
+}
+
+void bench_warm_memory(uint64_t bytes) {
+    uint64_t half = (uint64_t)sysconf(_SC_AVPHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 2;
+    if (bytes > half) bytes = half;
+    if (!bytes) return;
+    void *memory =
+        mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_POPULATE, -1, 0);
+    if (memory != MAP_FAILED) (void)munmap(memory, bytes);
 }

@@ -22,4 +22,8 @@ struct bench_memory {
 
 struct bench_memory bench_memory_now(void);
 
+/* Takes so much memory, at most half of what is free, writes to it and gives it back: in a virtual machine the first use of
+ * memory that was idle costs more than the work that is to be timed, and would fall on whoever comes first. */
+void bench_warm_memory(uint64_t bytes);
+
 #endif

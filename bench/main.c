@@ -27,6 +27,8 @@ static const struct benchmark {
     {"batch_search_64", "vectors", bench_batch_search_64},
     {"open_local", "open", bench_open_local},
     {"memory", "kv vectors", bench_memory},
+    {"build_vs_reference_like", "vectors build", bench_build_vs_reference_like},
+    {"build_kv", "", bench_build_kv},
 };
 
 #define BUSY_SHARE 0.5 /* of the cores; building just before leaves a little */

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Makes the local snapshots that the benchmarks read, laid out as the Python project writes them.
 
-    make_data.py FOLDER PART...      parts: kv, open, vectors
+    make_data.py FOLDER PART...      parts: kv, open, vectors, build
 
-What is there already, made by this version, is kept. kv and open need nothing but Python and libxxhash; vectors
-needs numpy and sqlite-vec, so that real sqlite-vec writes those shards.
+What is there already, made by this version, is kept. kv, open and build need nothing but Python and libxxhash;
+vectors needs numpy and sqlite-vec, so that real sqlite-vec writes those shards.
 """
 
 import ctypes
@@ -20,6 +20,8 @@ RUN_ID = "b" * 32
 WRITTEN_AT = "2026-01-01T00:00:00.000000Z"
 MISSES = 200_000
 DIMENSION, VECTORS, QUERIES, TOP_K = 384, 100_000, 256, 10
+BUILD_VALUE_SIZE = 100
+NAMES = ("admin", "database", "editors", "graphics", "kernel", "libs", "math", "net", "sound", "text", "utils", "web")
 
 MANIFEST_TABLES = """
 CREATE TABLE build_meta (run_id TEXT NOT NULL, created_at TEXT NOT NULL, num_dbs INTEGER NOT NULL,
@@ -178,7 +180,22 @@ def make_vectors(folder):
     truth.tofile(os.path.join(folder, "truth.bin"))
 
 
-PARTS = {"kv": make_kv, "open": make_open, "vectors": make_vectors}
+def make_build(folder):
+    """What goes with the vectors to make rows of them: keys and payloads, one a line, and values of 100 bytes."""
+    numbers = random.Random(4)
+    names = [f"{numbers.choice(NAMES)}-{number:06x}" for number in range(VECTORS)]
+    numbers.shuffle(names)
+    with open(os.path.join(folder, "keys.txt"), "w") as keys, open(os.path.join(folder, "payloads.txt"), "w") as payloads:
+        for name in names:
+            keys.write(name + "\n")
+            payload = {"name": name, "section": numbers.choice(NAMES), "size": numbers.randrange(1 << 24),
+                       "tags": numbers.sample(NAMES, 2), "score": round(numbers.random(), 4)}
+            payloads.write(to_json(payload) + "\n")
+    with open(os.path.join(folder, "values.bin"), "wb") as file:
+        file.write(numbers.randbytes(VECTORS * BUILD_VALUE_SIZE))
+
+
+PARTS = {"kv": make_kv, "open": make_open, "vectors": make_vectors, "build": make_build}
 
 
 def make(root, part):

@@ -47,3 +47,18 @@ bool bench_alternate(struct bench_side ours, struct bench_side peer, unsigned ro
     out->peer_best = peer_times[0];
     return true;
 }
+
+bool bench_take_turns(const struct bench_side *sides, unsigned count, unsigned rounds, double *medians) {
+    double times[BENCH_MAX_SIDES][MAX_ROUNDS];
+    if (rounds > MAX_ROUNDS) rounds = MAX_ROUNDS;
+    for (unsigned i = 0; i <= rounds; i++) {
+        for (unsigned turn = 0; turn < count; turn++) {
+            unsigned side = (turn + i) % count;
+            double time = sides[side].run(sides[side].context, i);
+            if (time < 0) return false;
+            times[side][i ? i - 1 : 0] = time;
+        }
+    }
+    for (unsigned side = 0; side < count; side++) medians[side] = bench_median(times[side], rounds);
+    return true;
+}

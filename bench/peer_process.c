@@ -1,16 +1,12 @@
 #include "bench/peer_process.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SCRIPT "bench/peer_vectors.py"
-
-static void run_script(const char *python, const char *data, const char *name, int requests, int answers) {
-    char folder[PATH_MAX];
-    (void)snprintf(folder, sizeof folder, "%s/vectors", data);
+static void run_script(const char *python, const char *script, const char *data, const char *name, int requests,
+                       int answers) {
     /* Set for other machines they slow a peer down: OpenBLAS finds the processor by itself. */
     (void)unsetenv("OPENBLAS_CORETYPE");
     (void)unsetenv("OPENBLAS_L2_SIZE");
@@ -18,12 +14,12 @@ static void run_script(const char *python, const char *data, const char *name, i
     (void)setenv("OPENBLAS_NUM_THREADS", "1", 1);
     (void)dup2(requests, STDIN_FILENO);
     (void)dup2(answers, STDOUT_FILENO);
-    (void)execl(python, python, SCRIPT, name, folder, (char *)NULL);
+    (void)execl(python, python, script, name, data, (char *)NULL);
     perror(python);
     _exit(127);
 }
 
-struct bench_peer *bench_peer_start(const char *python, const char *data, const char *name) {
+struct bench_peer *bench_peer_start(const char *python, const char *script, const char *data, const char *name) {
     struct bench_peer *peer = calloc(1, sizeof *peer);
     int requests[2], answers[2];
     if (!peer || pipe(requests) || pipe(answers)) {
@@ -35,7 +31,7 @@ struct bench_peer *bench_peer_start(const char *python, const char *data, const 
     if (peer->process == 0) {
         (void)close(requests[1]);
         (void)close(answers[0]);
-        run_script(python, data, name, requests[0], answers[1]);
+        run_script(python, script, data, name, requests[0], answers[1]);
     }
     (void)close(requests[0]);
     (void)close(answers[1]);

@@ -1,4 +1,4 @@
-/* A peer in a process of its own (peer_vectors.py), asked through pipes, one request at a time. */
+/* A peer in a process of its own (a script of this folder), asked through pipes, one request at a time. */
 #ifndef BENCH_PEER_PROCESS_H
 #define BENCH_PEER_PROCESS_H
 
@@ -14,8 +14,11 @@ struct bench_peer {
     char answer[BENCH_MAX_ANSWER]; /* line of the last request, without its end */
 };
 
-/* Inherits the cores of this thread. NULL after a failure. */
-struct bench_peer *bench_peer_start(const char *python, const char *data, const char *name);
+#define BENCH_VECTORS_SCRIPT "bench/peer_vectors.py"
+#define BENCH_BUILD_SCRIPT "bench/peer_build.py"
+
+/* Runs SCRIPT NAME DATA. Inherits the cores of this thread. NULL after a failure. */
+struct bench_peer *bench_peer_start(const char *python, const char *script, const char *data, const char *name);
 void bench_peer_stop(struct bench_peer *peer);
 
 /* Sends "VERB FIRST COUNT" and waits for the answer. */

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A peer of the search benchmarks in a process of its own; times itself, on request, in turn with ours.
 
-    peer_vectors.py sqlite-vec|faiss FOLDER
+    peer_vectors.py sqlite-vec|faiss DATA
 
 Reads requests from standard input, answers each with one line:
 
@@ -122,7 +122,7 @@ def main():
         sys.exit(__doc__)
     import numpy
 
-    folder = sys.argv[2]
+    folder = os.path.join(sys.argv[2], "vectors")
     queries = numpy.fromfile(os.path.join(folder, "queries.bin"), dtype=numpy.float32).reshape(-1, DIMENSION)
     peer = SqliteVec(folder) if sys.argv[1] == "sqlite-vec" else Faiss(folder)
     for line in sys.stdin:

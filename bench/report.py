@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Turns build/bench.json into what docs/ shows: two plots, and the table of benchmarks.md.
+"""Turns build/bench.json into what docs/ shows: plots, and the tables of benchmarks.md. What was not measured stays.
 
     report.py BENCH_JSON DOCS_FOLDER
 """
@@ -9,7 +9,9 @@ import os
 import sys
 from xml.sax.saxutils import escape
 
-BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
+# Prefix of the names, and the marks around the table.
+BUILDING = "build_"
+READING_TABLE, BUILDING_TABLE = "table", "table of building"
 WIDTH, LEFT, RIGHT, ROW, BAR = 860, 250, 150, 58, 17
 STYLE = """
   text { font: 13px system-ui, sans-serif; fill: #24292f }
@@ -64,19 +66,20 @@ def format_ratio(ratio):
 
 
 def table(results):
-    lines = [BEGIN, "", "| benchmark | ratio | compared |", "| --- | ---: | --- |"]
+    lines = ["", "", "| benchmark | ratio | compared |", "| --- | ---: | --- |"]
     for result in results:
         lines.append(f"| `{result['name']}` | {format_ratio(result['ratio'])} | {result['note'].replace('|', '/')} |")
-    return "\n".join(lines + ["", END])
+    return "\n".join(lines + ["", ""])
 
 
-def replace_table(path, results):
+def replace_table(path, name, results):
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
     with open(path, encoding="utf-8") as file:
         text = file.read()
-    before, rest = text.split(BEGIN, 1)
-    after = rest.split(END, 1)[1]
+    before, rest = text.split(begin, 1)
+    after = rest.split(end, 1)[1]
     with open(path, "w", encoding="utf-8") as file:
-        file.write(before + table(results) + after)
+        file.write(before + begin + table(results) + end + after)
 
 
 def main():
@@ -86,13 +89,18 @@ def main():
         results = json.load(file)
     docs = sys.argv[2]
     plots = (("lookups", "Lookups in 1,000,000 rows", ("get_", "multi_get_")),
-             ("search", "Exact search, 100,000 × 384", ("search_", "batch_search_")))
+             ("search", "Exact search, 100,000 × 384", ("search_", "batch_search_")),
+             ("build", "Building snapshots", ("build_vs_", "build_kv")))
     for name, title, starts in plots:
-        chosen = [result for result in results if result["name"].startswith(starts)]
+        chosen = [result for result in results if result["name"].startswith(starts) and result["unit"] != "MiB"]
         if chosen:
             with open(os.path.join(docs, f"benchmarks-{name}.svg"), "w", encoding="utf-8") as file:
                 file.write(plot(title, chosen))
-    replace_table(os.path.join(docs, "benchmarks.md"), results)
+    building = [result for result in results if result["name"].startswith(BUILDING)]
+    reading = [result for result in results if result not in building]
+    for name, chosen in ((READING_TABLE, reading), (BUILDING_TABLE, building)):
+        if chosen:
+            replace_table(os.path.join(docs, "benchmarks.md"), name, chosen)
 
 
 if __name__ == "__main__":

@@ -39,8 +39,8 @@ enum {
     SHF_E_UNSUPPORTED = -2,  /* the snapshot needs something this build does not read; named          (config) */
     SHF_E_ROUTING = -3,      /* the key or context routes to no shard                                (routing) */
     SHF_E_MANIFEST = -4,     /* _CURRENT or the manifest is malformed, or names what it must not    (manifest) */
-    SHF_E_STATE = -5,        /* there is nothing to serve: no _CURRENT, no valid manifest              (state) */
-    SHF_E_CLOSED = -6,       /* the reader is closed                                                   (state) */
+    SHF_E_STATE = -5,        /* nothing to serve (no _CURRENT, no valid manifest), or a run can not go on (state) */
+    SHF_E_CLOSED = -6,       /* the reader or writer is closed                                         (state) */
     SHF_E_FORKED = -7,       /* the handle was made before fork(), in the parent                       (state) */
     SHF_E_NOT_FOUND = -8,    /* an object that must be there is not                                    (store) */
     SHF_E_ACCESS = -9,       /* credentials are missing or refused                                     (store) */

@@ -22,6 +22,9 @@ static inline shf_status shf_failed(shf_status status) {
     return status;
 }
 
+/* "SHF_E_INVALID". Static storage; never NULL. */
+const char *shf_status_name(shf_status status);
+
 /* Returns the code, which is not SHF_OK. */
 shf_status shf_error_set(struct shf_error **error, shf_status code, const char *format, ...)
     __attribute__((format(printf, 3, 4), cold));

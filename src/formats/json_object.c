@@ -10,6 +10,7 @@ shf_status shf_json_check_object(const void *text, size_t size, struct shf_error
     if (size > SHF_LIMIT_JSON_BYTES) {
         return shf_error_set(error, SHF_E_INVALID, "it has %zu bytes; at most %u", size, SHF_LIMIT_JSON_BYTES);
     }
+    if (shf_json_is_plain_object(text, size)) return SHF_OK;
     /* Without JSON_DECODE_ANY arrays pass as well; jansson bounds the depth by itself (2,048 levels). */
     json_t *json = json_loadb(size ? text : "", size, JSON_ALLOW_NUL, &problem);
     if (!json) {

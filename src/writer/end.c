@@ -71,8 +71,8 @@ static void end_record(struct shf_writer *writer) {
     if (writer->lease.ended || !writer->lease.runtime) { /* the publish said it, or there never was one */
         record_ended(&writer->lease);
     } else {
-        shf_lease_end(&writer->lease, SHF_RUN_FAILED, NULL, "closed", "the writer was closed before it published",
-                      record_ended);
+        shf_lease_end(&writer->lease, SHF_RUN_FAILED, NULL, shf_status_name(SHF_E_CLOSED),
+                      "the writer was closed before it published", record_ended);
     }
 }
 

@@ -71,7 +71,7 @@ static void deliver(struct shf_lease *lease) {
 static void end_record(struct shf_writer *writer) {
     const struct shf_publish_op *publish = writer->publishing;
     if (publish->status) {
-        shf_lease_end(&writer->lease, SHF_RUN_FAILED, NULL, shf_status_text(publish->status),
+        shf_lease_end(&writer->lease, SHF_RUN_FAILED, NULL, shf_status_name(publish->status),
                       shf_error_message(publish->error), deliver);
     } else {
         shf_lease_end(&writer->lease, SHF_RUN_SUCCEEDED, publish->manifest_ref, NULL, NULL, deliver);
@@ -154,8 +154,9 @@ static shf_status plan(struct shf_publish_op *publish) {
                              writer->row_count, setup->max_keys_per_shard, count, SHF_LIMIT_WRITER_SHARDS);
     }
     if (setup->is_unified && !writer->dimension) {
-        return shf_error_set(&publish->error, SHF_E_INVALID,
-                             "a unified snapshot without rows needs its dimension; set it in the options");
+        return shf_error_set(
+            &publish->error,
+            SHF_E_INVALID, "a unified snapshot without rows has no dimension yet: set it in the options, or give a file of vectors that tells it");
     }
     publish->num_dbs = (uint32_t)count;
     publish->results = shf_alloc_zero(publish->num_dbs, sizeof *publish->results);

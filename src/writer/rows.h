@@ -37,7 +37,7 @@ struct shf_rows_options {
     bool last_wins;           /* of equal keys the last added is given, else shf_rows_merge_next fails */
     int scratch_fd;           /* directory for runs, borrowed */
     const char *scratch_name; /* its path, for messages, borrowed */
-    uint32_t max_runs;        /* of one length: when there are more they are merged; 0 = 64, else at least 2 */
+    uint32_t max_runs;        /* of one length: when there are more they are merged; 0 = 256, else at least 2 */
     /* Some worker, no lock held: blocks became free after an add answered SHF_E_BUSY, or the store failed. */
     void (*room)(void *context);
     void *context;

@@ -8,7 +8,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#define SHF_ROWS_MAX_RUNS 64u
+#define SHF_ROWS_MAX_RUNS 256u
 #define SHF_ROWS_LEVELS 16u             /* 64^16 runs are more than there can be */
 #define SHF_ROWS_SLICE_BYTES (8u << 20) /* what a task handles before others get their turn: some milliseconds */
 #define SHF_ROWS_FIRST_KEY_BYTES 256u   /* of the prefix that all keys have in common no more is looked for */

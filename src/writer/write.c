@@ -78,6 +78,7 @@ static uint64_t bytes_of(const struct shf_rows_row *row, uint32_t dimension) {
 static shf_status take_rows(struct shf_write_op *write, struct shf_error **error) {
     struct shf_writer *writer = write->writer;
     struct shf_row_rules rules = rules_of(writer);
+    rules.was_checked = true;
     uint64_t bytes = 0, before = write->at;
     shf_status status = SHF_OK;
     for (; !status && write->at < write->count; write->at += status == SHF_OK) {

@@ -27,6 +27,7 @@ struct shf_row_rules {
     enum shf_key_encoding key_encoding;
     uint32_t dimension, id_kind;
     bool ids_differ;
+    bool was_checked; /* numbers of vectors and texts of payloads are not looked at once more */
 };
 
 /* A checked row; integer keys lie in it. */
