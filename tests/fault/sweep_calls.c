@@ -53,9 +53,13 @@ static uint32_t disarm(void *context) {
     return calls_failed();
 }
 
-/* Rows lie in mappings: none means that there is no memory. A pointer that can neither be written nor read is not known. */
+/*
+ * Rows lie in mappings: none means that there is no memory. A shard that became shorter is a local problem. A pointer that
+ * can neither be written nor read is not known.
+ */
 static bool is_of_a_writer(const struct sweep *sweep, const struct outcome *outcome) {
     if (outcome->status == SHF_E_NO_MEMORY) return sweep->fault.call == CALL_MMAP;
+    if (outcome->status == SHF_E_LOCAL) return sweep->fault.problem == PROBLEM_END;
     return outcome->status == SHF_E_STORE_RETRY && strstr(outcome->message, "is not known");
 }
 
