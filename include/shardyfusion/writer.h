@@ -58,11 +58,11 @@ typedef struct shf_writer_options {
 
 /*
  * Opens a writer: looks at the prefix (_CURRENT, and whether the run id was used), makes a directory for its work, writes
- * the run record and keeps its lease from then on. On success take the writer with shf_op_take_writer.
+ * the run record and keeps its lease from then on. On success take the writer with shf_op_take_writer. A _CURRENT that is
+ * malformed is no error: it will be replaced, which the log says.
  *
- * Errors: INVALID (options), UNSUPPORTED, STATE (the run id was used before and SHF_WRITE_RESUME is not set; it was
- * published; another writer holds its lease), ACCESS, NOT_FOUND (no such bucket), STORE*, MANIFEST (_CURRENT is malformed),
- * LOCAL, NO_MEMORY, DEADLINE, CANCELLED.
+ * Errors: INVALID (options), STATE (the run id was used before and SHF_WRITE_RESUME is not set; it was published; another
+ * writer holds its lease), ACCESS, NOT_FOUND (no such bucket), STORE*, LOCAL, NO_MEMORY, DEADLINE, CANCELLED.
  */
 SHF_API shf_status shf_writer_open(shf_runtime *runtime, const shf_writer_options *options, const shf_call *call,
                                    shf_op_id *id);
@@ -101,11 +101,12 @@ typedef struct shf_row {
  * Adds `count` rows (1 to 65,536; the array's stride is the struct_size of the first): all of them or, after an error,
  * none. Inputs are copied. Completes within the call while there is memory for them; else when the disk has caught up, so
  * whoever waits for each completion (or for one of few) is slowed down to the speed of the disk. Writes that were accepted
- * earlier come earlier: of two rows with one key "the last" is that of the later write.
+ * earlier come earlier: of two rows with one key "the last" is that of the later write. DEADLINE and CANCELLED are noticed
+ * when the disk has caught up, and end a write of which nothing is in memory yet.
  *
- * Errors: INVALID (a row is wrong: shf_op_write_info says which; the writer is as before), BUSY (a call: too much is
- * waiting already; drain completions first), LIMIT, NO_MEMORY, LOCAL (disk full), STATE (after the publish),
- * CLOSED, DEADLINE, CANCELLED.
+ * Errors: INVALID (a row is wrong: shf_op_write_info says which; the writer is as before), BUSY (also of a finished
+ * operation: the budget has no room for rows that have to wait; take completions first, or use the synchronous form,
+ * which needs none), LIMIT, NO_MEMORY, LOCAL (disk full), STATE (after the publish), CLOSED, DEADLINE, CANCELLED.
  */
 SHF_API shf_status shf_write(shf_writer *writer, const shf_row *rows, size_t count, const shf_call *call, shf_op_id *id);
 
@@ -126,7 +127,7 @@ SHF_API shf_status shf_op_write_info(const shf_op *op, shf_write_info *out);
  * was opened: of two writers at once the second to publish gets SHF_E_STATE and changes nothing.
  *
  * Errors: INVALID (duplicate keys or ids: shf_op_publish_conflict), STATE (another writer published meanwhile; the lease
- * was lost; published before), those of shf_writer_open and shf_write. After a failure nothing was published; where the
+ * was lost; a call: published before), those of shf_writer_open and shf_write. After a failure nothing was published; where the
  * message does not say otherwise, a new writer with SHF_WRITE_RESUME and the same run id may try again.
  */
 SHF_API shf_status shf_publish(shf_writer *writer, const shf_call *call, shf_op_id *id);

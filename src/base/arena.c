@@ -63,10 +63,11 @@ void shf_arena_free(struct shf_arena *arena) {
 
 shf_status shf_budget_refuse(const struct shf_budget *budget, uint64_t bytes, const char *what, struct shf_error **error) {
     if (bytes > budget->limit_bytes) {
-        return shf_error_set(error, SHF_E_INVALID,
-                             "%s would take %" PRIu64 " bytes, the memory budget is %" PRIu64
-                             "; ask for less (a smaller top_k, fewer queries or rows a call) or raise memory_budget_bytes",
-                             what, bytes, budget->limit_bytes);
+        return shf_error_set(
+            error, SHF_E_INVALID,
+            "%s would take %" PRIu64 " bytes, the memory budget is %" PRIu64
+            "; ask for less (a smaller top_k, fewer queries or rows a call) or raise memory_budget_bytes",
+            what, bytes, budget->limit_bytes);
     }
     return shf_error_set(error, SHF_E_NO_MEMORY,
                          "%s would take %" PRIu64 " bytes, which the memory budget does not have now; release "

@@ -28,7 +28,7 @@
 /* Vectors. */
 #define SHF_LIMIT_DIMENSION 8192u /* sqlite-vec's own limit */
 #define SHF_LIMIT_CHUNK_SLOTS 4096u
-#define SHF_LIMIT_ID_BYTES (128u << 10) /* JSON text of one id of a vector */
+#define SHF_LIMIT_ID_BYTES (128u << 10)                     /* JSON text of one id of a vector */
 #define SHF_LIMIT_WRITTEN_ID_BYTES (SHF_LIMIT_ID_BYTES / 8) /* text of one: its JSON has at most six times as much */
 
 /* What zstd may unpack: window, and bytes for one byte of the frame. */

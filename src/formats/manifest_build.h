@@ -18,28 +18,29 @@ struct shf_manifest_spec {
     int64_t created_at_us;
     uint32_t num_dbs;
     enum shf_key_encoding key_encoding;
-    const char *db_path_template, *shard_prefix; /* "db={db_id:05d}", "shards" */
-    const char *custom;                          /* JSON object text, complete */
+    const char *db_path_template, *shard_prefix;  /* "db={db_id:05d}", "shards" */
+    const char *custom;                           /* JSON object text, complete */
     const struct shf_manifest_spec_shard *shards; /* non-empty ones, ascending db_id */
     uint32_t shard_count;
 };
 
 /* HASH sharding. *out: shf_free. SHF_E_NO_MEMORY, SHF_E_LIMIT above SHF_LIMIT_MANIFEST_BYTES. */
-shf_status shf_manifest_build(const struct shf_manifest_spec *spec, uint8_t **out, size_t *size, struct shf_error **error);
+shf_status shf_manifest_build(const struct shf_manifest_spec *spec, uint8_t **out, size_t *size,
+                              struct shf_error **error);
 
 /* What `custom` says. */
 struct shf_manifest_custom_spec {
-    const char *user;       /* JSON object text of further fields, or NULL; SHF_E_INVALID when it is none */
+    const char *user; /* JSON object text of further fields, or NULL; SHF_E_INVALID when it is none */
     bool has_sidecar;
-    uint32_t page_size;     /* for sqlite_sidecar; 0 = "auto" */
-    uint32_t dimension;     /* 0 = no vectors; else unified, sqlite-vec */
+    uint32_t page_size; /* for sqlite_sidecar; 0 = "auto" */
+    uint32_t dimension; /* 0 = no vectors; else unified, sqlite-vec */
     enum shf_metric metric;
     /* shf_objects: what was uploaded; verified by our readers, ignored by others. Ascending paths. NULL: no such field. */
     const struct shf_manifest_object {
         const char *path; /* below the prefix: "shards/run_id=R/db=00000/attempt=00/shard.db" */
         uint64_t size;
         uint8_t sha256[32];
-    } *objects;
+    } * objects;
     size_t object_count;
 };
 /*

@@ -40,7 +40,8 @@ void shf_s3_call_finish(struct shf_s3_call *call) {
         call->body = NULL;
         request->body_size = call->http.body_bytes;
     }
-    if (call->step) call->step->was_sent_again = shf_s3_call_was_sent_again(call);
+    request->was_sent_again = shf_s3_call_was_sent_again(call);
+    if (call->step) call->step->was_sent_again = request->was_sent_again;
     free_call(call);
     request->internal = NULL;
     request->done(request);

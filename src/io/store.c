@@ -31,7 +31,7 @@ void shf_store_request_clear(struct shf_store_request *request) {
     request->body = NULL;
     request->body_size = request->object_size = 0;
     request->etag = request->version = NULL;
-    request->condition_ignored = false;
+    request->condition_ignored = request->was_sent_again = false;
     request->modified_ns = 0;
     request->inode = 0;
     request->has_md5 = false;

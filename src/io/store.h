@@ -53,6 +53,7 @@ struct shf_store_request {
     shf_status status;
     bool has_md5, has_sha256;
     bool condition_ignored;  /* PUT: the store does not know conditions; it was written without */
+    bool was_sent_again;     /* whatever the status is, an attempt before the last may have been carried out */
     struct shf_error *error; /* the caller's to free when status is not SHF_OK; names the object's URL */
     struct shf_buf *body;    /* GET without body_fd; the caller's to release */
     uint64_t body_size;      /* bytes received */

@@ -187,6 +187,7 @@ static void answered(struct shf_store_request *inner) {
     outer->etag = inner->etag;
     outer->version = inner->version;
     outer->condition_ignored = inner->condition_ignored;
+    outer->was_sent_again = inner->was_sent_again;
     outer->modified_ns = inner->modified_ns;
     outer->inode = inner->inode;
     outer->has_md5 = inner->has_md5;

@@ -4,7 +4,6 @@
 #include "rt/struct_size.h"
 #include "snapshot/s3_options.h"
 
-
 #define DEFAULT_FALLBACK_ATTEMPTS 3u
 #define LARGEST_FALLBACK_ATTEMPTS 100000
 #define DEFAULT_TIMEOUT_MS 60000

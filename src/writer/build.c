@@ -13,11 +13,20 @@ static void no_one_waits(void *context) { (void)context; }
 
 static struct shf_publish_op *publish_of(struct shf_shard_job *job) { return job->writer->publishing; }
 
+/* Jobs have one token: what cancels the operation goes on to it, and the failure of another job. */
+static void stop_jobs(struct shf_publish_op *publish) {
+    shf_cancel_request(&publish->stop);
+    shf_rt_sweep(publish->writer->runtime);
+}
+
+static void cancelled(struct shf_wait *wait, shf_status reason) {
+    if (reason == SHF_E_CANCELLED) stop_jobs(SHF_CONTAINER(wait, struct shf_publish_op, stop_wait));
+}
+
 static void start_next(struct shf_publish_op *publish, struct shf_shard_job *job) {
     *job = (struct shf_shard_job){.writer = publish->writer,
                                   .ids = publish->ids,
                                   .shard = publish->next_shard++,
-                                  .cancel = publish->op.cancel,
                                   .stop = &publish->stop,
                                   .deadline_ns = publish->op.deadline_ns,
                                   .done = job_done};
@@ -26,6 +35,7 @@ static void start_next(struct shf_publish_op *publish, struct shf_shard_job *job
 }
 
 static void all_done(struct shf_publish_op *publish) {
+    shf_wait_end(publish->writer->runtime, &publish->stop_wait, SHF_OK);
     publish->info.build_ns = shf_clock_monotonic_ns() - publish->phase_began_ns;
     if (publish->status) {
         shf_publish_fail(publish);
@@ -52,7 +62,7 @@ static void take_failure(struct shf_publish_op *publish, struct shf_shard_job *j
     shf_publish_note(publish, job->status, job->error);
     job->error = NULL;
     shf_shard_result_free(&job->result);
-    shf_cancel_request(&publish->stop);
+    stop_jobs(publish);
 }
 
 static void job_done(struct shf_shard_job *job) {
@@ -103,5 +113,8 @@ void shf_publish_build(struct shf_publish_op *publish) {
         all_done(publish);
         return;
     }
+    publish->stop_wait =
+        (struct shf_wait){.deadline_ns = SHF_DEADLINE_NONE, .cancel = publish->op.cancel, .wake = cancelled};
+    shf_wait_begin(writer->runtime, &publish->stop_wait);
     for (uint32_t i = 0; i < publish->job_count; i++) start_next(publish, &publish->jobs[i]);
 }

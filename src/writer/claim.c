@@ -114,7 +114,7 @@ static void attempts_listed(struct shf_errand *errand) {
 }
 
 static void look_at_next_shard(struct shf_claim *claim) {
-    uint32_t shard;
+    uint32_t shard = 0;
     while (claim->name_at < claim->name_count && !read_number(claim->names[claim->name_at], "db=", &shard)) {
         claim->name_at++;
     }

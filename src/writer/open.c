@@ -71,7 +71,7 @@ static void records_listed(struct shf_errand *errand) {
 static void lease_begun(struct shf_lease *lease) {
     struct shf_writer *writer = SHF_CONTAINER(lease, struct shf_writer, lease);
     struct shf_writer_open_op *open = writer->opening;
-    bool may_have_rivals = writer->setup.run_id_is_given && !(writer->setup.flags & SHF_WRITE_RESUME);
+    bool may_have_rivals = writer->setup.run_id_is_given && !open->took_over;
     struct shf_error *error = NULL;
     shf_status status = lease->status ? lease->status : shf_op_check(&open->op, &error);
     if (status || !lease->key || !may_have_rivals) {
@@ -98,6 +98,7 @@ static void claimed(struct shf_claim *claim) {
                                        .lost = lease_lost};
     char *key = claim->record_key, *version = claim->record_version;
     claim->record_key = claim->record_version = NULL;
+    writer->opening->took_over = key != NULL; /* by a conditional write: that is how rivals are noticed */
     const struct shf_op *op = &writer->opening->op;
     const struct shf_lease_patience patience = {.cancel = op->cancel, .deadline_ns = op->deadline_ns};
     shf_lease_begin(&writer->lease, key, version, patience, lease_begun);

@@ -26,7 +26,7 @@ static bool was_refused(const struct shf_pointer *pointer) {
 
 static void finish(struct shf_pointer *pointer, shf_status status, struct shf_error *error) {
     shf_errand_end(&pointer->errand);
-    pointer->is_refused = status && pointer->is_known && pointer->tries == 1 &&
+    pointer->is_refused = status && pointer->is_known && pointer->tries == 1 && !pointer->was_sent_again &&
                           (was_refused(pointer) || pointer->put_status == SHF_E_ACCESS);
     if (pointer->put_error != error) shf_error_free(pointer->put_error);
     pointer->put_error = NULL;
@@ -126,6 +126,7 @@ static void written(struct shf_errand *errand) {
     }
     shf_error_free(pointer->put_error);
     pointer->put_status = errand->status;
+    pointer->was_sent_again = pointer->was_sent_again || errand->request.was_sent_again;
     pointer->put_error = shf_errand_take_error(errand);
     errand->cancel = NULL;
     errand->deadline_ns = shf_deadline_after_ms(READ_BACK_MS);

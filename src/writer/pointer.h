@@ -31,6 +31,7 @@ struct shf_pointer {
     struct shf_wait pause;
     uint32_t tries;
     bool is_known;         /* what is there was read after a failure */
+    bool was_sent_again;   /* a request before the one that was answered may have written it */
     shf_status put_status; /* of the last try */
     struct shf_error *put_error;
 };

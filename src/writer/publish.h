@@ -26,7 +26,8 @@ struct shf_publish_op {
     struct { /* build.c, loop thread */
         struct shf_shard_job *jobs;
         uint32_t job_count, running, next_shard;
-        struct shf_cancel stop; /* another shard failed */
+        struct shf_cancel stop; /* the operation is cancelled, or another shard failed */
+        struct shf_wait stop_wait;
     };
     struct shf_rows *ids;
     struct shf_rows_merge *id_merge;

@@ -11,7 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define NAME_PREFIX ".shardy-build-" /* stores do not list names that begin like this */
+#define NAME_PREFIX ".shardy-build-"    /* stores do not list names that begin like this */
+#define TEMPORARY_PREFIX ".shardy-tmp-" /* of the file store, see store_file_put.c */
+#define TEMPORARY_US INT64_C(3600000000)
 #define NAME_RANDOM_BYTES 8u
 #define LOCK_NAME "lock"
 #define TRIES 16
@@ -49,12 +51,23 @@ static void sweep_one(int parent, const char *name) {
     shf_fs_close(directory);
 }
 
+/* What a file store was about to put into the prefix itself when its process was killed: nothing takes an hour there. */
+static void sweep_temporary(int parent, const char *name) {
+    struct stat found;
+    if (shf_fs.fstatat(parent, name, &found, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(found.st_mode)) return;
+    if (found.st_uid != geteuid() || shf_fs_modified_ns(&found) / 1000 > shf_clock_wall_us() - TEMPORARY_US) return;
+    (void)shf_fs.unlinkat(parent, name, 0);
+}
+
 static void sweep(int parent) {
     DIR *names = shf_fs_open_names(parent, ".", 0);
     const struct dirent *entry;
     if (!names) return;
     while ((entry = shf_fs.readdir(names)) != NULL) {
         if (strncmp(entry->d_name, NAME_PREFIX, strlen(NAME_PREFIX)) == 0) sweep_one(parent, entry->d_name);
+        if (strncmp(entry->d_name, TEMPORARY_PREFIX, strlen(TEMPORARY_PREFIX)) == 0) {
+            sweep_temporary(parent, entry->d_name);
+        }
     }
     (void)shf_fs.closedir(names);
 }

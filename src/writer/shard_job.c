@@ -74,7 +74,7 @@ static void finish(struct shf_shard_job *job) {
 
 /* Why it must stop now, if it must. */
 static bool must_stop(struct shf_shard_job *job) {
-    if (shf_cancel_requested(job->stop) || shf_cancel_requested(job->cancel)) {
+    if (shf_cancel_requested(job->stop)) {
         job->status = shf_error_set(&job->error, SHF_E_CANCELLED, "the operation was cancelled");
     } else if (shf_deadline_over(job->deadline_ns)) {
         job->status = shf_error_set(&job->error, SHF_E_DEADLINE, "the time given to the operation is over");
@@ -329,7 +329,7 @@ static void try_next_attempt(struct shf_shard_job *job) {
     job->result.failed_attempts++;
     job->result.attempt++;
     job->pause =
-        (struct shf_wait){.deadline_ns = shf_deadline_after_ms(pause_ms), .cancel = job->cancel, .wake = pause_over};
+        (struct shf_wait){.deadline_ns = shf_deadline_after_ms(pause_ms), .cancel = job->stop, .wake = pause_over};
     shf_wait_begin(job->writer->runtime, &job->pause);
 }
 
@@ -371,7 +371,7 @@ static void upload(struct shf_task *task) {
     shf_free(job->tail);
     job->tail = shf_writer_attempt_tail(job->writer->setup.run_id, job->shard, job->result.attempt);
     job->errand.store = job->writer->setup.store;
-    job->errand.cancel = job->cancel;
+    job->errand.cancel = job->stop;
     job->errand.deadline_ns = job->deadline_ns;
     if (must_stop(job)) {
         finish(job);

@@ -30,7 +30,7 @@ struct shf_shard_job {
     struct shf_writer *writer; /* borrowed */
     struct shf_rows *ids;      /* where (id, key) pairs go, or NULL */
     uint32_t shard;
-    const struct shf_cancel *cancel, *stop; /* of the publish; set when another shard failed */
+    const struct shf_cancel *stop; /* the publish is cancelled, or another shard failed */
     int64_t deadline_ns;
     void (*done)(struct shf_shard_job *job); /* loop thread */
 
