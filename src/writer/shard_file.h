@@ -16,6 +16,8 @@ struct shf_shard_file {
     int fd;                            /* -1 = not open */
     char *name, *path;
     uint32_t page_size;
+    bool stays;      /* it will be synced where it is, not uploaded */
+    uint64_t unsent; /* bytes since the disk was asked to begin */
     uint64_t size;
     uint8_t *map; /* once mapped */
     EVP_MD_CTX *sha256;

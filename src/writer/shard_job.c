@@ -106,6 +106,7 @@ static shf_status begin_build(struct shf_shard_job *job) {
     (void)snprintf(name, sizeof name, "%05" PRIu32 ".db", job->shard);
     status = shf_shard_file_open(&job->file, &writer->scratch, name, page_size, &job->error);
     if (status) return status;
+    job->file.stays = writer->setup.location.scheme == SHF_SCHEME_FILE && !writer->setup.local_root;
     const struct shf_shard_build_options options = {.page_size = page_size,
                                                     .dimension = writer->setup.is_unified ? writer->dimension : 0,
                                                     .metric = writer->setup.metric,
