@@ -18,7 +18,7 @@ struct shf_claim {
     struct shf_error *error;           /* the caller's */
     char *current_version;             /* of _CURRENT; "" = there is none; NULL = the store knows no versions */
     char *current_ref;                 /* what it names, or NULL (none, or malformed) */
-    char *record_key, *record_version; /* of the record to go on with, or NULL */
+    char *record_key, *record_version; /* of the newest record of the run that is gone on with, or NULL */
     uint32_t first_attempt;            /* the first that no shard of this run has */
     uint32_t *old_shards;              /* that have attempts below it */
     size_t old_count;
@@ -28,11 +28,19 @@ struct shf_claim {
     struct shf_errand errand;
     char **names; /* a listing that is worked through */
     size_t name_count, name_at;
-    bool found_manifest, found_record;
+    bool found_manifest;
+    const char *own_record; /* looks for rivals: the key that is none */
+    char **records;         /* keys of the records that were looked at before that */
+    size_t record_count;
     int64_t record_started_us;
 };
 
 void shf_claim_start(struct shf_claim *claim, const struct shf_cancel *cancel, int64_t deadline_ns);
+/*
+ * Whether another writer began the run, or goes on with it, now that our record is written under own_record: SHF_E_STATE.
+ * done runs again.
+ */
+void shf_claim_look_for_rivals(struct shf_claim *claim, const char *own_record);
 void shf_claim_free(struct shf_claim *claim);
 
 #endif

@@ -10,7 +10,6 @@
 
 struct shf_lease_times shf_lease_times = {.renew_ms = 60000, .lease_ms = 600000};
 
-#define CONTENT_TYPE "application/x-yaml"
 #define PRECONDITION_FAILED 412
 #define NAME_RANDOM_BYTES 16u
 #define ENDING_MS 30000 /* what the last word may take */
@@ -72,7 +71,8 @@ static void send_record(struct shf_lease *lease, const char *if_version) {
                                             ? lease->record.updated_at_us + shf_lease_times.lease_ms * 1000
                                             : lease->record.updated_at_us;
     (void)shf_run_record_write(&lease->record, &text, &size, NULL);
-    shf_errand_put(&lease->errand, shf_strdup(lease->key), text, size, CONTENT_TYPE, if_version, lease->then_written);
+    shf_errand_put(&lease->errand, shf_strdup(lease->key), text, size, SHF_RUN_RECORD_TYPE, if_version,
+                   lease->then_written);
 }
 
 static void put(struct shf_lease *lease, const char *if_version, struct shf_lease_patience patience,
@@ -90,7 +90,7 @@ static void not_renewed(struct shf_lease *lease) {
     if (shf_clock_wall_us() >= lease->expires_at_us) lose(lease, "it could not be renewed for too long");
 }
 
-/* The time of the beginning is in every record of a run, and whoever takes one over begins later. */
+/* The time of the beginning is in every record of a run, and whoever goes on with it writes a later one. */
 static bool is_ours(const struct shf_lease *lease) {
     const struct shf_store_request *request = &lease->errand.request;
     struct shf_run_state state;
@@ -165,10 +165,6 @@ static void begun(struct shf_errand *errand) {
     struct shf_lease *lease = lease_of(errand);
     if (!errand->status) {
         keep_version(lease);
-    } else if (looks_back(lease)) {
-        return;
-    } else if (shf_error_http_status(errand->request.error) == PRECONDITION_FAILED) {
-        lose(lease, "somebody else goes on with it");
     } else {
         log_problem(lease, "the run goes on without a record, it can not be written");
         shf_free(lease->key);
@@ -191,19 +187,17 @@ static char *make_key(const struct shf_lease *lease) {
     return key;
 }
 
-void shf_lease_begin(struct shf_lease *lease, char *key, char *version, struct shf_lease_patience patience,
-                     void (*then)(struct shf_lease *lease)) {
+void shf_lease_begin(struct shf_lease *lease, struct shf_lease_patience patience, void (*then)(struct shf_lease *lease)) {
     lease->errand = (struct shf_errand){.store = lease->store};
     lease->then = then;
     lease->started_at_us = lease->expires_at_us = shf_clock_wall_us();
-    lease->key = key ? key : make_key(lease);
-    lease->version = version;
+    lease->key = make_key(lease);
     lease->record = (struct shf_run_record){.status = SHF_RUN_RUNNING,
                                             .run_id = lease->run_id,
                                             .s3_prefix = lease->location->url,
                                             .started_at_us = lease->started_at_us};
     if (lease->key) {
-        put(lease, key ? version : NULL, patience, begun);
+        put(lease, NULL, patience, begun);
     } else {
         finish_step(lease);
     }

@@ -49,11 +49,9 @@ struct shf_lease_patience {
 };
 
 /*
- * Writes the record; `then` runs when that is done (whether it could be written or not, which is logged). To take over an
- * existing record give its key and version (moved in), else NULL. SHF_E_STATE in lease->status: somebody else took it.
+ * Writes the record; `then` runs when that is done (whether it could be written or not, which is logged).
  */
-void shf_lease_begin(struct shf_lease *lease, char *key, char *version, struct shf_lease_patience patience,
-                     void (*then)(struct shf_lease *lease));
+void shf_lease_begin(struct shf_lease *lease, struct shf_lease_patience patience, void (*then)(struct shf_lease *lease));
 /* Renews it now; `then` looks at lease->status. Ends a renewal that waits for its time. */
 void shf_lease_renew(struct shf_lease *lease, struct shf_lease_patience patience, void (*then)(struct shf_lease *lease));
 /* The last word: succeeded with manifest_ref, or failed with error_type and error_message. No-op without a record, or once lost. */

@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+#define PRECONDITION_FAILED 412
+
 static void destroy(struct shf_op *op) {
     struct shf_writer_open_op *open = SHF_CONTAINER(op, struct shf_writer_open_op, op);
     if (open->writer) shf_writer_drop_handle(open->writer);
@@ -41,46 +43,72 @@ static void end_opening(struct shf_writer *writer, shf_status status, struct shf
     finish(open, status, error);
 }
 
-/*
- * Two that begin a run of one id at once find neither shards nor records of the other, but each has written a record before
- * it looks: one of them sees the other's at least, and nobody goes on beside another. It may be that none of them does.
- */
-static void records_listed(struct shf_errand *errand) {
-    struct shf_writer_open_op *open = SHF_CONTAINER(errand, struct shf_writer_open_op, errand);
-    struct shf_writer *writer = open->writer;
-    const char *run_id = writer->setup.run_id;
+static struct shf_writer_open_op *open_of(struct shf_errand *errand) {
+    return SHF_CONTAINER(errand, struct shf_writer_open_op, errand);
+}
+
+static void fenced(struct shf_errand *errand) {
+    struct shf_writer *writer = open_of(errand)->writer;
     struct shf_error *error = NULL;
     shf_status status = errand->status;
-    bool has_rival = false;
-    for (size_t i = 0; i < errand->request.name_count; i++) {
-        const char *name = errand->request.names[i];
-        has_rival = has_rival || (shf_run_record_is_of(name, run_id) && !strstr(writer->lease.key, name));
-    }
-    if (status) {
+    if (status && shf_error_http_status(errand->request.error) == PRECONDITION_FAILED) {
+        status = shf_error_set(&error, SHF_E_STATE, "run %s under %s is under way: its writer renewed its lease just now",
+                               writer->setup.run_id, writer->setup.location.url);
+    } else if (status) {
         error = shf_errand_take_error(errand);
-    } else if (has_rival) {
-        status = shf_error_set(&error, SHF_E_STATE,
-                               "run %s under %s is under way: another writer began it at the same time; take another "
-                               "run id",
-                               run_id, writer->setup.location.url);
     }
     shf_errand_end(errand);
     end_opening(writer, status, error);
 }
 
+/* Ends the record of the run that is gone on with: a writer that only slept sees that its lease is lost. */
+static void fence(struct shf_writer_open_op *open) {
+    struct shf_writer *writer = open->writer;
+    struct shf_claim *claim = &writer->claim;
+    const struct shf_run_record record = {.status = SHF_RUN_FAILED,
+                                          .run_id = writer->setup.run_id,
+                                          .s3_prefix = writer->setup.location.url,
+                                          .error_type = shf_status_name(SHF_E_STATE),
+                                          .error_message = "another writer goes on with this run",
+                                          .started_at_us = writer->lease.started_at_us,
+                                          .updated_at_us = writer->lease.started_at_us,
+                                          .lease_expires_at_us = writer->lease.started_at_us};
+    char *text = NULL, *key = claim->record_key;
+    size_t size = 0;
+    claim->record_key = NULL;
+    open->errand =
+        (struct shf_errand){.store = writer->setup.store, .cancel = open->op.cancel, .deadline_ns = open->op.deadline_ns};
+    (void)shf_run_record_write(&record, &text, &size, NULL);
+    shf_errand_put(&open->errand, key, text, size, SHF_RUN_RECORD_TYPE, claim->record_version, fenced);
+}
+
+/*
+ * Two that begin, or go on with, a run of one id at once find neither shards nor records of the other, but each has written
+ * a record before it looks again: one of them sees the other's at least, and nobody goes on beside another. It may be that
+ * none of them does.
+ */
+static void looked_for_rivals(struct shf_claim *claim) {
+    struct shf_writer *writer = SHF_CONTAINER(claim, struct shf_writer, claim);
+    if (!claim->status && claim->record_key) {
+        fence(writer->opening);
+        return;
+    }
+    struct shf_error *error = claim->error;
+    claim->error = NULL;
+    end_opening(writer, claim->status, error);
+}
+
 static void lease_begun(struct shf_lease *lease) {
     struct shf_writer *writer = SHF_CONTAINER(lease, struct shf_writer, lease);
     struct shf_writer_open_op *open = writer->opening;
-    bool may_have_rivals = writer->setup.run_id_is_given && !open->took_over;
     struct shf_error *error = NULL;
-    shf_status status = lease->status ? lease->status : shf_op_check(&open->op, &error);
-    if (status || !lease->key || !may_have_rivals) {
-        end_opening(writer, status, error ? error : shf_error_clone(lease->error));
+    shf_status status = shf_op_check(&open->op, &error);
+    if (status || !lease->key || !writer->setup.run_id_is_given) {
+        end_opening(writer, status, error);
         return;
     }
-    open->errand =
-        (struct shf_errand){.store = writer->setup.store, .cancel = open->op.cancel, .deadline_ns = open->op.deadline_ns};
-    shf_errand_list(&open->errand, shf_location_key(&writer->setup.location, SHF_RUN_RECORDS_DIRECTORY), records_listed);
+    writer->claim.done = looked_for_rivals;
+    shf_claim_look_for_rivals(&writer->claim, lease->key);
 }
 
 static void claimed(struct shf_claim *claim) {
@@ -96,12 +124,9 @@ static void claimed(struct shf_claim *claim) {
                                        .location = &writer->setup.location,
                                        .run_id = writer->setup.run_id,
                                        .lost = lease_lost};
-    char *key = claim->record_key, *version = claim->record_version;
-    claim->record_key = claim->record_version = NULL;
-    writer->opening->took_over = key != NULL; /* by a conditional write: that is how rivals are noticed */
     const struct shf_op *op = &writer->opening->op;
     const struct shf_lease_patience patience = {.cancel = op->cancel, .deadline_ns = op->deadline_ns};
-    shf_lease_begin(&writer->lease, key, version, patience, lease_begun);
+    shf_lease_begin(&writer->lease, patience, lease_begun);
 }
 
 static void connected(struct shf_task *task) {

@@ -9,7 +9,6 @@ struct shf_writer_open_op {
     struct shf_writer *writer; /* until it is taken */
     struct shf_task task;
     struct shf_errand errand;
-    bool took_over; /* a record that was there */
     shf_status status;
     struct shf_error *error;
 };

@@ -13,6 +13,7 @@
 
 #define SHF_LIMIT_RUN_RECORD_BYTES 65536u
 #define SHF_RUN_RECORDS_DIRECTORY "runs/"
+#define SHF_RUN_RECORD_TYPE "application/x-yaml"
 
 enum shf_run_status { SHF_RUN_RUNNING = 1, SHF_RUN_SUCCEEDED, SHF_RUN_FAILED };
 

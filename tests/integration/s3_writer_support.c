@@ -87,3 +87,47 @@ void s3_writer_assert_says(const char *part) {
     if (!strstr(support_message, part)) print_message("\"%s\" does not say \"%s\"\n", support_message, part);
     assert_non_null(strstr(support_message, part));
 }
+
+/* ---- one generation instead of another ---- */
+
+struct writer_rows *s3_writer_old, *s3_writer_new;
+
+int s3_writer_group_begin(void **state) {
+    s3_writer_old = s3_writer_rows(0);
+    s3_writer_new = s3_writer_rows(1);
+    return s3_group_begin(state);
+}
+
+int s3_writer_group_end(void **state) {
+    writer_rows_free(s3_writer_old);
+    writer_rows_free(s3_writer_new);
+    return s3_group_end(state);
+}
+
+void s3_writer_publish_old(void) {
+    struct s3_writer_options options;
+    fault_proxy_heal(s3_proxy);
+    s3_writer_options_make(&options, NULL);
+    shf_status status = s3_writer_run(&options, s3_writer_old, NULL);
+    if (status) print_message("%s\n", support_message);
+    assert_int_equal(status, SHF_OK);
+}
+
+shf_status s3_writer_run_under(const struct fault *fault, struct s3_writer_options *options) {
+    fault_proxy_set(s3_proxy, fault, 1);
+    shf_status status = s3_writer_run(options, s3_writer_new, NULL);
+    if (!fault_proxy_spoilt(s3_proxy)) print_message("no request was spoilt\n");
+    assert_true(fault_proxy_spoilt(s3_proxy) > 0);
+    fault_proxy_heal(s3_proxy);
+    return status;
+}
+
+void s3_writer_assert_ends(const struct fault *fault, struct s3_writer_options *options, shf_status wanted,
+                           const char *says) {
+    s3_writer_publish_old();
+    shf_status status = s3_writer_run_under(fault, options);
+    if (status != wanted) print_message("%d, wanted %d: %s\n", status, wanted, support_message);
+    assert_int_equal(status, wanted);
+    if (says) s3_writer_assert_says(says);
+    s3_writer_assert_serves(wanted ? s3_writer_old : s3_writer_new);
+}

@@ -25,4 +25,16 @@ shf_status s3_writer_run(const struct s3_writer_options *options, const struct w
 void s3_writer_assert_serves(const struct writer_rows *rows);
 void s3_writer_assert_says(const char *part);
 
+/* ---- one generation instead of another, under faults: a group of tests that shares both ---- */
+
+extern struct writer_rows *s3_writer_old, *s3_writer_new;
+int s3_writer_group_begin(void **state);
+int s3_writer_group_end(void **state);
+void s3_writer_publish_old(void);
+/* How a publish of the new rows ends under a fault, which must have spoilt something. */
+shf_status s3_writer_run_under(const struct fault *fault, struct s3_writer_options *options);
+/* The same after the old ones were published; what is served fits how it ends. says may be NULL. */
+void s3_writer_assert_ends(const struct fault *fault, struct s3_writer_options *options, shf_status wanted,
+                           const char *says);
+
 #endif

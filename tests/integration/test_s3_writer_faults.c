@@ -13,49 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct writer_rows *old, *new;
-
-static int group_begin(void **state) {
-    old = s3_writer_rows(0);
-    new = s3_writer_rows(1);
-    return s3_group_begin(state);
-}
-
-static int group_end(void **state) {
-    writer_rows_free(old);
-    writer_rows_free(new);
-    return s3_group_end(state);
-}
-
-static void publish_old(void) {
-    struct s3_writer_options options;
-    fault_proxy_heal(s3_proxy);
-    s3_writer_options_make(&options, NULL);
-    shf_status status = s3_writer_run(&options, old, NULL);
-    if (status) print_message("%s\n", support_message);
-    assert_int_equal(status, SHF_OK);
-}
-
-/* How a publish of the new rows ends under a fault. */
-static shf_status run_under(const struct fault *fault, struct s3_writer_options *options) {
-    fault_proxy_set(s3_proxy, fault, 1);
-    shf_status status = s3_writer_run(options, new, NULL);
-    if (!fault_proxy_spoilt(s3_proxy)) print_message("no request was spoilt\n");
-    assert_true(fault_proxy_spoilt(s3_proxy) > 0);
-    fault_proxy_heal(s3_proxy);
-    return status;
-}
-
-static void assert_ends(const struct fault *fault, struct s3_writer_options *options, shf_status wanted,
-                        const char *says) {
-    publish_old();
-    shf_status status = run_under(fault, options);
-    if (status != wanted) print_message("%d, wanted %d: %s\n", status, wanted, support_message);
-    assert_int_equal(status, wanted);
-    if (says) s3_writer_assert_says(says);
-    s3_writer_assert_serves(wanted ? old : new);
-}
-
 static struct fault on_pointer(enum fault_kind kind, uint32_t times) {
     return (struct fault){.kind = kind, .method = "PUT", .target = "/_CURRENT", .times = times};
 }
@@ -70,7 +27,7 @@ static void test_the_answer_is_lost(void **state) {
         const struct fault fault = on_pointer(FAULT_RESET, 1);
         s3_writer_options_make(&options, NULL);
         options.s3.max_attempts = attempts;
-        assert_ends(&fault, &options, SHF_OK, NULL);
+        s3_writer_assert_ends(&fault, &options, SHF_OK, NULL);
     }
 }
 
@@ -79,8 +36,8 @@ static void test_the_answer_of_the_first_pointer_is_lost(void **state) {
     struct s3_writer_options options;
     const struct fault fault = on_pointer(FAULT_RESET, 1);
     s3_writer_options_make(&options, NULL);
-    assert_int_equal(run_under(&fault, &options), SHF_OK);
-    s3_writer_assert_serves(new);
+    assert_int_equal(s3_writer_run_under(&fault, &options), SHF_OK);
+    s3_writer_assert_serves(s3_writer_new);
 }
 
 static void test_the_pointer_is_not_heard(void **state) {
@@ -89,10 +46,10 @@ static void test_the_pointer_is_not_heard(void **state) {
     struct fault fault = on_pointer(FAULT_CUT, 2);
     fault.number = 1000000;
     s3_writer_options_make(&options, NULL);
-    assert_ends(&fault, &options, SHF_OK, NULL); /* the third try */
+    s3_writer_assert_ends(&fault, &options, SHF_OK, NULL); /* the third try */
     fault.times = 0;
     s3_writer_options_make(&options, NULL);
-    assert_ends(&fault, &options, SHF_E_STORE_RETRY, "_CURRENT");
+    s3_writer_assert_ends(&fault, &options, SHF_E_STORE_RETRY, "_CURRENT");
 }
 
 static void test_the_server_is_busy(void **state) {
@@ -102,10 +59,10 @@ static void test_the_server_is_busy(void **state) {
     fault.number = 503;
     fault.text = "SlowDown";
     s3_writer_options_make(&options, NULL);
-    assert_ends(&fault, &options, SHF_OK, NULL);
+    s3_writer_assert_ends(&fault, &options, SHF_OK, NULL);
     fault.times = 0;
     s3_writer_options_make(&options, NULL);
-    assert_ends(&fault, &options, SHF_E_STORE_RETRY, "HTTP 503");
+    s3_writer_assert_ends(&fault, &options, SHF_E_STORE_RETRY, "HTTP 503");
 }
 
 static void test_the_condition_does_not_hold(void **state) {
@@ -115,11 +72,11 @@ static void test_the_condition_does_not_hold(void **state) {
     fault.number = 412;
     fault.text = "PreconditionFailed";
     s3_writer_options_make(&options, NULL);
-    publish_old();
-    shf_status status = run_under(&fault, &options); /* though nobody wrote meanwhile */
+    s3_writer_publish_old();
+    shf_status status = s3_writer_run_under(&fault, &options); /* though nobody wrote meanwhile */
     assert_true(status != SHF_OK);
     s3_writer_assert_says("_CURRENT");
-    s3_writer_assert_serves(old);
+    s3_writer_assert_serves(s3_writer_old);
 }
 
 static void test_the_pointer_is_forbidden(void **state) {
@@ -129,7 +86,7 @@ static void test_the_pointer_is_forbidden(void **state) {
     fault.number = 403;
     fault.text = "AccessDenied";
     s3_writer_options_make(&options, NULL);
-    assert_ends(&fault, &options, SHF_E_ACCESS, "HTTP 403");
+    s3_writer_assert_ends(&fault, &options, SHF_E_ACCESS, "HTTP 403");
 }
 
 /* The server did it, and says nothing until the time is over: what happened is found by looking. */
@@ -138,12 +95,12 @@ static void test_silence_after_the_pointer(void **state) {
     for (int is_deadline = 0; is_deadline < 2; is_deadline++) {
         struct s3_writer_options options;
         struct fault fault = on_pointer(FAULT_STALL, 1);
-        publish_old();
+        s3_writer_publish_old();
         s3_writer_options_make(&options, NULL);
         if (!is_deadline) options.s3.read_timeout_ms = 300;
         fault_proxy_set(s3_proxy, &fault, 1);
         shf_writer *writer = s3_writer_open(&options);
-        writer_write(writer, new->rows, 600, 100);
+        writer_write(writer, s3_writer_new->rows, 600, 100);
         shf_op *op = NULL;
         shf_status status = shf_publish_sync(writer, is_deadline ? 4000 : 0, &op);
         if (status) print_message("%s\n", shf_error_message(shf_op_error(op)));
@@ -151,7 +108,7 @@ static void test_silence_after_the_pointer(void **state) {
         shf_op_release(op);
         writer_close(writer);
         assert_int_equal(fault_proxy_spoilt(s3_proxy), 1);
-        s3_writer_assert_serves(new);
+        s3_writer_assert_serves(s3_writer_new);
     }
 }
 
@@ -162,16 +119,16 @@ static void test_nobody_knows(void **state) {
         const struct fault faults[] = {on_pointer(FAULT_RESET, 1),
                                        {.kind = FAULT_CUT, .method = "GET", .target = "/_CURRENT", .skip = 1}};
         struct s3_writer_options options;
-        publish_old();
+        s3_writer_publish_old();
         s3_writer_options_make(&options, NULL);
         options.s3.max_attempts = attempts;
         fault_proxy_set(s3_proxy, faults, 2); /* the second passes what the opening asks */
-        shf_status status = s3_writer_run(&options, new, NULL);
+        shf_status status = s3_writer_run(&options, s3_writer_new, NULL);
         assert_int_equal(status, SHF_E_STORE_RETRY);
         s3_writer_assert_says("can not be read");
         s3_writer_assert_says("look at it before building again");
         fault_proxy_heal(s3_proxy);
-        s3_writer_assert_serves(new);
+        s3_writer_assert_serves(s3_writer_new);
     }
 }
 
@@ -193,7 +150,7 @@ static void test_each_object_once(void **state) {
                                         .text = "InternalError"};
             s3_writer_options_make(&options, NULL);
             options.s3.max_attempts = 4;
-            assert_ends(&fault, &options, SHF_OK, NULL);
+            s3_writer_assert_ends(&fault, &options, SHF_OK, NULL);
         }
     }
 }
@@ -207,7 +164,7 @@ static void test_each_object_for_ever(void **state) {
             .kind = FAULT_STATUS, .method = "PUT", .target = objects[i], .number = 403, .text = "AccessDenied"};
         s3_writer_options_make(&options, NULL);
         bool matters = i < 2;
-        assert_ends(&fault, &options, matters ? SHF_E_ACCESS : SHF_OK, matters ? "HTTP 403" : NULL);
+        s3_writer_assert_ends(&fault, &options, matters ? SHF_E_ACCESS : SHF_OK, matters ? "HTTP 403" : NULL);
     }
 }
 
@@ -217,7 +174,7 @@ static void test_each_object_for_ever(void **state) {
 static void test_the_server_is_gone(void **state) {
     (void)state;
     unsigned failed_to_open = 0, failed = 0, succeeded = 0, skip = 0;
-    publish_old();
+    s3_writer_publish_old();
     for (; succeeded < 2; skip++) {
         struct s3_writer_options options;
         const struct fault gone = {.kind = FAULT_CUT, .skip = skip, .number = 1000000};
@@ -228,7 +185,7 @@ static void test_the_server_is_gone(void **state) {
         shf_writer *writer = writer_open(&options.writer, &status);
         failed_to_open += writer == NULL;
         if (writer) {
-            writer_write(writer, new->rows, 600, 100);
+            writer_write(writer, s3_writer_new->rows, 600, 100);
             shf_op *op = writer_publish(writer, &status);
             shf_op_release(op);
             writer_close(writer);
@@ -239,9 +196,9 @@ static void test_the_server_is_gone(void **state) {
         if (status) assert_int_equal(status, SHF_E_STORE_RETRY);
         if (!status) succeeded++;
         /* A pointer of which nobody heard was not written; the message only could not know. */
-        s3_writer_assert_serves(status ? old : new);
+        s3_writer_assert_serves(status ? s3_writer_old : s3_writer_new);
         if (is_unknown) print_message("after %u requests: %s\n", skip, support_message);
-        if (!status) publish_old();
+        if (!status) s3_writer_publish_old();
         assert_true(skip < 60);
     }
     print_message("%u failed to open, %u to publish, %u succeeded\n", failed_to_open, failed, succeeded);
@@ -265,5 +222,5 @@ int main(void) {
         TEST(test_the_server_is_gone),
     };
     if (!s3_server_is_there()) return S3_SERVER_SKIPPED;
-    return cmocka_run_group_tests(tests, group_begin, group_end);
+    return cmocka_run_group_tests(tests, s3_writer_group_begin, s3_writer_group_end);
 }

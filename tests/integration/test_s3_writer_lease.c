@@ -12,49 +12,6 @@
 #include <string.h>
 #include <time.h>
 
-static struct writer_rows *old, *new;
-
-static int group_begin(void **state) {
-    old = s3_writer_rows(0);
-    new = s3_writer_rows(1);
-    return s3_group_begin(state);
-}
-
-static int group_end(void **state) {
-    writer_rows_free(old);
-    writer_rows_free(new);
-    return s3_group_end(state);
-}
-
-static void publish_old(void) {
-    struct s3_writer_options options;
-    fault_proxy_heal(s3_proxy);
-    s3_writer_options_make(&options, NULL);
-    shf_status status = s3_writer_run(&options, old, NULL);
-    if (status) print_message("%s\n", support_message);
-    assert_int_equal(status, SHF_OK);
-}
-
-/* How a publish of the new rows ends under a fault. */
-static shf_status run_under(const struct fault *fault, struct s3_writer_options *options) {
-    fault_proxy_set(s3_proxy, fault, 1);
-    shf_status status = s3_writer_run(options, new, NULL);
-    if (!fault_proxy_spoilt(s3_proxy)) print_message("no request was spoilt\n");
-    assert_true(fault_proxy_spoilt(s3_proxy) > 0);
-    fault_proxy_heal(s3_proxy);
-    return status;
-}
-
-static void assert_ends(const struct fault *fault, struct s3_writer_options *options, shf_status wanted,
-                        const char *says) {
-    publish_old();
-    shf_status status = run_under(fault, options);
-    if (status != wanted) print_message("%d, wanted %d: %s\n", status, wanted, support_message);
-    assert_int_equal(status, wanted);
-    if (says) s3_writer_assert_says(says);
-    s3_writer_assert_serves(wanted ? old : new);
-}
-
 static char *record_key(const char *run_id) {
     char *runs = support_path("%s/runs", s3_prefix_path), *found = NULL;
     for (int i = 0; i < (int)writer_count_files(runs, "run.yaml") && !found; i++) {
@@ -72,16 +29,16 @@ static void test_a_lease_that_was_lost(void **state) {
     (void)state;
     struct s3_writer_options options;
     shf_status status;
-    publish_old();
+    s3_writer_publish_old();
     s3_writer_options_make(&options, "robbed");
     shf_writer *writer = s3_writer_open(&options);
-    writer_write(writer, new->rows, 600, 100);
+    writer_write(writer, s3_writer_new->rows, 600, 100);
     char *key = record_key("robbed");
     assert_true(s3_server_put(&s3_server, S3_BUCKET, key, "status: running\n", 16));
     assert_null(writer_publish(writer, &status));
     assert_int_equal(status, SHF_E_STATE);
     s3_writer_assert_says("lost its lease");
-    s3_writer_assert_serves(old);
+    s3_writer_assert_serves(s3_writer_old);
     assert_int_equal(writer_count_files(s3_prefix_path, "manifest"), 1);
     writer_close(writer);
     /* The record is another's now, and stays as it is. */
@@ -103,7 +60,7 @@ static void test_an_answer_about_the_lease_is_lost(void **state) {
         char *run_id = support_path("lost-%u", skip);
         s3_writer_options_make(&options, run_id);
         options.s3.max_attempts = 3;
-        assert_ends(&fault, &options, SHF_OK, NULL);
+        s3_writer_assert_ends(&fault, &options, SHF_OK, NULL);
         char *key = record_key(run_id), *path = support_path("%s/data/" S3_BUCKET "/%s", s3_server.directory, key);
         size_t size;
         char *record = support_read_file(path, &size);
@@ -122,21 +79,21 @@ static void test_silence_about_the_lease(void **state) {
     const struct fault first = {.kind = FAULT_STALL, .method = "PUT", .target = "run.yaml", .times = 1};
     const struct fault second = {.kind = FAULT_STALL, .method = "PUT", .target = "run.yaml", .skip = 1, .times = 1};
     shf_op *op = NULL;
-    publish_old();
+    s3_writer_publish_old();
     s3_writer_options_make(&options, NULL);
     fault_proxy_set(s3_proxy, &first, 1);
     assert_int_equal(shf_writer_open_sync(support_runtime, &options.writer, 500, &op), SHF_E_DEADLINE);
     shf_op_release(op);
     fault_proxy_set(s3_proxy, &second, 1);
     shf_writer *writer = s3_writer_open(&options);
-    writer_write(writer, new->rows, 600, 100);
+    writer_write(writer, s3_writer_new->rows, 600, 100);
     op = NULL;
     assert_int_equal(shf_publish_sync(writer, 1500, &op), SHF_E_DEADLINE);
     shf_op_release(op);
     assert_int_equal(fault_proxy_spoilt(s3_proxy), 1);
     fault_proxy_heal(s3_proxy);
     writer_close(writer);
-    s3_writer_assert_serves(old);
+    s3_writer_assert_serves(s3_writer_old);
 }
 
 /* ---- with other times ---- */
@@ -172,7 +129,7 @@ static void test_it_is_renewed(void **state) {
     s3_writer_options_make(&options, "renewed");
     shf_writer *writer = s3_writer_open(&options);
     while (fault_proxy_requests_of(s3_proxy, "PUT", "run.yaml") < 6) nap_ms(2);
-    writer_write(writer, new->rows, 600, 100);
+    writer_write(writer, s3_writer_new->rows, 600, 100);
     shf_op *op = writer_publish(writer, &status);
     if (status) print_message("%s\n", support_message);
     assert_non_null(op);
@@ -181,7 +138,7 @@ static void test_it_is_renewed(void **state) {
     nap_ms(100);
     assert_int_equal(fault_proxy_requests_of(s3_proxy, "PUT", "run.yaml"), last); /* the last word was said */
     writer_close(writer);
-    s3_writer_assert_serves(new);
+    s3_writer_assert_serves(s3_writer_new);
 }
 
 /* Between two writes, with nothing under way. */
@@ -189,20 +146,20 @@ static void test_it_is_lost_in_the_background(void **state) {
     (void)state;
     struct s3_writer_options options;
     shf_status status;
-    publish_old();
+    s3_writer_publish_old();
     shf_lease_times = (struct shf_lease_times){.renew_ms = 20, .lease_ms = 600000};
     s3_writer_options_make(&options, "robbed");
     shf_writer *writer = s3_writer_open(&options);
-    writer_write(writer, new->rows, 300, 100);
+    writer_write(writer, s3_writer_new->rows, 300, 100);
     rob("robbed");
     assert_true(wait_for_phase(writer, SHF_PHASE_FAILED));
-    assert_int_equal(writer_try(writer, new->rows + 300, 1, NULL), SHF_E_STATE);
+    assert_int_equal(writer_try(writer, s3_writer_new->rows + 300, 1, NULL), SHF_E_STATE);
     s3_writer_assert_says("lost its lease");
     assert_null(writer_publish(writer, &status));
     assert_int_equal(status, SHF_E_STATE);
     s3_writer_assert_says("lost its lease");
     writer_close(writer);
-    s3_writer_assert_serves(old);
+    s3_writer_assert_serves(s3_writer_old);
 }
 
 /* A shard's upload is stuck; the publish ends all the same, and says why. */
@@ -210,14 +167,14 @@ static void test_it_is_lost_during_a_publish(void **state) {
     (void)state;
     struct s3_writer_options options;
     const struct fault fault = {.kind = FAULT_STALL, .method = "PUT", .target = "shard.db"};
-    publish_old();
+    s3_writer_publish_old();
     shf_lease_times = (struct shf_lease_times){.renew_ms = 20, .lease_ms = 600000};
     s3_writer_options_make(&options, "robbed");
     fault_proxy_set(s3_proxy, &fault, 1);
     shf_writer *writer = s3_writer_open(&options);
     shf_call call = support_call();
     shf_op_id id = 0;
-    writer_write(writer, new->rows, 600, 100);
+    writer_write(writer, s3_writer_new->rows, 600, 100);
     assert_int_equal(shf_publish(writer, &call, &id), SHF_OK);
     while (!fault_proxy_spoilt(s3_proxy)) nap_ms(2);
     rob("robbed");
@@ -227,7 +184,7 @@ static void test_it_is_lost_during_a_publish(void **state) {
     shf_op_release(op);
     fault_proxy_heal(s3_proxy);
     writer_close(writer);
-    s3_writer_assert_serves(old);
+    s3_writer_assert_serves(s3_writer_old);
 }
 
 static void test_it_can_not_be_renewed(void **state) {
@@ -236,12 +193,12 @@ static void test_it_can_not_be_renewed(void **state) {
     shf_status status;
     const struct fault fault = {
         .kind = FAULT_STATUS, .method = "PUT", .target = "run.yaml", .skip = 1, .number = 503, .text = "SlowDown"};
-    publish_old();
+    s3_writer_publish_old();
     shf_lease_times = (struct shf_lease_times){.renew_ms = 30, .lease_ms = 300};
     s3_writer_options_make(&options, "silent");
     fault_proxy_set(s3_proxy, &fault, 1);
     shf_writer *writer = s3_writer_open(&options);
-    writer_write(writer, new->rows, 600, 100);
+    writer_write(writer, s3_writer_new->rows, 600, 100);
     assert_true(wait_for_phase(writer, SHF_PHASE_FAILED));
     assert_true(fault_proxy_spoilt(s3_proxy) > 3);
     assert_null(writer_publish(writer, &status));
@@ -249,7 +206,7 @@ static void test_it_can_not_be_renewed(void **state) {
     s3_writer_assert_says("could not be renewed for too long");
     writer_close(writer);
     fault_proxy_heal(s3_proxy);
-    s3_writer_assert_serves(old);
+    s3_writer_assert_serves(s3_writer_old);
 }
 
 /* One that was thought dead is not: whoever took its run over goes on alone. */
@@ -257,11 +214,11 @@ static void test_it_is_taken_over(void **state) {
     (void)state;
     struct s3_writer_options options;
     shf_status status;
-    publish_old();
+    s3_writer_publish_old();
     shf_lease_times = (struct shf_lease_times){.renew_ms = 600000, .lease_ms = 400};
     s3_writer_options_make(&options, "taken");
     shf_writer *first = s3_writer_open(&options), *second = NULL;
-    writer_write(first, old->rows, 600, 100);
+    writer_write(first, s3_writer_old->rows, 600, 100);
     options.writer.flags = SHF_WRITE_RESUME;
     shf_lease_times = (struct shf_lease_times){.renew_ms = 600000, .lease_ms = 600000};
     for (int64_t end = s3_now_ms() + 10000; !second && s3_now_ms() < end; nap_ms(20)) {
@@ -274,14 +231,14 @@ static void test_it_is_taken_over(void **state) {
     assert_int_equal(status, SHF_E_STATE);
     s3_writer_assert_says("lost its lease");
     writer_close(first);
-    s3_writer_assert_serves(old);
-    writer_write(second, new->rows, 600, 100);
+    s3_writer_assert_serves(s3_writer_old);
+    writer_write(second, s3_writer_new->rows, 600, 100);
     shf_op *op = writer_publish(second, &status);
     if (status) print_message("%s\n", support_message);
     assert_non_null(op);
     shf_op_release(op);
     writer_close(second);
-    s3_writer_assert_serves(new);
+    s3_writer_assert_serves(s3_writer_new);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, s3_writer_end)
@@ -294,5 +251,5 @@ int main(void) {
         TEST(test_it_can_not_be_renewed),        TEST(test_it_is_taken_over),
     };
     if (!s3_server_is_there()) return S3_SERVER_SKIPPED;
-    return cmocka_run_group_tests(tests, group_begin, group_end);
+    return cmocka_run_group_tests(tests, s3_writer_group_begin, s3_writer_group_end);
 }

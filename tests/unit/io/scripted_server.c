@@ -29,7 +29,7 @@ struct scripted_server {
     pthread_t thread;
     pthread_mutex_t mutex; /* guards what follows */
     pthread_cond_t changed;
-    const struct scripted_answer *answers;
+    struct scripted_answer *answers; /* a copy: the test's may be gone before the last connection is */
     size_t answer_count;
     unsigned requests, connections;
     char *records[MOST_RECORDS];
@@ -215,6 +215,14 @@ static void *accept_all(void *context) {
     return NULL;
 }
 
+static void take_answers(struct scripted_server *server, const struct scripted_answer *answers, size_t count) {
+    free(server->answers);
+    server->answers = malloc(count * sizeof *answers);
+    assert(server->answers);
+    memcpy(server->answers, answers, count * sizeof *answers);
+    server->answer_count = count;
+}
+
 struct scripted_server *scripted_server_start(const struct scripted_answer *answers, size_t count) {
     struct scripted_server *server = calloc(1, sizeof *server);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -222,8 +230,7 @@ struct scripted_server *scripted_server_start(const struct scripted_answer *answ
     assert(server);
     (void)pthread_mutex_init(&server->mutex, NULL);
     (void)pthread_cond_init(&server->changed, NULL);
-    server->answers = answers;
-    server->answer_count = count;
+    take_answers(server, answers, count);
     server->stop_event = eventfd(0, EFD_CLOEXEC);
     server->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (server->stop_event < 0 || server->listener < 0 ||
@@ -252,6 +259,7 @@ void scripted_server_stop(struct scripted_server *server) {
     (void)close(server->stop_event);
     (void)pthread_cond_destroy(&server->changed);
     (void)pthread_mutex_destroy(&server->mutex);
+    free(server->answers);
     free(server);
 }
 
@@ -264,8 +272,7 @@ void scripted_server_script(struct scripted_server *server, const struct scripte
         server->old_records[server->old_count++] = server->records[i];
         server->records[i] = NULL;
     }
-    server->answers = answers;
-    server->answer_count = count;
+    take_answers(server, answers, count);
     server->requests = server->connections = 0;
     (void)pthread_mutex_unlock(&server->mutex);
 }

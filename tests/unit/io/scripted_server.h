@@ -34,7 +34,7 @@ struct scripted_answer {
 };
 
 struct scripted_server;
-/* Keeps a pointer to the answers. */
+/* The answers are copied, not what they point at. */
 struct scripted_server *scripted_server_start(const struct scripted_answer *answers, size_t count);
 /* Whatever it is doing. */
 void scripted_server_stop(struct scripted_server *server);
