@@ -31,12 +31,23 @@ static void put_le(struct bytes *bytes, uint64_t value, unsigned width) {
 }
 
 void put_checksum(struct bytes *bytes, size_t from) {
-    put_be(bytes, crc32_z(0, bytes->data + from, bytes->size - from), 4);
+    put_be(bytes, bytes->size > from ? crc32_z(0, bytes->data + from, bytes->size - from) : 0, 4);
 }
 
 void bytes_free(struct bytes *bytes) {
     free(bytes->data);
     *bytes = (struct bytes){0};
+}
+
+uint8_t *spaced_hex(const char *hex, size_t *size) {
+    char *packed = malloc(strlen(hex) + 1), *at = packed;
+    for (; *hex; hex++) {
+        if (*hex != ' ') *at++ = *hex;
+    }
+    *at = '\0';
+    uint8_t *bytes = from_hex(packed, size);
+    free(packed);
+    return bytes;
 }
 
 /* ---- flatbuffers ---- */

@@ -14,6 +14,8 @@ void put(struct bytes *bytes, const void *data, size_t size);
 void put_be(struct bytes *bytes, uint64_t value, unsigned width);
 void put_checksum(struct bytes *bytes, size_t from); /* over what is there from this place on */
 void bytes_free(struct bytes *bytes);
+/* Bytes from hex with spaces; the caller's to free. */
+uint8_t *spaced_hex(const char *hex, size_t *size);
 
 /* ---- flatbuffers ---- */
 

@@ -107,7 +107,7 @@ static void test_filter_bits(void **state) {
 
 static void parse_filter(const char *hex, uint8_t format, uint64_t bits, uint32_t probes) {
     size_t size;
-    uint8_t *data = from_hex(hex, &size);
+    uint8_t *data = spaced_hex(hex, &size);
     struct shf_slatedb_filter filter;
     struct shf_error *error = NULL;
     expect_ok(shf_slatedb_filter_parse(data, size, format, &filter, &error), error);
@@ -119,7 +119,7 @@ static void parse_filter(const char *hex, uint8_t format, uint64_t bits, uint32_
 
 static void refuse_filter(const char *hex, uint8_t format, const char *text) {
     size_t size;
-    uint8_t *data = from_hex(hex, &size);
+    uint8_t *data = spaced_hex(hex, &size);
     struct shf_slatedb_filter filter;
     struct shf_error *error = NULL;
     expect_error(shf_slatedb_filter_parse(data, size, format, &filter, &error), &error, SHF_E_CORRUPT, text);
@@ -131,50 +131,16 @@ static void test_filter_forms(void **state) {
     parse_filter("0006ff", 0, 8, 6);
     parse_filter("0006", 0, 0, 6);
     parse_filter("0000", 1, 0, 0);
-    parse_filter("0001"
-                 "0003"
-                 "5f6266"
-                 "0000000000000003"
-                 "0005aa",
-                 1, 8, 5);
-    parse_filter("0002"
-                 "0001"
-                 "78"
-                 "0000000000000001"
-                 "00"
-                 "0003"
-                 "5f6266"
-                 "0000000000000004"
-                 "0005aabb",
-                 1, 16, 5);
-    parse_filter("0001"
-                 "0003"
-                 "5f6278"
-                 "0000000000000003"
-                 "0005aa",
-                 1, 0, 0);           /* _bx */
-    parse_filter("ffffff", 9, 0, 0); /* a format to come: no filter */
+    parse_filter("0001 0003 5f6266 0000000000000003 0005aa", 1, 8, 5);
+    parse_filter("0002 0001 78 0000000000000001 00 0003 5f6266 0000000000000004 0005aabb", 1, 16, 5);
+    parse_filter("0001 0003 5f6278 0000000000000003 0005aa", 1, 0, 0); /* _bx */
+    parse_filter("ffffff", 9, 0, 0);                                   /* a format to come: no filter */
     refuse_filter("00", 0, "bloom filter of 1 bytes");
     refuse_filter("00", 1, "cut");
     refuse_filter("0001", 1, "filter 1 of 1 is cut");
-    refuse_filter("0001"
-                  "0003"
-                  "5f6266"
-                  "0000000000000004"
-                  "0005aa",
-                  1, "cut");
-    refuse_filter("0001"
-                  "0003"
-                  "5f6266"
-                  "ffffffffffffffff"
-                  "0005aa",
-                  1, "cut");
-    refuse_filter("0001"
-                  "0003"
-                  "5f6266"
-                  "0000000000000001"
-                  "00",
-                  1, "bloom filter of 1 bytes");
+    refuse_filter("0001 0003 5f6266 0000000000000004 0005aa", 1, "cut");
+    refuse_filter("0001 0003 5f6266 ffffffffffffffff 0005aa", 1, "cut");
+    refuse_filter("0001 0003 5f6266 0000000000000001 00", 1, "bloom filter of 1 bytes");
 }
 
 /* ---- flatbuffers ---- */
