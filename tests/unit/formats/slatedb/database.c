@@ -85,8 +85,8 @@ static shf_status write_bytes(struct shf_byte_sink *base, const void *data, size
 
 void memory_bytes_init(struct memory_bytes *sink) { *sink = (struct memory_bytes){.base = {write_bytes}}; }
 
-static shf_status replay(struct database *db, struct shf_error **error) {
-    struct shf_slatedb_replay *replay;
+static shf_status replay_wal(struct database *db, struct shf_error **error) {
+    struct shf_slatedb_replay *replay = NULL;
     struct memory_bytes sink;
     char name[SHF_SLATEDB_NAME_BYTES];
     memory_bytes_init(&sink);
@@ -124,7 +124,7 @@ shf_status database_open(struct database *db, struct shf_error **error) {
     if (status) return status;
     db->tables = calloc(db->manifest->sst_count + 1, sizeof(struct shf_slatedb_table *));
     assert_non_null(db->tables);
-    return replay(db, error);
+    return replay_wal(db, error);
 }
 
 /* ---- reading ---- */

@@ -197,7 +197,7 @@ static void test_bad_forms(void **state) {
     refuse_form(80, 100, true, "its index points to no row");
     refuse_form(87, 1, true, "its index points to no row");
     refuse_form(96, 120, true, "its index points to no row"); /* the first row again */
-    refuse_form(120, 2, true, "its index points to no row");
+    refuse_form(120, 2, true, "its first key is shorter than all begin");
     refuse_form(122, 3, true, "its index points to no row");
     refuse_form(123, 1, true, "its index points to no row");
     refuse_form(127, 1, true, "its index points to no row");
@@ -390,7 +390,7 @@ static void test_failing_sink(void **state) {
     struct shf_slatedb_manifest manifest = {0};
     struct shf_budget budget;
     shf_budget_init(&budget, 8 << 20);
-    (void)make_sst(&file, rows, 2, &(struct sst_options){.version = 1, .is_wal = true, .filter = -1});
+    (void)make_sst(&file, rows, 2, &(struct sst_options){.version = 1, .is_wal = true, .filter = -1, .block_rows = 1});
     shf_status status = SHF_E_LOCAL;
     size_t fail;
     for (fail = 1; status; fail++) {
