@@ -74,7 +74,8 @@ shf_status shf_slatedb_sorted_open(const uint8_t *data, uint64_t size, struct sh
     struct shf_slatedb_sorted sorted = {.data = data};
     struct shf_slatedb_row first;
     uint32_t prefix_size;
-    if (size < SHF_SLATEDB_SORTED_HEADER || memcmp(data, SHF_SORTED_MAGIC, 8) != 0) return refuse("it is none", error);
+    if (size < SHF_SLATEDB_SORTED_HEADER || shf_load_u64le(data) != SHF_SORTED_MAGIC)
+        return refuse("it is none", error);
     if (shf_load_u32le(data + 8) != SHF_SLATEDB_SORTED_VERSION) return refuse("it has another version", error);
     if (!read_header(data, &sorted, &prefix_size)) return refuse("the checksum of its header is wrong", error);
     if (sorted.size != size) return refuse("it has another size than it says", error);

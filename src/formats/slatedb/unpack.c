@@ -15,13 +15,13 @@
 
 #define LEAST_GUESS (16u << 10) /* where the size is not told */
 #define WINDOW_LOG_MAX 27
-_Static_assert(1u << WINDOW_LOG_MAX == SHF_LIMIT_ZSTD_WINDOW_BYTES, "the same limit");
+_Static_assert(SHF_LIMIT_ZSTD_WINDOW_BYTES >> WINDOW_LOG_MAX == 1, "the same limit");
 
 shf_status shf_slatedb_memory_grow(struct shf_slatedb_memory *memory, size_t capacity, const char *what,
                                    struct shf_error **error) {
     if (capacity <= memory->capacity && memory->data) return SHF_OK;
     size_t more = capacity - memory->capacity;
-    if (!shf_budget_take(memory->budget, more)) return shf_budget_refuse(memory->budget, more, what, error);
+    if (!shf_budget_take(memory->budget, more)) return shf_failed(shf_budget_refuse(memory->budget, more, what, error));
     uint8_t *larger = shf_realloc_array(memory->data, capacity, 1);
     if (!larger) {
         shf_budget_give(memory->budget, more);

@@ -130,7 +130,7 @@ static shf_status write_header(const struct shf_slatedb_replay *replay, uint32_t
     uint8_t header[SHF_SLATEDB_SORTED_HEADER];
     uint64_t size = sizeof header + replay->row_count * SHF_SORTED_ENTRY;
     for (uint64_t i = 0; i < replay->row_count; i++) size += shf_replay_row_size(&replay->rows[i]);
-    memcpy(header, SHF_SORTED_MAGIC, 8);
+    shf_store_u64le(header, SHF_SORTED_MAGIC);
     shf_store_u32le(header + 8, SHF_SLATEDB_SORTED_VERSION);
     shf_store_u32le(header + 12, prefix_size);
     shf_store_u64le(header + 16, replay->row_count);

@@ -445,7 +445,8 @@ static size_t put_described(struct bytes *fb, const struct made_sst *sst, unsign
     struct field fields[] = {{0, 4, 0}, {1, 4, 0}, {version_slot, 2, sst->info.version}, {2, 4, 0}};
     /* A format version that is absent is 1. */
     if (sst->info.version == 1) fields[2] = (struct field){with_range ? 2 : 1, 4, 0};
-    size_t table = fb_table(fb, fields, (sst->info.version == 1 ? 2 : 3) + (with_range ? 1 : 0));
+    size_t count = sst->info.version == 1 ? 2 : 3;
+    size_t table = fb_table(fb, fields, with_range ? count + 1 : count);
     size_t id = fb_ulid(fb, 1, sst->ulid);
     size_t info = put_info(fb, &sst->info);
     fb_link(fb, table, 0, id);
