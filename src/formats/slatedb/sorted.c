@@ -130,31 +130,56 @@ shf_status shf_slatedb_sorted_verify(const struct shf_slatedb_sorted *sorted, st
 
 /* ---- finding ---- */
 
-shf_status shf_slatedb_sorted_find(const struct shf_slatedb_sorted *sorted, struct shf_slatedb_bytes key, bool *found,
-                                   struct shf_slatedb_row *row, struct shf_error **error) {
-    uint64_t low = 0, high = sorted->row_count;
-    *found = false;
-    if (!shf_slatedb_starts_with(key, sorted->prefix)) return SHF_OK;
-    uint64_t part = shf_sorted_key_part(key, sorted->prefix.size);
+static uint64_t part_at(const struct shf_slatedb_sorted *sorted, uint64_t index) {
+    return shf_load_u64le(entry_at(sorted, index));
+}
+
+/* Number of rows whose part is below. Waiting for memory is all that it costs: both places where it may go next are asked for. */
+static uint64_t count_below(const struct shf_slatedb_sorted *sorted, uint64_t part) {
+    uint64_t begin = 0, count = sorted->row_count;
+    while (count > 0) {
+        uint64_t half = count / 2, quarter = half / 2;
+        __builtin_prefetch(entry_at(sorted, begin + quarter));
+        __builtin_prefetch(entry_at(sorted, begin + half + 1 + (count - half - 1) / 2));
+        bool is_below = part_at(sorted, begin + half) < part;
+        begin = is_below ? begin + half + 1 : begin;
+        count = is_below ? count - half - 1 : half;
+    }
+    return begin;
+}
+
+/* Rows from `low` on whose part may be the same as the key's: the keys themselves tell. */
+static shf_status find_among(const struct shf_slatedb_sorted *sorted, uint64_t low, uint64_t part,
+                             struct shf_slatedb_bytes key, bool *found, struct shf_slatedb_row *row,
+                             struct shf_error **error) {
+    uint64_t high = sorted->row_count, middle = low; /* the first is most often it */
+    struct shf_slatedb_row seen;
     while (low < high) {
-        uint64_t middle = low + (high - low) / 2, other = shf_load_u64le(entry_at(sorted, middle));
-        int order = (other > part) - (other < part);
-        if (order == 0) { /* the same eight bytes: the keys themselves tell */
-            struct shf_slatedb_row seen;
+        int order = part_at(sorted, middle) > part ? 1 : 0;
+        if (order == 0) {
             shf_status status = shf_slatedb_sorted_row(sorted, middle, &seen, error);
             if (status) return status;
             order = shf_slatedb_compare(seen.key, key);
-            if (order == 0) {
-                *found = true;
-                *row = seen;
-                return SHF_OK;
-            }
+        }
+        if (order == 0) {
+            *found = true;
+            *row = seen;
+            return SHF_OK;
         }
         if (order < 0) {
             low = middle + 1;
         } else {
             high = middle;
         }
+        middle = low + (high - low) / 2;
     }
     return SHF_OK;
+}
+
+shf_status shf_slatedb_sorted_find(const struct shf_slatedb_sorted *sorted, struct shf_slatedb_bytes key, bool *found,
+                                   struct shf_slatedb_row *row, struct shf_error **error) {
+    *found = false;
+    if (!shf_slatedb_starts_with(key, sorted->prefix)) return SHF_OK;
+    uint64_t part = shf_sorted_key_part(key, sorted->prefix.size);
+    return find_among(sorted, count_below(sorted, part), part, key, found, row, error);
 }

@@ -75,6 +75,19 @@ static uint8_t *reserve_bytes(struct shf_slatedb_replay *replay, size_t size) {
     return bytes;
 }
 
+/* Sorting compares the bytes behind it, which mostly tell. */
+static void note_prefix(struct shf_slatedb_replay *replay, struct shf_slatedb_bytes key) {
+    struct shf_slatedb_bytes first = replay->row_count ? shf_replay_key(&replay->rows[0]) : key;
+    size_t most = replay->row_count ? replay->prefix_size : key.size, common = 0;
+    if (most > key.size) most = key.size;
+    if (most && memcmp(first.data, key.data, most) == 0) {
+        common = most;
+    } else {
+        while (common < most && first.data[common] == key.data[common]) common++;
+    }
+    replay->prefix_size = common;
+}
+
 static shf_status add_row(struct shf_slatedb_replay *replay, const struct shf_slatedb_row *row, struct shf_error **error) {
     if (row->seq <= replay->last_l0_seq) return SHF_OK;
     shf_status status = reserve_row(replay, error);
@@ -89,7 +102,8 @@ static shf_status add_row(struct shf_slatedb_replay *replay, const struct shf_sl
     shf_store_u64le(bytes + 8, row->seq);
     memcpy(bytes + SHF_SORTED_ROW, row->key.data, row->key.size);
     if (row->value.size) memcpy(bytes + SHF_SORTED_ROW + row->key.size, row->value.data, row->value.size);
-    replay->rows[replay->row_count++] = (struct shf_replay_row){shf_sorted_key_part(row->key, 0), row->seq, bytes};
+    note_prefix(replay, row->key);
+    replay->rows[replay->row_count++] = (struct shf_replay_row){0, row->seq, bytes};
     return SHF_OK;
 }
 

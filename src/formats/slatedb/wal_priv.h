@@ -7,7 +7,7 @@
 
 /* A row as it will be written: SHF_SORTED_ROW bytes, key, value. */
 struct shf_replay_row {
-    uint64_t key_part; /* the first eight bytes of the key */
+    uint64_t key_part; /* eight bytes of the key, behind what all keys begin with; set when they are sorted */
     uint64_t seq;
     const uint8_t *stored;
 };
@@ -18,7 +18,8 @@ struct shf_slatedb_replay {
     uint64_t replay_after_wal_id, next_id, last_l0_seq;
     struct shf_replay_row *rows;
     uint64_t row_count, row_capacity;
-    uint8_t *chunk; /* of the arena: room for small rows */
+    size_t prefix_size; /* what all keys so far begin with */
+    uint8_t *chunk;     /* of the arena: room for small rows */
     size_t chunk_left;
     bool is_over; /* written, or failed */
 };

@@ -45,6 +45,9 @@ static void merge_all(struct shf_slatedb_replay *replay, struct shf_replay_row *
 
 shf_status shf_replay_sort(struct shf_slatedb_replay *replay, struct shf_error **error) {
     uint64_t count = replay->row_count, kept = 0, bytes = count * sizeof *replay->rows;
+    for (uint64_t i = 0; i < count; i++) {
+        replay->rows[i].key_part = shf_sorted_key_part(shf_replay_key(&replay->rows[i]), replay->prefix_size);
+    }
     if (count < 2) return SHF_OK;
     if (!shf_budget_take(replay->budget, bytes))
         return shf_budget_refuse(replay->budget, bytes, "sorting a WAL", error);
@@ -99,12 +102,12 @@ static shf_status add(struct stream *stream, const uint8_t *data, uint64_t size)
     return status;
 }
 
-static shf_status add_all(struct stream *stream, const struct shf_slatedb_replay *replay, uint32_t prefix_size) {
+static shf_status add_all(struct stream *stream, const struct shf_slatedb_replay *replay) {
     uint8_t entry[SHF_SORTED_ENTRY];
     uint64_t offset = SHF_SLATEDB_SORTED_HEADER + replay->row_count * SHF_SORTED_ENTRY;
     shf_status status = SHF_OK;
     for (uint64_t i = 0; i < replay->row_count && !status; i++) {
-        shf_store_u64le(entry, shf_sorted_key_part(shf_replay_key(&replay->rows[i]), prefix_size));
+        shf_store_u64le(entry, replay->rows[i].key_part);
         shf_store_u64le(entry + 8, offset);
         offset += shf_replay_row_size(&replay->rows[i]);
         status = add(stream, entry, sizeof entry);
@@ -115,24 +118,13 @@ static shf_status add_all(struct stream *stream, const struct shf_slatedb_replay
     return status ? status : flush(stream);
 }
 
-/* Of first and last, and so of all between. */
-static uint32_t common_prefix(const struct shf_slatedb_replay *replay) {
-    if (replay->row_count == 0) return 0;
-    struct shf_slatedb_bytes a = shf_replay_key(&replay->rows[0]);
-    struct shf_slatedb_bytes b = shf_replay_key(&replay->rows[replay->row_count - 1]);
-    uint32_t size = 0;
-    while (size < a.size && size < b.size && a.data[size] == b.data[size]) size++;
-    return size;
-}
-
-static shf_status write_header(const struct shf_slatedb_replay *replay, uint32_t prefix_size,
-                               const struct stream *stream) {
+static shf_status write_header(const struct shf_slatedb_replay *replay, const struct stream *stream) {
     uint8_t header[SHF_SLATEDB_SORTED_HEADER];
     uint64_t size = sizeof header + replay->row_count * SHF_SORTED_ENTRY;
     for (uint64_t i = 0; i < replay->row_count; i++) size += shf_replay_row_size(&replay->rows[i]);
     shf_store_u64le(header, SHF_SORTED_MAGIC);
     shf_store_u32le(header + 8, SHF_SLATEDB_SORTED_VERSION);
-    shf_store_u32le(header + 12, prefix_size);
+    shf_store_u32le(header + 12, (uint32_t)replay->prefix_size);
     shf_store_u64le(header + 16, replay->row_count);
     shf_store_u64le(header + 24, size);
     shf_store_u64le(header + 32, replay->replay_after_wal_id);
@@ -155,9 +147,8 @@ shf_status shf_slatedb_replay_write(struct shf_slatedb_replay *replay, struct sh
     if (status) return status;
     stream.piece = shf_arena_alloc(&replay->arena, SHF_SLATEDB_SORTED_PIECE, 1);
     if (!stream.piece) return shf_arena_refuse(&replay->arena, "writing a WAL", error);
-    uint32_t prefix_size = common_prefix(replay);
-    status = add_all(&stream, replay, prefix_size);
+    status = add_all(&stream, replay);
     stream.sink = sink;
-    if (!status) status = write_header(replay, prefix_size, &stream);
-    return status ? status : add_all(&stream, replay, prefix_size);
+    if (!status) status = write_header(replay, &stream);
+    return status ? status : add_all(&stream, replay);
 }
