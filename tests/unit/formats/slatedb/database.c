@@ -113,7 +113,7 @@ static shf_status replay_wal(struct database *db, struct shf_error **error) {
 shf_status database_open(struct database *db, struct shf_error **error) {
     struct shf_slatedb_object latest = {.kind = SHF_SLATEDB_MANIFEST};
     char name[SHF_SLATEDB_NAME_BYTES];
-    shf_budget_init(&db->budget, BUDGET);
+    shf_budget_init(&db->budget, db->budget_bytes ? db->budget_bytes : BUDGET);
     for (size_t i = 0; i < db->object_count; i++) {
         shf_slatedb_latest_manifest(&latest.id, db->objects[i].name, strlen(db->objects[i].name));
     }

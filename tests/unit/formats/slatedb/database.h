@@ -19,6 +19,7 @@ struct database {
     struct object *objects;
     size_t object_count;
     /* Opened: */
+    uint64_t budget_bytes; /* 0 = plenty */
     struct shf_budget budget;
     struct shf_slatedb_manifest *manifest;
     uint8_t *sorted_bytes; /* the replayed WAL */

@@ -120,6 +120,27 @@ static void test_golden(void **state) {
     assert_int_equal(check_cases(SHF_TEST_DATA "/formats/slatedb"), 5);
 }
 
+/* What needs a merge operator says so; a neighbour is read. */
+static void test_merge(void **state) {
+    (void)state;
+    static const char *const keys[] = {"base", "only"};
+    struct database db;
+    struct shf_error *error = NULL;
+    uint8_t *value;
+    size_t size;
+    bool found;
+    assert_true(database_load(&db, SHF_TEST_DATA "/formats/slatedb/merge/db"));
+    expect_ok(database_open(&db, &error), error);
+    for (int i = 0; i < 2; i++) {
+        expect_error(database_get(&db, keys[i], 4, &found, &value, &size, &error), &error, SHF_E_UNSUPPORTED,
+                     "merge operand");
+    }
+    expect_ok(database_get(&db, "plain", 5, &found, &value, &size, &error), error);
+    assert_true(found);
+    free(value);
+    database_free(&db);
+}
+
 static void test_shared(void **state) {
     (void)state;
     const char *root = shared_path("fixtures/slatedb");
@@ -231,7 +252,7 @@ static void test_peer(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden), cmocka_unit_test(test_shared),
-                                       cmocka_unit_test(test_peer)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden), cmocka_unit_test(test_merge),
+                                       cmocka_unit_test(test_shared), cmocka_unit_test(test_peer)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
