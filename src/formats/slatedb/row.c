@@ -19,20 +19,17 @@ shf_status shf_slatedb_row_refuse(const struct shf_slatedb_block *block, size_t 
                          what);
 }
 
-/* At most five bytes, 32 bits. */
+/* At most five bytes, 32 bits: the fifth has four of them, and so it is the last. */
 static bool read_varint(struct shf_cursor *c, uint32_t *out) {
     uint32_t value = 0;
-    for (unsigned shift = 0; shift < 35; shift += 7) {
-        uint8_t byte;
-        if (!shf_cursor_u8(c, &byte)) return false;
-        if (shift == 28 && byte > 15) return false;
+    uint8_t byte;
+    for (unsigned shift = 0;; shift += 7) {
+        if (!shf_cursor_u8(c, &byte) || (shift == 28 && byte > 15)) return false;
         value |= (uint32_t)(byte & 127u) << shift;
-        if (byte < 128) {
-            *out = value;
-            return true;
-        }
+        if (byte < 128) break;
     }
-    return false;
+    *out = value;
+    return true;
 }
 
 /* Sequence number, flags, times (which nobody asks for). */

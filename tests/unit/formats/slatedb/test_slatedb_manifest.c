@@ -262,6 +262,12 @@ static void test_counts(void **state) {
     struct shf_slatedb_manifest *m = NULL;
     struct shf_error *error = NULL;
     expect_error(shf_slatedb_manifest_parse(bytes.data, bytes.size, &m, &error), &error, SHF_E_LIMIT, "places of SSTs");
+    size_t too_many = SHF_LIMIT_SLATEDB_MANIFEST_BYTES + 1u;
+    uint8_t *large = calloc(1, too_many);
+    large[1] = 1;
+    expect_error(shf_slatedb_manifest_parse(large, too_many, &m, &error), &error, SHF_E_LIMIT, "67108865 bytes");
+    expect_error(shf_slatedb_manifest_parse(large, 1, &m, &error), &error, SHF_E_CORRUPT, "1 bytes are none");
+    free(large);
     bytes_free(&fb);
     bytes_free(&bytes);
     free(runs);

@@ -478,12 +478,50 @@ static void test_damage(void **state) {
     }
 }
 
+/* Calls that do not fit together are refused. */
+static void test_wrong_calls(void **state) {
+    (void)state;
+    struct database db = {0};
+    struct shf_error *error = NULL;
+    struct shf_slatedb_get get;
+    enum shf_slatedb_answer answer;
+    struct shf_slatedb_info info;
+    struct shf_slatedb_table *table;
+    const struct test_row row = {"a", "1", 5, 0, 0};
+    struct made_sst sst = add_sst(&db, 1, &row, 1, &plain);
+    struct made_manifest manifest = {.version = 1, .top = {NULL, &sst, 1, NULL, 0}};
+    open_made(&db, &manifest);
+    const struct object *object = &db.objects[0];
+    expect_ok(shf_slatedb_info_of_file(object->bytes, object->size, &info, &error), error);
+    assert_true(info.has_first_key && info.first_key.size == 1 && info.has_last_key); /* as the manifest's */
+    assert_int_equal(info.index_offset, db.manifest->ssts[0].info.index_offset);
+    expect_error(shf_slatedb_info_of_file(object->bytes, 10, &info, &error), &error, SHF_E_CORRUPT,
+                 "10 bytes have no footer");
+    uint64_t offset, size;
+    shf_slatedb_info_table_range(&info, &offset, &size);
+    expect_error(shf_slatedb_table_open(&info, object->bytes + offset, (size_t)size - 1, &db.budget, &table, &error),
+                 &error, SHF_E_CORRUPT, "bytes of its filter and index");
+    shf_slatedb_get_begin(&get, db.manifest, NULL, (struct shf_slatedb_bytes){(const uint8_t *)"b", 1});
+    expect_ok(shf_slatedb_get_step(&get, &answer, &error), error);
+    assert_int_equal(answer, SHF_SLATEDB_ABSENT);
+    expect_error(shf_slatedb_get_step(&get, &answer, &error), &error, SHF_E_INTERNAL, "after its end");
+    shf_slatedb_get_begin(&get, db.manifest, NULL, (struct shf_slatedb_bytes){(const uint8_t *)"a", 1});
+    for (int i = 0; i < 2; i++) { /* nothing is given: the same is needed again */
+        expect_ok(shf_slatedb_get_step(&get, &answer, &error), error);
+        assert_int_equal(answer, SHF_SLATEDB_NEEDS_TABLE);
+        assert_int_equal(get.offset, offset);
+        assert_int_equal(get.size, size);
+    }
+    database_free(&db);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_form),       cmocka_unit_test(test_misses),    cmocka_unit_test(test_versions),
         cmocka_unit_test(test_order_of_sources), cmocka_unit_test(test_segments),  cmocka_unit_test(test_visible_range),
         cmocka_unit_test(test_merge_operands),   cmocka_unit_test(test_large),     cmocka_unit_test(test_bad_rows),
         cmocka_unit_test(test_bad_lookups),      cmocka_unit_test(test_bad_index), cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_wrong_calls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
