@@ -111,9 +111,7 @@ static shf_status walk_second(const struct shf_slatedb_block *block, struct shf_
             *out = (struct shf_slatedb_row){key, row.value, row.seq, row.kind};
             return SHF_OK;
         }
-        size_t common = 0, most = row.suffix.size < rest.size ? row.suffix.size : rest.size;
-        while (common < most && row.suffix.data[common] == rest.data[common]) common++;
-        match = row.shared + common;
+        match = row.shared + shf_slatedb_common(row.suffix, rest);
     }
     *found = SHF_SLATEDB_BELOW;
     return status;

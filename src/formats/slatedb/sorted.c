@@ -116,7 +116,7 @@ shf_status shf_slatedb_sorted_verify(const struct shf_slatedb_sorted *sorted, st
             return refuse("its index points to no row", error);
         }
         if (!shf_slatedb_starts_with(row.key, sorted->prefix) ||
-            shf_load_u64le(entry) != shf_sorted_key_part(row.key, sorted->prefix.size)) {
+            shf_load_u64le(entry) != shf_slatedb_key_part(row.key, sorted->prefix.size)) {
             return refuse("its index does not fit the keys", error);
         }
         if (i ? shf_slatedb_compare(before.key, row.key) >= 0 : row.key.size == 0) {
@@ -180,6 +180,6 @@ shf_status shf_slatedb_sorted_find(const struct shf_slatedb_sorted *sorted, stru
                                    struct shf_slatedb_row *row, struct shf_error **error) {
     *found = false;
     if (!shf_slatedb_starts_with(key, sorted->prefix)) return SHF_OK;
-    uint64_t part = shf_sorted_key_part(key, sorted->prefix.size);
+    uint64_t part = shf_slatedb_key_part(key, sorted->prefix.size);
     return find_among(sorted, count_below(sorted, part), part, key, found, row, error);
 }

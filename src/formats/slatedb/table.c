@@ -23,6 +23,12 @@ static shf_status unpack_part(uint8_t codec, const uint8_t *stored, size_t size,
 
 /* ---- index ---- */
 
+static struct shf_slatedb_bytes bound_of(const struct shf_slatedb_table *table, uint32_t block) {
+    const struct shf_slatedb_index_entry *entry = &table->entries[block];
+    struct shf_slatedb_bytes bound = {table->index.data + entry->key_at, entry->key_size};
+    return bound;
+}
+
 static shf_status refuse_entry(uint32_t block, const char *what, struct shf_error **error) {
     return shf_error_set(error, SHF_E_CORRUPT, "SST: index: block %" PRIu32 ": %s", block, what);
 }
@@ -30,17 +36,16 @@ static shf_status refuse_entry(uint32_t block, const char *what, struct shf_erro
 /* Blocks follow one another up to data_end; their bounds do not descend. */
 static shf_status check_entry(const struct shf_slatedb_table *table, uint32_t block, struct shf_error **error) {
     const struct shf_slatedb_index_entry *entry = &table->entries[block];
-    const uint8_t *keys = table->index.data;
     if (entry->key_size > SHF_SLATEDB_KEY_BYTES) return refuse_entry(block, "its first key is too long", error);
     if (entry->offset >= shf_slatedb_info_data_end(&table->info)) {
         return refuse_entry(block, "it begins behind the blocks", error);
     }
     if (block == 0) return SHF_OK;
     const struct shf_slatedb_index_entry *before = entry - 1;
-    struct shf_slatedb_bytes key = {keys + entry->key_at, entry->key_size};
-    struct shf_slatedb_bytes key_before = {keys + before->key_at, before->key_size};
     if (entry->offset <= before->offset) return refuse_entry(block, "it does not follow the one before", error);
-    if (shf_slatedb_compare(key_before, key) > 0) return refuse_entry(block, "its first key is out of order", error);
+    if (shf_slatedb_compare(bound_of(table, block - 1), bound_of(table, block)) > 0) {
+        return refuse_entry(block, "its first key is out of order", error);
+    }
     return SHF_OK;
 }
 
@@ -59,6 +64,16 @@ static shf_status read_entries(struct shf_slatedb_table *table, struct shf_flat 
         if (!flat->failure) status = check_entry(table, i, error);
     }
     return status ? status : shf_flat_status(flat, "SST: index", 0, error);
+}
+
+/* Bounds are in order: what the second and the last begin with, all between do. */
+static void set_parts(struct shf_slatedb_table *table) {
+    if (table->block_count < 2) return;
+    table->prefix = bound_of(table, 1);
+    table->prefix.size = shf_slatedb_common(table->prefix, bound_of(table, table->block_count - 1));
+    for (uint32_t i = 1; i < table->block_count; i++) {
+        table->entries[i].key_part = shf_slatedb_key_part(bound_of(table, i), table->prefix.size);
+    }
 }
 
 static shf_status read_index(struct shf_slatedb_table *table, const uint8_t *stored, struct shf_error **error) {
@@ -81,7 +96,9 @@ static shf_status read_index(struct shf_slatedb_table *table, const uint8_t *sto
     table->entries = shf_alloc_zero(vector.count, sizeof *table->entries);
     if (!table->entries) return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for the index of an SST");
     table->block_count = vector.count;
-    return read_entries(table, &flat, &vector, error);
+    status = read_entries(table, &flat, &vector, error);
+    if (!status) set_parts(table);
+    return status;
 }
 
 static shf_status read_filter(struct shf_slatedb_table *table, const uint8_t *stored, struct shf_error **error) {
@@ -140,14 +157,23 @@ void shf_slatedb_table_free(struct shf_slatedb_table *table) {
     shf_budget_give(budget, charged);
 }
 
-/* Number of blocks whose bound is below the key, or not above it. */
-static uint32_t count_before(const struct shf_slatedb_table *table, struct shf_slatedb_bytes key, int greatest) {
-    uint32_t low = 0, high = table->block_count;
+/* Compares the bound of a block, which is not the first, with a key that begins like all bounds. */
+static int compare_bound(const struct shf_slatedb_table *table, uint32_t block, struct shf_slatedb_bytes key,
+                         uint64_t part) {
+    uint64_t other = table->entries[block].key_part;
+    if (other != part) return other < part ? -1 : 1;
+    return shf_slatedb_compare(bound_of(table, block), key);
+}
+
+/* Number of blocks whose bound is below the key. */
+static uint32_t count_below(const struct shf_slatedb_table *table, struct shf_slatedb_bytes key) {
+    uint32_t low = 1, high = table->block_count;
+    if (high == 0 || shf_slatedb_compare(bound_of(table, 0), key) >= 0) return 0;
+    if (!shf_slatedb_starts_with(key, table->prefix)) return shf_slatedb_compare(table->prefix, key) < 0 ? high : 1;
+    uint64_t part = shf_slatedb_key_part(key, table->prefix.size);
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        const struct shf_slatedb_index_entry *entry = &table->entries[middle];
-        struct shf_slatedb_bytes bound = {table->index.data + entry->key_at, entry->key_size};
-        if (shf_slatedb_compare(bound, key) <= greatest) {
+        if (compare_bound(table, middle, key, part) < 0) {
             low = middle + 1;
         } else {
             high = middle;
@@ -158,9 +184,10 @@ static uint32_t count_before(const struct shf_slatedb_table *table, struct shf_s
 
 void shf_slatedb_table_candidates(const struct shf_slatedb_table *table, struct shf_slatedb_bytes key, uint32_t *first,
                                   uint32_t *end) {
-    uint32_t below = count_before(table, key, -1);
+    uint32_t below = count_below(table, key), at = below;
+    while (at < table->block_count && shf_slatedb_compare(bound_of(table, at), key) == 0) at++;
     *first = below ? below - 1 : 0;
-    *end = count_before(table, key, 0);
+    *end = at;
 }
 
 void shf_slatedb_table_block_range(const struct shf_slatedb_table *table, uint32_t block, uint64_t *offset,

@@ -11,6 +11,7 @@
 /* Part of the index: where a block begins, and a lower bound of its keys. */
 struct shf_slatedb_index_entry {
     uint64_t offset;
+    uint64_t key_part;         /* eight bytes of the bound, behind table.prefix; not of the first entry's */
     uint32_t key_at, key_size; /* in index.data */
 };
 
@@ -24,6 +25,7 @@ struct shf_slatedb_table {
     struct shf_slatedb_info info; /* without its keys */
     uint32_t block_count;
     struct shf_slatedb_index_entry *entries;
+    struct shf_slatedb_bytes prefix; /* what all bounds but the first begin with */
     struct shf_slatedb_filter filter;
     struct shf_slatedb_memory index, filter_bytes; /* unpacked */
     struct shf_budget *budget;

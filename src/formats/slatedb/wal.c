@@ -78,14 +78,8 @@ static uint8_t *reserve_bytes(struct shf_slatedb_replay *replay, size_t size) {
 /* Sorting compares the bytes behind it, which mostly tell. */
 static void note_prefix(struct shf_slatedb_replay *replay, struct shf_slatedb_bytes key) {
     struct shf_slatedb_bytes first = replay->row_count ? shf_replay_key(&replay->rows[0]) : key;
-    size_t most = replay->row_count ? replay->prefix_size : key.size, common = 0;
-    if (most > key.size) most = key.size;
-    if (most && memcmp(first.data, key.data, most) == 0) {
-        common = most;
-    } else {
-        while (common < most && first.data[common] == key.data[common]) common++;
-    }
-    replay->prefix_size = common;
+    if (replay->row_count) first.size = replay->prefix_size;
+    replay->prefix_size = shf_slatedb_common(first, key);
 }
 
 static shf_status add_row(struct shf_slatedb_replay *replay, const struct shf_slatedb_row *row, struct shf_error **error) {

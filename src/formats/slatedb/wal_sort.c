@@ -46,7 +46,7 @@ static void merge_all(struct shf_slatedb_replay *replay, struct shf_replay_row *
 shf_status shf_replay_sort(struct shf_slatedb_replay *replay, struct shf_error **error) {
     uint64_t count = replay->row_count, kept = 0, bytes = count * sizeof *replay->rows;
     for (uint64_t i = 0; i < count; i++) {
-        replay->rows[i].key_part = shf_sorted_key_part(shf_replay_key(&replay->rows[i]), replay->prefix_size);
+        replay->rows[i].key_part = shf_slatedb_key_part(shf_replay_key(&replay->rows[i]), replay->prefix_size);
     }
     if (count < 2) return SHF_OK;
     if (!shf_budget_take(replay->budget, bytes))
