@@ -1,6 +1,7 @@
 /*
- * An SST file of SlateDB, with the checksums made right: every row in order, and every key looked up, which must find what a
- * walk finds wherever the file keeps the order that it promises. An odd first byte leaves the checksums as they are.
+ * An SST file of SlateDB, with the checksums made right: every row in order, and every key looked up, which must find
+ * what a walk finds wherever the file keeps the order that it promises. An odd first byte leaves the checksums as they
+ * are.
  */
 #include "formats/slatedb/get.h"
 #include "formats/slatedb/scan.h"
@@ -88,7 +89,9 @@ static void note(struct walk *walk, const struct shf_slatedb_row *row) {
     walk->last_size = row->key.size;
 }
 
-/* The bound of a block: above the last key before it, or equal to it and to the first key of the block; not above that. */
+/*
+ * The bound of a block: above the last key before it, or equal to it and to the first key of the block; not above that.
+ */
 static bool bound_is_right(const struct shf_slatedb_table *table, uint32_t number, const struct walk *before,
                            const struct shf_slatedb_row *first) {
     const struct shf_slatedb_index_entry *entry = &table->entries[number];
@@ -100,7 +103,10 @@ static bool bound_is_right(const struct shf_slatedb_table *table, uint32_t numbe
     return order > 0 || (order == 0 && shf_slatedb_compare(bound, first->key) == 0);
 }
 
-/* Every row of a block; looking it up must not go astray. Version 2: the offsets must be those of rows that share nothing. */
+/*
+ * Every row of a block; looking it up must not go astray. Version 2: the offsets must be those of rows that share
+ * nothing.
+ */
 static void use_block(const struct shf_slatedb_table *table, uint32_t number, const struct shf_slatedb_block *block,
                       struct walk *walk) {
     struct shf_slatedb_rows rows = {.block = block};

@@ -1,7 +1,7 @@
 /*
- * The WAL of a SlateDB database. First byte 0: bytes of the sorted form, whose checksums are made right. Another one: objects of a
- * WAL (u16 size before each, the last takes the rest), sealed and replayed; the sorted form that comes out must be sound, and
- * must find the newest row of every key that a plain walk of the objects saw.
+ * The WAL of a SlateDB database. First byte 0: bytes of the sorted form, whose checksums are made right. Another one:
+ * objects of a WAL (u16 size before each, the last takes the rest), sealed and replayed; the sorted form that comes out
+ * must be sound, and must find the newest row of every key that a plain walk of the objects saw.
  */
 #include "base/hash.h"
 #include "formats/slatedb/wal.h"

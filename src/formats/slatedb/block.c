@@ -63,8 +63,8 @@ void shf_slatedb_block_close(struct shf_slatedb_block *block) {
 /* ---- version 2: restart points ---- */
 
 /*
- * The last restart point whose key is below the target, the first where there is none: newer versions of a key may stand right
- * before a restart point that is equal to it.
+ * The last restart point whose key is below the target, the first where there is none: newer versions of a key may
+ * stand right before a restart point that is equal to it.
  */
 static shf_status find_restart(const struct shf_slatedb_block *block, struct shf_slatedb_bytes key, size_t *at,
                                struct shf_error **error) {
@@ -87,9 +87,9 @@ static shf_status find_restart(const struct shf_slatedb_block *block, struct shf
 }
 
 /*
- * Row after row, without putting keys together: `match` is how many bytes the last row's key, which is below the target, has in
- * common with it. A row that shares more than that differs from the target where the last one did; one that shares as much or
- * less is told by its suffix.
+ * Row after row, without putting keys together: `match` is how many bytes the last row's key, which is below the
+ * target, has in common with it. A row that shares more than that differs from the target where the last one did; one
+ * that shares as much or less is told by its suffix.
  */
 static shf_status walk_second(const struct shf_slatedb_block *block, struct shf_slatedb_bytes key,
                               enum shf_slatedb_found *found, struct shf_slatedb_row *out, struct shf_error **error) {

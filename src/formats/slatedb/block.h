@@ -1,6 +1,6 @@
 /*
- * A data block of an SST: rows in the order of their keys, of one key the newest first (in a WAL object: in the order in which
- * they were written). Row versions 1 and 2. Pure; a block is read-only after opening: any number of threads.
+ * A data block of an SST: rows in the order of their keys, of one key the newest first (in a WAL object: in the order
+ * in which they were written). Row versions 1 and 2. Pure; a block is read-only after opening: any number of threads.
  */
 #ifndef SHF_FORMATS_SLATEDB_BLOCK_H
 #define SHF_FORMATS_SLATEDB_BLOCK_H
@@ -27,9 +27,9 @@ struct shf_slatedb_block {
 };
 
 /*
- * stored: just the bytes of shf_slatedb_table_block_range. Where the SST is not compressed the block is a view of them, they
- * must stay then. checked: these bytes passed here before (and can not have changed), so the checksum is not computed again.
- * SHF_E_CORRUPT, SHF_E_LIMIT, SHF_E_NO_MEMORY, SHF_E_INVALID (more than the budget has altogether).
+ * stored: just the bytes of shf_slatedb_table_block_range. Where the SST is not compressed the block is a view of them,
+ * they must stay then. checked: these bytes passed here before (and can not have changed), so the checksum is not
+ * computed again. SHF_E_CORRUPT, SHF_E_LIMIT, SHF_E_NO_MEMORY, SHF_E_INVALID (more than the budget has altogether).
  */
 shf_status shf_slatedb_block_open(const struct shf_slatedb_info *info, const uint8_t *stored, size_t size,
                                   uint64_t offset, bool checked, struct shf_budget *budget,
@@ -45,7 +45,10 @@ enum shf_slatedb_found {
 shf_status shf_slatedb_block_find(const struct shf_slatedb_block *block, struct shf_slatedb_bytes key,
                                   enum shf_slatedb_found *found, struct shf_slatedb_row *row, struct shf_error **error);
 
-/* All rows of a block in order. Zero it, set block. The row's key is good until the next call, its value as long as the block. */
+/*
+ * All rows of a block in order. Zero it, set block. The row's key is good until the next call, its value as long as the
+ * block.
+ */
 struct shf_slatedb_rows {
     const struct shf_slatedb_block *block;
     size_t at;

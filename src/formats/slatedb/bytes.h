@@ -25,7 +25,10 @@ static inline bool shf_slatedb_starts_with(struct shf_slatedb_bytes key, struct 
     return prefix.size == 0 || (key.size >= prefix.size && memcmp(key.data, prefix.data, prefix.size) == 0);
 }
 
-/* The eight bytes of a key behind its first `skip` ones, so that their order is that of the numbers; zeros where there are fewer. */
+/*
+ * The eight bytes of a key behind its first `skip` ones, so that their order is that of the numbers; zeros where there
+ * are fewer.
+ */
 static inline uint64_t shf_slatedb_key_part(struct shf_slatedb_bytes key, size_t skip) {
     uint64_t part = 0;
     size_t left = key.size - skip;

@@ -1,10 +1,10 @@
 /*
  * Reading FlatBuffers (https://flatbuffers.dev/internals/) from hostile bytes that are not aligned. Private to formats.
  *
- * Every offset is checked, nothing is cast, nothing allocated. The first contradiction is remembered in the struct shf_flat,
- * with its place; from then on everything reads as absent, so a decoder asks once at the end of each table or list. Nothing
- * here follows more than one offset a call, so what bounds a decoder are the counts that it takes: several offsets may name
- * the same table, and a vector can hold far fewer bytes than its elements say altogether.
+ * Every offset is checked, nothing is cast, nothing allocated. The first contradiction is remembered in the struct
+ * shf_flat, with its place; from then on everything reads as absent, so a decoder asks once at the end of each table or
+ * list. Nothing here follows more than one offset a call, so what bounds a decoder are the counts that it takes:
+ * several offsets may name the same table, and a vector can hold far fewer bytes than its elements say altogether.
  */
 #ifndef SHF_FORMATS_SLATEDB_FLATBUFFER_H
 #define SHF_FORMATS_SLATEDB_FLATBUFFER_H
@@ -19,7 +19,10 @@ struct shf_flat {
     size_t failed_at;
 };
 struct shf_flat shf_flat_of(const uint8_t *data, size_t size);
-/* SHF_E_CORRUPT when anything failed: "WHAT: flatbuffer offset N: ...". base: what is added to the offset in the message. */
+/*
+ * SHF_E_CORRUPT when anything failed: "WHAT: flatbuffer offset N: ...". base: what is added to the offset in the
+ * message.
+ */
 shf_status shf_flat_status(const struct shf_flat *flat, const char *what, uint64_t base, struct shf_error **error);
 
 struct shf_flat_table {
@@ -33,7 +36,10 @@ struct shf_flat_vector {
     uint32_t count;
 };
 
-/* These return false where nothing is there (or not soundly): *out is all zeros then, which reads as an empty table or list. */
+/*
+ * These return false where nothing is there (or not soundly): *out is all zeros then, which reads as an empty table or
+ * list.
+ */
 bool shf_flat_root(struct shf_flat *flat, struct shf_flat_table *out);
 bool shf_flat_table(const struct shf_flat_table *table, unsigned slot, struct shf_flat_table *out);
 bool shf_flat_bytes(const struct shf_flat_table *table, unsigned slot, struct shf_slatedb_bytes *out);

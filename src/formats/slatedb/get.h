@@ -1,6 +1,7 @@
 /*
- * A lookup in a SlateDB database whose bytes may not be there yet: it goes as far as it can, and then says what it needs. So the
- * same code works over mapped files, over memory and over range requests. Pure; allocates nothing. One thread at a time.
+ * A lookup in a SlateDB database whose bytes may not be there yet: it goes as far as it can, and then says what it
+ * needs. So the same code works over mapped files, over memory and over range requests. Pure; allocates nothing. One
+ * thread at a time.
  *
  *     shf_slatedb_get_begin(&get, manifest, wal, key);
  *     for (;;) {
@@ -10,8 +11,8 @@
  *         if (answer == SHF_SLATEDB_NEEDS_BLOCK) get.block = ...block get.block_number of it, from the range;
  *     }
  *
- * Order (newest first, the first hit counts): the WAL, the L0 SSTs, the runs, of a run the SSTs from left to right. A miss costs no
- * read where first and last keys, or the filter of a table that is there, exclude the key.
+ * Order (newest first, the first hit counts): the WAL, the L0 SSTs, the runs, of a run the SSTs from left to right. A
+ * miss costs no read where first and last keys, or the filter of a table that is there, exclude the key.
  */
 #ifndef SHF_FORMATS_SLATEDB_GET_H
 #define SHF_FORMATS_SLATEDB_GET_H
@@ -49,8 +50,8 @@ struct shf_slatedb_get {
 void shf_slatedb_get_begin(struct shf_slatedb_get *get, const struct shf_slatedb_manifest *manifest,
                            const struct shf_slatedb_sorted *wal, struct shf_slatedb_bytes key);
 /*
- * SHF_E_UNSUPPORTED: the newest row of the key is a merge operand, or has flags that are not known; SHF_E_CORRUPT. Then, and after
- * FOUND or ABSENT, the lookup is over.
+ * SHF_E_UNSUPPORTED: the newest row of the key is a merge operand, or has flags that are not known; SHF_E_CORRUPT.
+ * Then, and after FOUND or ABSENT, the lookup is over.
  */
 shf_status shf_slatedb_get_step(struct shf_slatedb_get *get, enum shf_slatedb_answer *answer, struct shf_error **error);
 

@@ -1,6 +1,6 @@
 /*
- * What is known of an SST without its blocks: SsTableInfo, which a manifest holds for every L0 and run SST, and the footer of
- * every SST file. Pure.
+ * What is known of an SST without its blocks: SsTableInfo, which a manifest holds for every L0 and run SST, and the
+ * footer of every SST file. Pure.
  */
 #ifndef SHF_FORMATS_SLATEDB_INFO_H
 #define SHF_FORMATS_SLATEDB_INFO_H
@@ -34,9 +34,9 @@ static inline void shf_slatedb_info_table_range(const struct shf_slatedb_info *i
 }
 
 /*
- * An SsTableInfo, checked: order and sizes of the parts (which end at or before end_offset; UINT64_MAX where the length of the
- * file is not known), SHF_LIMIT_SLATEDB_TABLE_BYTES, version and codec (SHF_E_UNSUPPORTED). `what` begins the messages. An
- * absent table, or one that is not sound, is SHF_E_CORRUPT.
+ * An SsTableInfo, checked: order and sizes of the parts (which end at or before end_offset; UINT64_MAX where the length
+ * of the file is not known), SHF_LIMIT_SLATEDB_TABLE_BYTES, version and codec (SHF_E_UNSUPPORTED). `what` begins the
+ * messages. An absent table, or one that is not sound, is SHF_E_CORRUPT.
  */
 shf_status shf_slatedb_info_decode(const struct shf_flat_table *table, uint16_t version, uint64_t end_offset,
                                    const char *what, struct shf_slatedb_info *out, struct shf_error **error);
@@ -45,8 +45,8 @@ shf_status shf_slatedb_info_decode(const struct shf_flat_table *table, uint16_t 
 #define SHF_SLATEDB_FOOTER_BYTES 10u
 
 /*
- * The info of a whole SST file, by its footer. SHF_E_CORRUPT (the checksum, too), SHF_E_UNSUPPORTED, SHF_E_LIMIT. A file of
- * SHF_SLATEDB_FOOTER_BYTES or fewer has none: it is an empty WAL object, which the caller sees to.
+ * The info of a whole SST file, by its footer. SHF_E_CORRUPT (the checksum, too), SHF_E_UNSUPPORTED, SHF_E_LIMIT. A
+ * file of SHF_SLATEDB_FOOTER_BYTES or fewer has none: it is an empty WAL object, which the caller sees to.
  */
 shf_status shf_slatedb_info_of_file(const uint8_t *file, uint64_t size, struct shf_slatedb_info *out,
                                     struct shf_error **error);

@@ -1,6 +1,7 @@
 /*
- * The manifest of a SlateDB database: which SSTs there are, in which order they are looked at, and where the replay of the
- * WAL begins. Versions 1 and 2 of the file become the same struct. Pure, read-only after parsing: any number of threads.
+ * The manifest of a SlateDB database: which SSTs there are, in which order they are looked at, and where the replay of
+ * the WAL begins. Versions 1 and 2 of the file become the same struct. Pure, read-only after parsing: any number of
+ * threads.
  *
  * A database without segments is one segment here, with an empty prefix; so there is one way to look a key up.
  */
@@ -52,10 +53,10 @@ struct shf_slatedb_manifest {
 };
 
 /*
- * SHF_E_CORRUPT: bytes contradict the format (an SST that is not in the dictionary, a run out of order, prefixes that nest,
- * an unfinished clone); SHF_E_UNSUPPORTED: another version of manifest, SST or codec, a WAL in a store of its own, an SST that
- * lies in another database; SHF_E_LIMIT: more than SHF_LIMIT_SLATEDB_MANIFEST_BYTES, or SHF_LIMIT_SLATEDB_SSTS places;
- * SHF_E_NO_MEMORY. The messages begin with "manifest"; the caller adds its name.
+ * SHF_E_CORRUPT: bytes contradict the format (an SST that is not in the dictionary, a run out of order, prefixes that
+ * nest, an unfinished clone); SHF_E_UNSUPPORTED: another version of manifest, SST or codec, a WAL in a store of its
+ * own, an SST that lies in another database; SHF_E_LIMIT: more than SHF_LIMIT_SLATEDB_MANIFEST_BYTES, or
+ * SHF_LIMIT_SLATEDB_SSTS places; SHF_E_NO_MEMORY. The messages begin with "manifest"; the caller adds its name.
  */
 shf_status shf_slatedb_manifest_parse(const void *data, size_t size, struct shf_slatedb_manifest **out,
                                       struct shf_error **error);

@@ -3,7 +3,9 @@
 
 const struct shf_slatedb_segment *shf_slatedb_manifest_segment(const struct shf_slatedb_manifest *manifest,
                                                                struct shf_slatedb_bytes key) {
-    /* The last segment whose prefix is not greater: as prefixes do not nest, it is the only one that can begin the key. */
+    /*
+     * The last segment whose prefix is not greater: as prefixes do not nest, it is the only one that can begin the key.
+     */
     uint32_t low = 0, high = manifest->segment_count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;

@@ -39,8 +39,8 @@ static inline int shf_slatedb_ulid_compare(struct shf_slatedb_ulid a, struct shf
 }
 
 /*
- * The latest manifest of a listing is the one with the largest id. *latest begins as 0; each name of the listing (in any
- * order, over any number of its pages) may raise it. 0 at the end: there is no such database.
+ * The latest manifest of a listing is the one with the largest id. *latest begins as 0; each name of the listing (in
+ * any order, over any number of its pages) may raise it. 0 at the end: there is no such database.
  */
 void shf_slatedb_latest_manifest(uint64_t *latest, const char *name, size_t size);
 

@@ -109,8 +109,8 @@ static shf_status reserve_key(struct shf_slatedb_rows *rows, size_t size, struct
 }
 
 /*
- * Version 2 shares with the row before, version 1 with the first row of the block. There the first key must be kept: it stands
- * in the block itself, whole.
+ * Version 2 shares with the row before, version 1 with the first row of the block. There the first key must be kept: it
+ * stands in the block itself, whole.
  */
 static shf_status make_key(struct shf_slatedb_rows *rows, size_t at, const struct shf_slatedb_stored_row *row,
                            struct shf_error **error) {

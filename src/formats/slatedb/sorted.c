@@ -134,7 +134,10 @@ static uint64_t part_at(const struct shf_slatedb_sorted *sorted, uint64_t index)
     return shf_load_u64le(entry_at(sorted, index));
 }
 
-/* Number of rows whose part is below. Waiting for memory is all that it costs: both places where it may go next are asked for. */
+/*
+ * Number of rows whose part is below. Waiting for memory is all that it costs: both places where it may go next are
+ * asked for.
+ */
 static uint64_t count_below(const struct shf_slatedb_sorted *sorted, uint64_t part) {
     uint64_t begin = 0, count = sorted->row_count;
     while (count > 0) {

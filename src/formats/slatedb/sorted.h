@@ -1,6 +1,6 @@
 /*
- * The rows of a replayed WAL in a form of our own: sorted, to be mapped, and shared by processes. A WAL is downloaded and sorted
- * once; a lookup in this form allocates nothing. Pure; read-only after opening: any number of threads.
+ * The rows of a replayed WAL in a form of our own: sorted, to be mapped, and shared by processes. A WAL is downloaded
+ * and sorted once; a lookup in this form allocates nothing. Pure; read-only after opening: any number of threads.
  *
  *     header   72 bytes   magic "SHFSLWAL", u32 version 1, u32 size of the common prefix of all keys, u64 rows, u64 size of the
  *                         file, u64 replay_after_wal_id, u64 next_wal_id (the replay ended before it), u64 last_l0_seq,
@@ -9,9 +9,10 @@
  *                         u64 offset of the row in the file
  *     rows     u16 key size, u8 kind (0 value, 1 tombstone, 2 merge operand), u8 zero, u32 value size, u64 sequence number, key, value
  *
- * Numbers are little-endian. Keys ascend strictly: of each key only the newest row is there. The first row begins where the
- * index ends, each next one where the one before ends, the last one ends the file. Checksums: XXH3-64 of the header; of the rest,
- * over pieces of SHF_SLATEDB_SORTED_PIECE bytes (the last one shorter): sum = XXH3-64(sum before, XXH3-64(piece)), from 0.
+ * Numbers are little-endian. Keys ascend strictly: of each key only the newest row is there. The first row begins where
+ * the index ends, each next one where the one before ends, the last one ends the file. Checksums: XXH3-64 of the
+ * header; of the rest, over pieces of SHF_SLATEDB_SORTED_PIECE bytes (the last one shorter): sum = XXH3-64(sum before,
+ * XXH3-64(piece)), from 0.
  */
 #ifndef SHF_FORMATS_SLATEDB_SORTED_H
 #define SHF_FORMATS_SLATEDB_SORTED_H
@@ -31,12 +32,14 @@ struct shf_slatedb_sorted {
 };
 
 /*
- * Looks at the header and the first row, whatever the number of rows. SHF_E_CORRUPT (another version, too: such a file is made
- * anew). Lookups check every place that they go to.
+ * Looks at the header and the first row, whatever the number of rows. SHF_E_CORRUPT (another version, too: such a file
+ * is made anew). Lookups check every place that they go to.
  */
 shf_status shf_slatedb_sorted_open(const uint8_t *data, uint64_t size, struct shf_slatedb_sorted *out,
                                    struct shf_error **error);
-/* Reads everything: checksum, places, order. For a file that was just made or that nobody vouches for. SHF_E_CORRUPT. */
+/*
+ * Reads everything: checksum, places, order. For a file that was just made or that nobody vouches for. SHF_E_CORRUPT.
+ */
 shf_status shf_slatedb_sorted_verify(const struct shf_slatedb_sorted *sorted, struct shf_error **error);
 
 /* The row of a key. O(log rows). SHF_E_CORRUPT. */

@@ -1,6 +1,7 @@
 /*
- * What a lookup in an SST needs besides its blocks: the index and the bloom filter. Both lie together in the file, so they are
- * loaded with one range read; for a lookup, one more reads a block. Pure, read-only after opening: any number of threads.
+ * What a lookup in an SST needs besides its blocks: the index and the bloom filter. Both lie together in the file, so
+ * they are loaded with one range read; for a lookup, one more reads a block. Pure, read-only after opening: any number
+ * of threads.
  */
 #ifndef SHF_FORMATS_SLATEDB_TABLE_H
 #define SHF_FORMATS_SLATEDB_TABLE_H
@@ -33,9 +34,9 @@ struct shf_slatedb_table {
 };
 
 /*
- * bytes: the range that shf_slatedb_info_table_range tells; not needed afterwards. Everything is checked: checksums, the order
- * of offsets and keys, so that what is below can not fail. SHF_E_CORRUPT, SHF_E_LIMIT, SHF_E_NO_MEMORY, SHF_E_INVALID (more
- * than the budget has altogether). The budget must outlive the table.
+ * bytes: the range that shf_slatedb_info_table_range tells; not needed afterwards. Everything is checked: checksums,
+ * the order of offsets and keys, so that what is below can not fail. SHF_E_CORRUPT, SHF_E_LIMIT, SHF_E_NO_MEMORY,
+ * SHF_E_INVALID (more than the budget has altogether). The budget must outlive the table.
  */
 shf_status shf_slatedb_table_open(const struct shf_slatedb_info *info, const uint8_t *bytes, size_t size,
                                   struct shf_budget *budget, struct shf_slatedb_table **out, struct shf_error **error);
@@ -55,8 +56,8 @@ uint64_t shf_slatedb_filter_hash(struct shf_slatedb_bytes key);
 /* False: the key is not there. */
 bool shf_slatedb_filter_may_hold(const struct shf_slatedb_filter *filter, uint64_t hash);
 /*
- * Finds the bloom filter in an unpacked filter block; *out is empty where there is none that is known (another format, other
- * names). A view of the bytes. SHF_E_CORRUPT.
+ * Finds the bloom filter in an unpacked filter block; *out is empty where there is none that is known (another format,
+ * other names). A view of the bytes. SHF_E_CORRUPT.
  */
 shf_status shf_slatedb_filter_parse(const uint8_t *data, size_t size, uint8_t format, struct shf_slatedb_filter *out,
                                     struct shf_error **error);

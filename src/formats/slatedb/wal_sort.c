@@ -18,7 +18,9 @@ static int compare_rows(const struct shf_replay_row *a, const struct shf_replay_
 
 static uint64_t least(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
-/* Merges from[begin..middle) and from[middle..end) to the same places of `to`. Of equal rows the later one comes first. */
+/*
+ * Merges from[begin..middle) and from[middle..end) to the same places of `to`. Of equal rows the later one comes first.
+ */
 static void merge(const struct shf_replay_row *from, struct shf_replay_row *to, uint64_t begin, uint64_t middle,
                   uint64_t end) {
     uint64_t left = begin, right = middle;

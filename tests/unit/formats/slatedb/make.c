@@ -54,7 +54,10 @@ uint8_t *spaced_hex(const char *hex, size_t *size) {
 
 void fb_begin(struct bytes *fb) { put_le(fb, 4, 4); }
 
-/* The vtable stands behind its table, as a vtable may: the distance is negative. So the root is right behind its offset. */
+/*
+ * The vtable stands behind its table, as a vtable may: the distance is negative. So the root is right behind its
+ * offset.
+ */
 size_t fb_table(struct bytes *fb, const struct field *fields, size_t count) {
     size_t table = fb->size, table_size = 4;
     unsigned slots = 0;

@@ -1,4 +1,7 @@
-/* Making SlateDB's files: flatbuffers, SSTs of both versions in every codec, manifests. For tests; nothing here is checked. */
+/*
+ * Making SlateDB's files: flatbuffers, SSTs of both versions in every codec, manifests. For tests; nothing here is
+ * checked.
+ */
 #ifndef SHF_TESTS_FORMATS_SLATEDB_MAKE_H
 #define SHF_TESTS_FORMATS_SLATEDB_MAKE_H
 

@@ -1,6 +1,6 @@
 /*
- * Databases written by SlateDB itself: every key that was written, keys that are not there, and a scan. Few and small ones lie in
- * tests/data; many more in the shared fixtures, those of the Python project among them.
+ * Databases written by SlateDB itself: every key that was written, keys that are not there, and a scan. Few and small
+ * ones lie in tests/data; many more in the shared fixtures, those of the Python project among them.
  */
 #include "database.h"
 

@@ -1,4 +1,7 @@
-/* SSTs that are made here: both versions of rows, every codec, versions of a key across blocks and SSTs; damage; lookups. */
+/*
+ * SSTs that are made here: both versions of rows, every codec, versions of a key across blocks and SSTs; damage;
+ * lookups.
+ */
 #include "make.h"
 
 #include "base/cursor.h"
@@ -96,7 +99,9 @@ static void test_every_form(void **state) {
     }
 }
 
-/* Without the filter every miss within the keys reads a block; with it nearly none. Misses outside read nothing at all. */
+/*
+ * Without the filter every miss within the keys reads a block; with it nearly none. Misses outside read nothing at all.
+ */
 static void test_misses(void **state) {
     (void)state;
     static struct many many;
@@ -441,7 +446,10 @@ static void test_bad_index(void **state) {
     refuse_index(&index, "index: offset 0: there is no root table; damaged or encrypted");
 }
 
-/* Every byte of a file damaged, and every length cut: an error that says where, or the same answers (in what is not read). */
+/*
+ * Every byte of a file damaged, and every length cut: an error that says where, or the same answers (in what is not
+ * read).
+ */
 static void test_damage(void **state) {
     (void)state;
     static const struct test_row rows[] = {

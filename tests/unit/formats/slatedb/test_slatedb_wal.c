@@ -224,7 +224,9 @@ static void test_bad_order(void **state) {
     }
 }
 
-/* Cut anywhere, or damaged anywhere though sealed: opening and finding give an error or an answer (ASan sees the rest). */
+/*
+ * Cut anywhere, or damaged anywhere though sealed: opening and finding give an error or an answer (ASan sees the rest).
+ */
 static void test_form_damage(void **state) {
     (void)state;
     size_t size;
