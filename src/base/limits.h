@@ -36,6 +36,16 @@
 #define SHF_LIMIT_ZSTD_RATIO 1000u
 #define SHF_LIMIT_SIDECAR_BODY_BYTES (1u << 30) /* unpacked; its offsets have 32 bits */
 
+/* SlateDB. */
+#define SHF_LIMIT_SLATEDB_MANIFEST_BYTES (64u << 20)
+#define SHF_LIMIT_SLATEDB_SSTS 65536u /* places of SSTs in the lists of a manifest; runs, segments, SSTs of others */
+#define SHF_LIMIT_SLATEDB_INFO_BYTES (1u << 20)    /* what a footer points to */
+#define SHF_LIMIT_SLATEDB_TABLE_BYTES (256u << 20) /* filter and index of an SST, as stored */
+#define SHF_LIMIT_SLATEDB_BLOCK_BYTES (1u << 30)   /* a block, as stored and unpacked: the largest row */
+#define SHF_LIMIT_SLATEDB_SMALL_BYTES                                                                                  \
+    (64u << 20) /* unpacked, up to here from however few bytes; above, SHF_LIMIT_ZSTD_RATIO */
+#define SHF_LIMIT_SLATEDB_WAL_ROWS 0x7fffffffu
+
 /* Operations. */
 #define SHF_LIMIT_OPS 1048576u
 #define SHF_LIMIT_CQ_CAPACITY 1048576u

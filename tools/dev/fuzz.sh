@@ -7,6 +7,7 @@ fuzz_longest() {
         manifest) echo 5120 ;;
         pages) echo 4104 ;;
         shard) echo 10240 ;;
+        slatedb_manifest) echo 3072 ;;
         cache_record | sidecar) echo 512 ;;
         *) echo 2048 ;;
     esac

@@ -1,0 +1,156 @@
+/* Sorting the rows of a replay, and writing them. */
+#include "formats/slatedb/wal_priv.h"
+
+#include "base/alloc.h"
+#include "base/cursor.h"
+#include "base/hash.h"
+#include "formats/slatedb/sorted_priv.h"
+
+#include <inttypes.h>
+
+/* Key ascending, sequence number descending. */
+static int compare_rows(const struct shf_replay_row *a, const struct shf_replay_row *b) {
+    if (a->key_part != b->key_part) return a->key_part < b->key_part ? -1 : 1;
+    int order = shf_slatedb_compare(shf_replay_key(a), shf_replay_key(b));
+    if (order) return order;
+    return (a->seq < b->seq) - (a->seq > b->seq);
+}
+
+static uint64_t least(uint64_t a, uint64_t b) { return a < b ? a : b; }
+
+/*
+ * Merges from[begin..middle) and from[middle..end) to the same places of `to`. Of equal rows the later one comes first.
+ */
+static void merge(const struct shf_replay_row *from, struct shf_replay_row *to, uint64_t begin, uint64_t middle,
+                  uint64_t end) {
+    uint64_t left = begin, right = middle;
+    for (uint64_t at = begin; at < end; at++) {
+        bool takes_left = left < middle && (right == end || compare_rows(&from[left], &from[right]) < 0);
+        to[at] = takes_left ? from[left++] : from[right++];
+    }
+}
+
+/* Runs of 1, 2, 4, ... rows. */
+static void merge_all(struct shf_slatedb_replay *replay, struct shf_replay_row *other) {
+    struct shf_replay_row *from = replay->rows, *to = other;
+    uint64_t count = replay->row_count;
+    for (uint64_t width = 1; width < count; width *= 2) {
+        for (uint64_t begin = 0; begin < count; begin += 2 * width) {
+            merge(from, to, begin, least(begin + width, count), least(begin + 2 * width, count));
+        }
+        struct shf_replay_row *swap = from;
+        from = to;
+        to = swap;
+    }
+    if (from != replay->rows) memcpy(replay->rows, from, (size_t)count * sizeof *from);
+}
+
+shf_status shf_replay_sort(struct shf_slatedb_replay *replay, struct shf_error **error) {
+    uint64_t count = replay->row_count, kept = 0, bytes = count * sizeof *replay->rows;
+    for (uint64_t i = 0; i < count; i++) {
+        replay->rows[i].key_part = shf_slatedb_key_part(shf_replay_key(&replay->rows[i]), replay->prefix_size);
+    }
+    if (count < 2) return SHF_OK;
+    if (!shf_budget_take(replay->budget, bytes))
+        return shf_budget_refuse(replay->budget, bytes, "sorting a WAL", error);
+    struct shf_replay_row *other = shf_alloc_array((size_t)count, sizeof *other);
+    if (other) merge_all(replay, other);
+    shf_free(other);
+    shf_budget_give(replay->budget, bytes);
+    if (!other) return shf_error_set(error, SHF_E_NO_MEMORY, "no memory to sort a WAL");
+    for (uint64_t i = 0; i < count; i++) {
+        const struct shf_replay_row *last = kept ? &replay->rows[kept - 1] : NULL;
+        if (last && shf_slatedb_compare(shf_replay_key(last), shf_replay_key(&replay->rows[i])) == 0) continue;
+        replay->rows[kept++] = replay->rows[i];
+    }
+    replay->row_count = kept;
+    return SHF_OK;
+}
+
+uint64_t shf_replay_row_size(const struct shf_replay_row *row) {
+    return SHF_SORTED_ROW + (uint64_t)(row->stored[0] | row->stored[1] << 8) + shf_load_u32le(row->stored + 4);
+}
+
+/* ---- writing ---- */
+
+/* Pieces behind the header; without a sink they are only summed up. */
+struct stream {
+    struct shf_byte_sink *sink;
+    struct shf_error **error;
+    uint8_t *piece;
+    size_t used;
+    uint64_t sum;
+};
+
+static shf_status flush(struct stream *stream) {
+    size_t size = stream->used;
+    stream->used = 0;
+    if (size == 0) return SHF_OK;
+    if (stream->sink) return stream->sink->write(stream->sink, stream->piece, size, stream->error);
+    stream->sum = shf_slatedb_sorted_add(stream->sum, stream->piece, size);
+    return SHF_OK;
+}
+
+static shf_status add(struct stream *stream, const uint8_t *data, uint64_t size) {
+    shf_status status = SHF_OK;
+    while (size > 0 && !status) {
+        size_t take = (size_t)least(SHF_SLATEDB_SORTED_PIECE - stream->used, size);
+        memcpy(stream->piece + stream->used, data, take);
+        stream->used += take;
+        data += take;
+        size -= take;
+        if (stream->used == SHF_SLATEDB_SORTED_PIECE) status = flush(stream);
+    }
+    return status;
+}
+
+static shf_status add_all(struct stream *stream, const struct shf_slatedb_replay *replay) {
+    uint8_t entry[SHF_SORTED_ENTRY];
+    uint64_t offset = SHF_SLATEDB_SORTED_HEADER + replay->row_count * SHF_SORTED_ENTRY;
+    shf_status status = SHF_OK;
+    for (uint64_t i = 0; i < replay->row_count && !status; i++) {
+        shf_store_u64le(entry, replay->rows[i].key_part);
+        shf_store_u64le(entry + 8, offset);
+        offset += shf_replay_row_size(&replay->rows[i]);
+        status = add(stream, entry, sizeof entry);
+    }
+    for (uint64_t i = 0; i < replay->row_count && !status; i++) {
+        status = add(stream, replay->rows[i].stored, shf_replay_row_size(&replay->rows[i]));
+    }
+    return status ? status : flush(stream);
+}
+
+static shf_status write_header(const struct shf_slatedb_replay *replay, const struct stream *stream) {
+    uint8_t header[SHF_SLATEDB_SORTED_HEADER];
+    uint64_t size = sizeof header + replay->row_count * SHF_SORTED_ENTRY;
+    for (uint64_t i = 0; i < replay->row_count; i++) size += shf_replay_row_size(&replay->rows[i]);
+    shf_store_u64le(header, SHF_SORTED_MAGIC);
+    shf_store_u32le(header + 8, SHF_SLATEDB_SORTED_VERSION);
+    shf_store_u32le(header + 12, (uint32_t)replay->prefix_size);
+    shf_store_u64le(header + 16, replay->row_count);
+    shf_store_u64le(header + 24, size);
+    shf_store_u64le(header + 32, replay->replay_after_wal_id);
+    shf_store_u64le(header + 40, replay->next_id);
+    shf_store_u64le(header + 48, replay->last_l0_seq);
+    shf_store_u64le(header + 56, stream->sum);
+    shf_store_u64le(header + 64, shf_hash64(header, 64));
+    return stream->sink->write(stream->sink, header, sizeof header, stream->error);
+}
+
+/* The header holds the checksum of what follows it: the rows are gone through twice. */
+shf_status shf_slatedb_replay_write(struct shf_slatedb_replay *replay, struct shf_byte_sink *sink,
+                                    struct shf_error **error) {
+    struct stream stream = {.error = error};
+    if (replay->is_over) {
+        return shf_error_set(error, SHF_E_INTERNAL, "a replayed WAL was written twice, or after an error");
+    }
+    replay->is_over = true;
+    shf_status status = shf_replay_sort(replay, error);
+    if (status) return status;
+    stream.piece = shf_arena_alloc(&replay->arena, SHF_SLATEDB_SORTED_PIECE, 1);
+    if (!stream.piece) return shf_arena_refuse(&replay->arena, "writing a WAL", error);
+    status = add_all(&stream, replay);
+    stream.sink = sink;
+    if (!status) status = write_header(replay, &stream);
+    return status ? status : add_all(&stream, replay);
+}
