@@ -1,7 +1,7 @@
 # One object library a module; see src/*/CMakeLists.txt and tools/check_deps for who may use whom.
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
-foreach(pair uv:libuv curl:libcurl crypto:libcrypto expat:expat jansson:jansson xxhash:libxxhash inih:inih zstd:libzstd zlib:zlib yaml:yaml-0.1)
+foreach(pair uv:libuv curl:libcurl crypto:libcrypto expat:expat jansson:jansson xxhash:libxxhash inih:inih zstd:libzstd lz4:liblz4 zlib:zlib yaml:yaml-0.1)
   string(REPLACE ":" ";" pair ${pair})
   list(GET pair 0 name)
   list(GET pair 1 package)

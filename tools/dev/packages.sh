@@ -1,8 +1,8 @@
 # Debian packages that the verbs need; only what is missing is installed. Sourced.
 # shellcheck shell=sh
 
-packages_build='ca-certificates cmake gcc libc6-dev libcurl4-openssl-dev libexpat1-dev libinih-dev libjansson-dev libssl-dev
-    libuv1-dev libxxhash-dev libyaml-dev libzstd-dev ninja-build pkg-config zlib1g-dev'
+packages_build='ca-certificates cmake gcc libc6-dev libcurl4-openssl-dev libexpat1-dev libinih-dev libjansson-dev liblz4-dev
+    libssl-dev libuv1-dev libxxhash-dev libyaml-dev libzstd-dev ninja-build pkg-config zlib1g-dev'
 packages_test="$packages_build libcmocka-dev libsqlite3-dev python3"
 packages_interop='ca-certificates python3 python3-venv'
 packages_bench="$packages_build liblmdb-dev libsqlite3-dev python3 python3-venv"
