@@ -6,11 +6,10 @@
 
 #include <inttypes.h>
 
-/* Offset `index` of buffer 1; false when its size is not that of rows + 1 numbers. */
-static bool load_offset(const uint8_t *offsets, uint64_t width, uint64_t index, uint64_t *out) {
-    *out = 0;
-    for (uint64_t i = 0; i < width; i++) *out |= (uint64_t)offsets[index * width + i] << (8 * i);
-    return width == 1 || width == 2 || width == 4 || width == 8;
+static uint64_t load_offset(const uint8_t *offsets, uint64_t width, uint64_t index) {
+    uint64_t offset = 0;
+    for (uint64_t i = 0; i < width; i++) offset |= (uint64_t)offsets[index * width + i] << (8 * i);
+    return offset;
 }
 
 static shf_status row_range(const struct shf_lance_column *column, const struct shf_lance_page *page, uint64_t row,
@@ -18,11 +17,13 @@ static shf_status row_range(const struct shf_lance_column *column, const struct 
     uint64_t size = page->buffers[1].size, width = size / (page->rows + 1);
     const uint8_t *offsets;
     if (width * (page->rows + 1) != size) return shf_lance_page_bad(error, "it has not as many offsets as rows");
-    shf_status status = shf_lance_page_bytes(column, page, 1, row * width, 2 * width, &offsets, error);
-    if (status) return status;
-    if (!load_offset(offsets, width, 0, start) || !load_offset(offsets, width, 1, end)) {
+    if (width != 1 && width != 2 && width != 4 && width != 8) {
         return shf_error_set(error, SHF_E_CORRUPT, "its offsets have %" PRIu64 " bytes each", width);
     }
+    shf_status status = shf_lance_page_bytes(column, page, 1, row * width, 2 * width, &offsets, error);
+    if (status) return status;
+    *start = load_offset(offsets, width, 0);
+    *end = load_offset(offsets, width, 1);
     return *start <= *end ? SHF_OK : shf_lance_page_bad(error, "a text ends before it begins");
 }
 

@@ -68,8 +68,9 @@ static void load_manifest(struct lance_set *set, const char *folder) {
     const char *latest = shf_lance_latest_name((const char *const *)names, count, &version);
     assert_non_null(latest);
     set->manifest_bytes = load(folder, "_versions", latest);
-    expect_ok(shf_lance_manifest_parse(set->manifest_bytes.data, set->manifest_bytes.size, version, &set->manifest, &error),
-              error);
+    expect_ok(
+        shf_lance_manifest_parse(set->manifest_bytes.data, set->manifest_bytes.size, version, &set->manifest, &error),
+        error);
     for (size_t i = 0; i < count; i++) free(names[i]);
     free(names);
 }

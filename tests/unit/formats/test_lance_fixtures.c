@@ -60,8 +60,8 @@ static void find_rows(const struct lance_set *set, const json_t *expected) {
         const json_t *id = json_object_get(json_array_get(expected, i), "id");
         size_t first = 0;
         while (!json_equal(json_object_get(json_array_get(expected, first), "id"), id)) first++;
-        expect_ok(shf_lance_dataset_find_id(set->dataset, json_string_value(id), json_string_length(id), &found, &address,
-                                            &error),
+        expect_ok(shf_lance_dataset_find_id(set->dataset, json_string_value(id), json_string_length(id), &found,
+                                            &address, &error),
                   error);
         assert_true(found && address == set->addresses[first]);
     }
