@@ -29,7 +29,7 @@ static shf_status row_range(const struct shf_lance_column *column, const struct 
 
 shf_status shf_lance_full_zip_text(const struct shf_lance_column *column, const struct shf_lance_page *page,
                                    uint64_t row, struct shf_lance_text *text, struct shf_error **error) {
-    uint64_t start, end;
+    uint64_t start = 0, end = 0;
     const uint8_t *bytes;
     uint32_t length;
     shf_status status = row_range(column, page, row, &start, &end, error);
