@@ -121,6 +121,7 @@ static void compare_answer(const struct lance_set *set, const json_t *line, enum
 static json_t *load_beside(const char *folder, const char *name) {
     char path[4300];
     (void)snprintf(path, sizeof path, "%s/../%s", folder, name);
+    if (!file_exists(path)) (void)snprintf(path, sizeof path, "%s/../%s.zst", folder, name);
     return load_jsonl(path);
 }
 

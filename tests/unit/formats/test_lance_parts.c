@@ -204,7 +204,7 @@ static void expect_levels(const struct shf_lance_levels *levels, const struct by
 
 static void test_levels(void **state) {
     (void)state;
-    uint8_t wanted[2100];
+    uint8_t wanted[2200];
     uint32_t group[1024];
     uint64_t seed = 11;
     for (unsigned i = 0; i < sizeof wanted; i++) wanted[i] = random_next(&seed) & 1;
