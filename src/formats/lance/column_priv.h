@@ -24,6 +24,15 @@ shf_status shf_lance_encoding_2_0(uint32_t dimension, struct shf_protobuf messag
 shf_status shf_lance_encoding_2_1(uint32_t dimension, struct shf_protobuf message, struct shf_lance_page *page,
                                   struct shf_error **error);
 
+/* What a page of 2.1 or 2.2 is made of: its texts, packed how; its vectors; its dictionary and the indices into it; its levels. */
+shf_status shf_lance_read_texts(struct shf_protobuf message, bool may_be_zstd, struct shf_lance_page *page,
+                                struct shf_error **error);
+shf_status shf_lance_read_vectors(struct shf_protobuf message, uint32_t dimension, struct shf_error **error);
+shf_status shf_lance_read_dictionary(struct shf_protobuf message, struct shf_lance_page *page, struct shf_error **error);
+shf_status shf_lance_read_indices(struct shf_protobuf message, struct shf_error **error);
+shf_status shf_lance_read_levels(struct shf_protobuf message, struct shf_lance_levels *out, struct shf_error **error);
+shf_status shf_lance_refuse_feature(struct shf_error **error, const char *what); /* "WHAT are not read" */
+
 /* ---- rows: `row` counts from the beginning of the page ---- */
 
 /* A buffer of the page. */
