@@ -208,6 +208,7 @@ shf_status shf_lance_column_open(struct shf_lance_column *column, const struct s
 void shf_lance_column_close(struct shf_lance_column *column) {
     for (size_t i = 0; column->pages && i < column->page_count; i++) {
         shf_free(column->pages[i].chunks);
+        shf_free(column->pages[i].null_bits);
         shf_free(column->pages[i].unpacked_dictionary);
     }
     shf_free(column->pages);
@@ -216,12 +217,17 @@ void shf_lance_column_close(struct shf_lance_column *column) {
 
 /* ---- preparing ---- */
 
+static bool has_null_bits(const struct shf_lance_page *page) {
+    return page->shape == SHF_LANCE_CONSTANT && page->levels.coding == SHF_LANCE_LEVELS_RUNS;
+}
+
 shf_status shf_lance_column_prepare(struct shf_lance_column *column, struct shf_error **error) {
     uint64_t unpacked = 0;
     for (size_t i = 0; i < column->page_count; i++) {
         struct shf_lance_page *page = &column->pages[i];
         shf_status status = SHF_OK;
         if (page->shape == SHF_LANCE_MINI_BLOCK) status = shf_lance_mini_block_prepare(column, page, error);
+        if (has_null_bits(page)) status = shf_lance_constant_prepare(column, page, error);
         if (!status && page->has_dictionary) status = shf_lance_dictionary_prepare(column, page, &unpacked, error);
         if (!status) continue;
         shf_lance_page_prefix(column, page, error);
@@ -230,8 +236,9 @@ shf_status shf_lance_column_prepare(struct shf_lance_column *column, struct shf_
     return SHF_OK;
 }
 
-/* Which buffers preparing reads: the words of a mini-block's chunks, and its dictionary. */
+/* Which buffers preparing reads: the words of a mini-block's chunks, its dictionary, a constant page's runs. */
 static bool is_index(const struct shf_lance_page *page, uint32_t buffer) {
+    if (has_null_bits(page)) return buffer == 2;
     return page->shape == SHF_LANCE_MINI_BLOCK && (buffer == 0 || (buffer == 2 && page->has_dictionary));
 }
 

@@ -51,6 +51,7 @@ struct shf_lance_page {
     bool has_value;              /* constant: else all null */
     uint64_t item_count;         /* of a dictionary */
     /* Made by preparing: */
+    uint8_t *null_bits;             /* of a constant page whose levels are runs: a bit a row */
     struct shf_lance_chunk *chunks; /* chunk_count + 1: the last one is the end */
     size_t chunk_count;
     const uint8_t *dictionary; /* NULL: not prepared */
@@ -74,7 +75,7 @@ shf_status shf_lance_column_open(struct shf_lance_column *column, const struct s
                                  uint32_t dimension, struct shf_error **error);
 void shf_lance_column_close(struct shf_lance_column *column); /* a zeroed one is fine */
 
-/* Reads what finds the rows: the chunks of mini-blocks, the dictionaries. Before anything else, once. Allocates. */
+/* Reads what finds the rows: the chunks of mini-blocks, the dictionaries, runs of nulls. Before anything else, once. Allocates. */
 shf_status shf_lance_column_prepare(struct shf_lance_column *column, struct shf_error **error);
 
 /*

@@ -68,6 +68,10 @@ shf_status shf_lance_mini_block_prepare(const struct shf_lance_column *column, s
 shf_status shf_lance_dictionary_prepare(const struct shf_lance_column *column, struct shf_lance_page *page,
                                         uint64_t *unpacked_bytes, struct shf_error **error);
 
+/* Makes page->null_bits, of a constant page whose levels are runs. */
+shf_status shf_lance_constant_prepare(const struct shf_lance_column *column, struct shf_lance_page *page,
+                                      struct shf_error **error);
+
 /* ---- packed texts ---- */
 
 /* A symbol table of FSST: SHF_E_CORRUPT unless it is one. */

@@ -50,16 +50,42 @@ static bool level_of_group(const uint8_t *data, uint64_t size, uint64_t count, u
 }
 
 /* u64 bytes of values, values of 16 bits, a byte of run length each. */
-static bool level_of_runs(const uint8_t *data, uint64_t size, uint64_t count, uint64_t index, uint32_t *out) {
+struct runs {
+    const uint8_t *values, *lengths;
+    uint64_t count;
+};
+
+static bool open_runs(const uint8_t *data, uint64_t size, struct runs *out) {
     if (size < 8) return false;
-    uint64_t value_bytes = shf_load_u64le(data), total = 0;
+    uint64_t value_bytes = shf_load_u64le(data);
     if (value_bytes % 2 != 0 || value_bytes > size - 8 || size - 8 - value_bytes != value_bytes / 2) return false;
-    const uint8_t *values = data + 8, *lengths = values + value_bytes;
-    for (uint64_t run = 0; run < value_bytes / 2; run++) {
-        if (index >= total && index - total < lengths[run]) *out = load_u16le(values + run * 2);
-        total += lengths[run];
+    *out = (struct runs){data + 8, data + 8 + value_bytes, value_bytes / 2};
+    return true;
+}
+
+static bool level_of_runs(const uint8_t *data, uint64_t size, uint64_t count, uint64_t index, uint32_t *out) {
+    struct runs runs;
+    uint64_t total = 0;
+    if (!open_runs(data, size, &runs)) return false;
+    for (uint64_t run = 0; run < runs.count; run++) {
+        if (index >= total && index - total < runs.lengths[run]) *out = load_u16le(runs.values + run * 2);
+        total += runs.lengths[run];
     }
     return total == count;
+}
+
+shf_status shf_lance_level_bits(const uint8_t *data, uint64_t size, uint64_t count, uint8_t *bits,
+                                struct shf_error **error) {
+    struct runs runs;
+    uint64_t row = 0;
+    if (!open_runs(data, size, &runs)) return bad(error, "are not as many as its values");
+    for (uint64_t run = 0; run < runs.count; run++) {
+        uint16_t level = load_u16le(runs.values + run * 2);
+        if (level > 1) return bad(error, "have a value above 1");
+        if (runs.lengths[run] > count - row) return bad(error, "are not as many as its values");
+        for (unsigned i = 0; i < runs.lengths[run]; i++, row++) bits[row >> 3] |= (uint8_t)(level << (row & 7));
+    }
+    return row == count ? SHF_OK : bad(error, "are not as many as its values");
 }
 
 shf_status shf_lance_level_at(const struct shf_lance_levels *levels, const uint8_t *data, uint64_t size, uint64_t count,

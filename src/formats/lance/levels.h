@@ -30,6 +30,13 @@ shf_status shf_lance_level_at(const struct shf_lance_levels *levels, const uint8
                               uint64_t index, bool *is_null, struct shf_error **error);
 
 /*
+ * Runs of a whole page as a bit a row (LSB first, 1 = null; count / 8 + 1 zeroed bytes): finding a row in them takes as long as
+ * there are runs, which are few in a chunk but may be many in a page.
+ */
+shf_status shf_lance_level_bits(const uint8_t *data, uint64_t size, uint64_t count, uint8_t *bits,
+                                struct shf_error **error);
+
+/*
  * Value `index` (below 1,024) of a packed group of words of word_bits (16 or 32) in the "FastLanes" transposed order. The
  * group has width * 128 bytes; width is at most word_bits.
  */

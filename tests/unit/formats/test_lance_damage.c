@@ -254,6 +254,17 @@ static void test_absent_rows(void **state) {
     }
     expect_error(shf_lance_dataset_read(set.dataset, set.rows + 1, set.vectors, set.addresses, &error), &error,
                  SHF_E_INDEX, "rows");
+    /* A fragment without a column of payloads. */
+    struct shf_lance_dataset *without;
+    set.manifest->fragments[0].files[0].columns[SHF_LANCE_PAYLOAD] = SHF_LANCE_NO_COLUMN;
+    expect_ok(shf_lance_dataset_open(set.manifest, set.fragments, &without, &error), error);
+    char unset[] = "unset";
+    payload = unset;
+    expect_ok(shf_lance_dataset_payload(without, set.addresses[0], &payload, &size, &error), error);
+    assert_true(payload == NULL && size == 0);
+    assert_null(shf_lance_dataset_column(without, 0, SHF_LANCE_PAYLOAD));
+    assert_non_null(shf_lance_dataset_column(without, 0, SHF_LANCE_ID));
+    shf_lance_dataset_free(without);
     lance_set_close(&set);
 }
 

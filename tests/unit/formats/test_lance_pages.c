@@ -347,6 +347,18 @@ static void test_constants(void **state) {
     put_number(&layout, 10, 3);
     page.encoding = wrap(2, &layout);
     expect_texts(&page, some);
+    struct bytes runs_of_levels = page.buffers[2];
+    static const struct {
+        size_t at;
+        uint8_t value;
+        const char *says;
+    } rules[] = {
+        {14, 2, "not as many"}, {14, 0, "not as many"}, {16, 0, "not as many"}, {10, 2, "above 1"}, {0, 5, "not as many"}};
+    for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
+        page.buffers[2].data[rules[i].at] = rules[i].value;
+        expect_refused(&page, 0, SHF_E_CORRUPT, rules[i].says);
+        page.buffers[2] = runs_of_levels;
+    }
     put_number(&layout, 10, 4);
     page.encoding = wrap(2, &layout);
     expect_refused(&page, 0, SHF_E_CORRUPT, "as many levels as rows");
