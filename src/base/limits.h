@@ -31,6 +31,13 @@
 #define SHF_LIMIT_ID_BYTES (128u << 10)                     /* JSON text of one id of a vector */
 #define SHF_LIMIT_WRITTEN_ID_BYTES (SHF_LIMIT_ID_BYTES / 8) /* text of one: its JSON has at most six times as much */
 
+/* Lance datasets. */
+#define SHF_LIMIT_LANCE_FRAGMENTS 65536u
+#define SHF_LIMIT_LANCE_FILES 64u                     /* data files of one fragment */
+#define SHF_LIMIT_LANCE_DICTIONARY_BYTES (64u << 20)  /* unpacked, of one page */
+#define SHF_LIMIT_LANCE_DICTIONARIES_BYTES (1u << 28) /* of one column */
+#define SHF_LIMIT_UNPACKED_FREELY_BYTES (1u << 20)    /* what one value may unpack to, however small it is packed */
+
 /* What zstd may unpack: window, and bytes for one byte of the frame. */
 #define SHF_LIMIT_ZSTD_WINDOW_BYTES (1u << 27)
 #define SHF_LIMIT_ZSTD_RATIO 1000u

@@ -62,12 +62,8 @@ static shf_status check_frame(const uint8_t *frame, size_t size, uint64_t conten
     return whole == size ? SHF_OK : refuse(error, "bytes follow its zstd frame");
 }
 
-shf_status shf_zstd_frame_unpack(const uint8_t *frame, size_t size, uint64_t content_size, bool needs_checksum,
-                                 uint8_t **out, struct shf_error **error) {
-    if (content_size / SHF_LIMIT_ZSTD_RATIO > size || content_size > SIZE_MAX) {
-        return shf_error_set(error, SHF_E_LIMIT, "%zu bytes declare to be %" PRIu64 "; at most %u times as many are read",
-                             size, content_size, SHF_LIMIT_ZSTD_RATIO);
-    }
+static shf_status unpack(const uint8_t *frame, size_t size, uint64_t content_size, bool needs_checksum, uint8_t **out,
+                         struct shf_error **error) {
     shf_status status = check_frame(frame, size, content_size, needs_checksum, error);
     if (status) return status;
     uint8_t *content = shf_alloc((size_t)content_size);
@@ -80,4 +76,22 @@ shf_status shf_zstd_frame_unpack(const uint8_t *frame, size_t size, uint64_t con
     }
     *out = content;
     return SHF_OK;
+}
+
+static shf_status check_ratio(size_t size, uint64_t content_size, struct shf_error **error) {
+    if (content_size / SHF_LIMIT_ZSTD_RATIO <= size && content_size <= SIZE_MAX) return SHF_OK;
+    return shf_error_set(error, SHF_E_LIMIT, "%zu bytes declare to be %" PRIu64 "; at most %u times as many are read",
+                         size, content_size, SHF_LIMIT_ZSTD_RATIO);
+}
+
+shf_status shf_zstd_frame_unpack(const uint8_t *frame, size_t size, uint64_t content_size, bool needs_checksum,
+                                 uint8_t **out, struct shf_error **error) {
+    shf_status status = check_ratio(size, content_size, error);
+    return status ? status : unpack(frame, size, content_size, needs_checksum, out, error);
+}
+
+shf_status shf_zstd_value_unpack(const uint8_t *frame, size_t size, uint64_t content_size, uint8_t **out,
+                                 struct shf_error **error) {
+    shf_status status = content_size <= SHF_LIMIT_UNPACKED_FREELY_BYTES ? SHF_OK : check_ratio(size, content_size, error);
+    return status ? status : unpack(frame, size, content_size, false, out, error);
 }

@@ -19,4 +19,8 @@
 shf_status shf_zstd_frame_unpack(const uint8_t *frame, size_t size, uint64_t content_size, bool needs_checksum,
                                  uint8_t **out, struct shf_error **error);
 
+/* The same for one value: without a checksum, and up to SHF_LIMIT_UNPACKED_FREELY_BYTES however small the frame is. */
+shf_status shf_zstd_value_unpack(const uint8_t *frame, size_t size, uint64_t content_size, uint8_t **out,
+                                 struct shf_error **error);
+
 #endif

@@ -4,6 +4,7 @@
 # The longest inputs that are made: more would be slower, and say nothing new.
 fuzz_longest() {
     case $1 in
+        lance_file) echo 4096 ;;
         manifest) echo 5120 ;;
         pages) echo 4104 ;;
         shard) echo 10240 ;;

@@ -1,0 +1,201 @@
+/*
+ * Deletion files of type Arrow: an IPC file with one record batch of one column `row_id` (unsigned, 32 bits, not sorted), whose
+ * buffers may be compressed with zstd. https://arrow.apache.org/docs/format/Columnar.html#ipc-file-format
+ */
+#include "base/alloc.h"
+#include "base/cursor.h"
+#include "formats/lance/deletions_priv.h"
+#include "formats/lance/flatbuffer.h"
+#include "formats/zstd_frame.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define MAGIC "ARROW1"
+#define MAGIC_BYTES 6u
+#define BLOCK_BYTES 24u /* i64 offset, i32 bytes of metadata, 4 of padding, i64 bytes of body */
+#define PAIR_BYTES 16u  /* FieldNode: i64 length, i64 nulls. Buffer: i64 offset, i64 length */
+#define CONTINUATION UINT32_C(0xffffffff)
+
+enum { FOOTER_SCHEMA = 1, FOOTER_DICTIONARIES = 2, FOOTER_BATCHES = 3 };
+enum { SCHEMA_ENDIANNESS = 0, SCHEMA_FIELDS = 1 };
+enum { FIELD_NAME = 0, FIELD_TYPE_KIND = 2, FIELD_TYPE = 3, FIELD_DICTIONARY = 4 };
+enum { TYPE_INT = 2, INT_BITS = 0, INT_IS_SIGNED = 1 };
+enum { MESSAGE_HEADER_KIND = 1, MESSAGE_HEADER = 2, HEADER_RECORD_BATCH = 3 };
+enum { BATCH_LENGTH = 0, BATCH_NODES = 1, BATCH_BUFFERS = 2, BATCH_COMPRESSION = 3 };
+enum { COMPRESSION_CODEC = 0, COMPRESSION_METHOD = 1, CODEC_ZSTD = 1 };
+
+static shf_status bad(struct shf_error **error, const char *what) {
+    return shf_error_set(error, SHF_E_CORRUPT, "%s", what);
+}
+
+/* ---- footer and schema ---- */
+
+static shf_status check_field(const struct shf_flatbuffer_table *field, struct shf_error **error) {
+    static const char wanted[] = "row_id";
+    struct shf_flatbuffer_table type, dictionary;
+    const uint8_t *name;
+    uint32_t name_size;
+    uint64_t kind, bits, is_signed;
+    bool found, has_dictionary;
+    if (!shf_flatbuffer_vector(field, FIELD_NAME, 1, &name, &name_size) ||
+        !shf_flatbuffer_number(field, FIELD_TYPE_KIND, 1, 0, &kind) ||
+        !shf_flatbuffer_child(field, FIELD_DICTIONARY, &has_dictionary, &dictionary) ||
+        !shf_flatbuffer_child(field, FIELD_TYPE, &found, &type)) {
+        return bad(error, "its schema is malformed");
+    }
+    if (name_size != sizeof wanted - 1 || memcmp(name, wanted, name_size) != 0) {
+        return bad(error, "its column is not row_id");
+    }
+    if (kind != TYPE_INT || !found || has_dictionary) return bad(error, "its column is not one of integers");
+    if (!shf_flatbuffer_number(&type, INT_BITS, 4, 0, &bits) ||
+        !shf_flatbuffer_number(&type, INT_IS_SIGNED, 1, 0, &is_signed)) {
+        return bad(error, "its schema is malformed");
+    }
+    return bits == 32 && !is_signed ? SHF_OK : bad(error, "its column is not one of unsigned integers of 32 bits");
+}
+
+static shf_status check_schema(const struct shf_flatbuffer_table *footer, struct shf_error **error) {
+    struct shf_flatbuffer_table schema, field;
+    const uint8_t *fields;
+    uint32_t count;
+    uint64_t endianness;
+    bool found;
+    if (!shf_flatbuffer_child(footer, FOOTER_SCHEMA, &found, &schema) || !found ||
+        !shf_flatbuffer_number(&schema, SCHEMA_ENDIANNESS, 2, 0, &endianness) ||
+        !shf_flatbuffer_vector(&schema, SCHEMA_FIELDS, 4, &fields, &count)) {
+        return bad(error, "its schema is malformed");
+    }
+    if (endianness != 0) return shf_error_set(error, SHF_E_UNSUPPORTED, "big-endian Arrow files are not read");
+    if (count != 1) return bad(error, "it has not one column");
+    if (!shf_flatbuffer_element(&schema, SCHEMA_FIELDS, 0, &field)) return bad(error, "its schema is malformed");
+    return check_field(&field, error);
+}
+
+struct block {
+    struct shf_cursor metadata, body;
+};
+
+/* The only record batch of the file. */
+static shf_status find_batch(const uint8_t *data, size_t size, struct block *out, struct shf_error **error) {
+    struct shf_flatbuffer_table footer;
+    const uint8_t *blocks, *dictionaries;
+    uint32_t count, dictionary_count;
+    size_t tail = 4 + MAGIC_BYTES;
+    if (size < 8 + tail || memcmp(data, MAGIC, MAGIC_BYTES) != 0 ||
+        memcmp(data + size - MAGIC_BYTES, MAGIC, MAGIC_BYTES) != 0) {
+        return bad(error, "it does not begin and end like an Arrow file");
+    }
+    uint32_t footer_size = shf_load_u32le(data + size - tail);
+    if (footer_size > size - 8 - tail) return bad(error, "its footer is larger than the file");
+    if (!shf_flatbuffer_root(data + size - tail - footer_size, footer_size, &footer) ||
+        !shf_flatbuffer_vector(&footer, FOOTER_DICTIONARIES, BLOCK_BYTES, &dictionaries, &dictionary_count) ||
+        !shf_flatbuffer_vector(&footer, FOOTER_BATCHES, BLOCK_BYTES, &blocks, &count)) {
+        return bad(error, "its footer is malformed");
+    }
+    shf_status status = check_schema(&footer, error);
+    if (status) return status;
+    if (dictionary_count != 0 || count != 1) {
+        return shf_error_set(error, SHF_E_UNSUPPORTED,
+                             "Arrow files of %" PRIu32 " record batches and %" PRIu32
+                             " dictionaries are not read, only of one batch",
+                             count, dictionary_count);
+    }
+    uint64_t offset = shf_load_u64le(blocks), body_size = shf_load_u64le(blocks + 16);
+    uint32_t metadata_size = shf_load_u32le(blocks + 8);
+    if (offset > size || metadata_size > size - offset || body_size > size - offset - metadata_size) {
+        return bad(error, "its record batch is not within the file");
+    }
+    out->metadata = shf_cursor_of(data + offset, metadata_size);
+    out->body = shf_cursor_of(data + offset + metadata_size, (size_t)body_size);
+    return SHF_OK;
+}
+
+/* ---- the batch ---- */
+
+struct batch {
+    uint64_t rows;
+    struct shf_cursor values; /* as they lie in the body */
+    bool is_zstd;
+};
+
+/* Metadata: 0xffffffff (not in old files), i32 bytes of the message, the message. */
+static bool open_message(struct shf_cursor metadata, struct shf_flatbuffer_table *out) {
+    uint32_t size;
+    if (!shf_cursor_u32le(&metadata, &size)) return false;
+    if (size == CONTINUATION && !shf_cursor_u32le(&metadata, &size)) return false;
+    return size <= metadata.left && shf_flatbuffer_root(metadata.at, size, out);
+}
+
+static shf_status check_compression(const struct shf_flatbuffer_table *table, bool *is_zstd, struct shf_error **error) {
+    struct shf_flatbuffer_table compression;
+    uint64_t codec, method;
+    if (!shf_flatbuffer_child(table, BATCH_COMPRESSION, is_zstd, &compression)) {
+        return bad(error, "its record batch is malformed");
+    }
+    if (!*is_zstd) return SHF_OK;
+    if (!shf_flatbuffer_number(&compression, COMPRESSION_CODEC, 1, 0, &codec) ||
+        !shf_flatbuffer_number(&compression, COMPRESSION_METHOD, 1, 0, &method)) {
+        return bad(error, "its record batch is malformed");
+    }
+    if (codec == CODEC_ZSTD && method == 0) return SHF_OK;
+    return shf_error_set(error, SHF_E_UNSUPPORTED, "the Arrow compression %s (method %" PRIu64 ") is not read, only zstd",
+                         codec == 0   ? "LZ4"
+                         : codec == 1 ? "zstd"
+                                      : "of an unknown codec",
+                         method);
+}
+
+static shf_status read_batch(const struct block *block, struct batch *out, struct shf_error **error) {
+    struct shf_flatbuffer_table message, table;
+    const uint8_t *nodes, *buffers;
+    uint32_t node_count, buffer_count;
+    uint64_t kind;
+    bool found;
+    if (!open_message(block->metadata, &message) || !shf_flatbuffer_number(&message, MESSAGE_HEADER_KIND, 1, 0, &kind) ||
+        kind != HEADER_RECORD_BATCH || !shf_flatbuffer_child(&message, MESSAGE_HEADER, &found, &table) || !found ||
+        !shf_flatbuffer_number(&table, BATCH_LENGTH, 8, 0, &out->rows) ||
+        !shf_flatbuffer_vector(&table, BATCH_NODES, PAIR_BYTES, &nodes, &node_count) ||
+        !shf_flatbuffer_vector(&table, BATCH_BUFFERS, PAIR_BYTES, &buffers, &buffer_count)) {
+        return bad(error, "its record batch is malformed");
+    }
+    if (node_count != 1 || buffer_count != 2 || shf_load_u64le(nodes) != out->rows) {
+        return bad(error, "its record batch is not one of one column");
+    }
+    if (shf_load_u64le(nodes + 8) != 0) return bad(error, "its column has nulls");
+    uint64_t offset = shf_load_u64le(buffers + PAIR_BYTES), size = shf_load_u64le(buffers + PAIR_BYTES + 8);
+    if (offset > block->body.left || size > block->body.left - offset) {
+        return bad(error, "its values are not within its record batch");
+    }
+    if (size > 0) out->values = shf_cursor_of(block->body.at + offset, (size_t)size);
+    return check_compression(&table, &out->is_zstd, error);
+}
+
+/* Compressed buffers: i64 size of the content, -1 = it follows as it is; an empty one stays empty. */
+static shf_status unpack_values(struct batch *batch, uint8_t **owned, struct shf_error **error) {
+    uint64_t content_size;
+    if (!batch->is_zstd || batch->values.left == 0) return SHF_OK;
+    if (!shf_cursor_u64le(&batch->values, &content_size)) return bad(error, "its values are cut");
+    if (content_size == UINT64_MAX) return SHF_OK;
+    if (content_size != batch->rows * 4) return bad(error, "its values have another size than its rows");
+    shf_status status = shf_zstd_value_unpack(batch->values.at, batch->values.left, content_size, owned, error);
+    if (!status) batch->values = shf_cursor_of(*owned, (size_t)content_size);
+    return status;
+}
+
+shf_status shf_lance_deletions_arrow(const uint8_t *data, size_t size, struct shf_lance_deletions *deletions,
+                                     struct shf_error **error) {
+    struct block block = {0};
+    struct batch batch = {0};
+    uint8_t *owned = NULL;
+    shf_status status = find_batch(data, size, &block, error);
+    if (!status) status = read_batch(&block, &batch, error);
+    if (!status && batch.rows > deletions->rows) status = bad(error, "it deletes more rows than there are");
+    if (!status) status = unpack_values(&batch, &owned, error);
+    if (!status && batch.values.left < batch.rows * 4) status = bad(error, "its values are cut");
+    for (uint64_t i = 0; !status && i < batch.rows; i++) {
+        status = shf_lance_delete_row(deletions, shf_load_u32le(batch.values.at + i * 4), error);
+    }
+    shf_free(owned);
+    return status;
+}
