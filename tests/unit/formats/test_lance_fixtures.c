@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 
 #include <math.h>
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
