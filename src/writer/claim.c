@@ -41,7 +41,6 @@ void shf_claim_free(struct shf_claim *claim) {
     shf_errand_end(&claim->errand);
     shf_error_free(claim->error);
     shf_free(claim->current_version);
-    shf_free(claim->current_ref);
     shf_free(claim->record_key);
     shf_free(claim->record_version);
     for (size_t i = 0; i < claim->record_count; i++) shf_free(claim->records[i]);
@@ -207,8 +206,6 @@ static shf_status read_current(struct shf_claim *claim, bool *is_ours) {
         return status == SHF_E_NO_MEMORY ? status : SHF_OK;
     }
     *is_ours = !strcmp(current.run_id, claim->setup->run_id);
-    claim->current_ref = current.manifest_ref;
-    current.manifest_ref = NULL;
     shf_current_free(&current);
     return SHF_OK;
 }

@@ -17,7 +17,6 @@ struct shf_claim {
     shf_status status;
     struct shf_error *error;           /* the caller's */
     char *current_version;             /* of _CURRENT; "" = there is none; NULL = the store knows no versions */
-    char *current_ref;                 /* what it names, or NULL (none, or malformed) */
     char *record_key, *record_version; /* of the newest record of the run that is gone on with, or NULL */
     uint32_t first_attempt;            /* the first that no shard of this run has */
     uint32_t *old_shards;              /* that have attempts below it */
