@@ -41,8 +41,9 @@ void shf_writer_drop(struct shf_writer *writer) {
 
 void shf_writer_drop_handle(struct shf_writer *writer) {
     shf_runtime *runtime = writer->runtime;
-    if (shf_rt_forked(runtime)) { /* threads and files are the parent's */
+    if (shf_rt_forked(runtime)) { /* threads and files are the parent's; its rows may be in the middle of being sorted */
         shf_scratch_forget(&writer->scratch);
+        writer->rows = NULL;
         shf_writer_drop(writer);
         return;
     }
