@@ -33,6 +33,8 @@ static shf_status submit(shf_reader *reader, enum shf_op_kind kind, const shf_qu
                          const struct shf_submission *submission, shf_op_id *id) {
     shf_query *queries;
     if (!reader) return SHF_E_INVALID;
+    if (shf_rt_forked(reader->runtime))
+        return SHF_E_FORKED; /* before the heap, which may be locked for ever in a child */
     shf_status status = copy_queries(given, count, &queries);
     if (status) return status;
     status = shf_reader_search(reader, kind, queries, count, submission, id);
