@@ -184,8 +184,8 @@ static void be_child(const struct inherited *from) {
     if (from->runtime) refuse_runtime(from);
     if (from->reader) refuse_reader(from);
     if (from->snapshot) refuse_snapshot(from);
-    /* The address sanitizer forks its own locks as they are: a child can then hang in malloc and free. */
-    if (STRESS_ADDRESS_SANITIZER && from->is_busy) _exit(0);
+    /* Sanitizers fork locks of their own as they are: a child can then hang in malloc and free. */
+    if (STRESS_SANITIZER && from->is_busy) _exit(0);
     read_finished(from);
     bool free_first = getpid() % 2;
     if (from->open && free_first) take_reader(from);
