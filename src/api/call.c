@@ -1,5 +1,10 @@
 #include "api/call.h"
 
+shf_status shf_reader_check(const shf_reader *reader) {
+    if (!reader) return SHF_E_INVALID;
+    return shf_rt_forked(reader->runtime) ? SHF_E_FORKED : SHF_OK;
+}
+
 shf_status shf_call_read(const shf_call *call, struct shf_submission *out) {
     shf_call read;
     if (!call) return SHF_E_INVALID;

@@ -6,6 +6,10 @@
 #include "rt/struct_size.h"
 
 /* Reads a shf_call: where the completion goes. SHF_E_INVALID without a queue. */
+/*
+ * SHF_E_INVALID for NULL; SHF_E_FORKED in a child, before the call touches the heap, which may be locked for ever there.
+ */
+shf_status shf_reader_check(const shf_reader *reader);
 shf_status shf_call_read(const shf_call *call, struct shf_submission *out);
 
 /* NULL is fine. SHF_E_INVALID: a size or pointer is wrong, or a field is set that is not known here. */

@@ -15,8 +15,8 @@ static shf_status check_keys(const shf_key *keys, size_t count) {
 }
 
 static shf_status check(const shf_reader *reader, const shf_key *keys, size_t count, const shf_routing_context *context) {
-    if (!reader) return SHF_E_INVALID;
-    shf_status status = check_keys(keys, count);
+    shf_status status = shf_reader_check(reader);
+    if (!status) status = check_keys(keys, count);
     return status ? status : shf_context_check(context);
 }
 

@@ -46,7 +46,8 @@ shf_status shf_op_open_info(const shf_op *op, shf_open_info *out) {
 
 shf_status shf_refresh(shf_reader *reader, const shf_call *call, shf_op_id *id) {
     struct shf_submission submission;
-    shf_status status = reader ? shf_call_read(call, &submission) : SHF_E_INVALID;
+    shf_status status = shf_reader_check(reader);
+    if (!status) status = shf_call_read(call, &submission);
     return status ? status : shf_reader_refresh(reader, &submission, id);
 }
 
@@ -54,7 +55,8 @@ shf_status shf_refresh_sync(shf_reader *reader, int64_t timeout_ms, shf_op **op)
     struct shf_sync sync;
     if (!op) return SHF_E_INVALID;
     shf_sync_begin(&sync, timeout_ms);
-    shf_status status = reader ? shf_reader_refresh(reader, &sync.submission, NULL) : SHF_E_INVALID;
+    shf_status status = shf_reader_check(reader);
+    if (!status) status = shf_reader_refresh(reader, &sync.submission, NULL);
     return shf_sync_end(&sync, status, op);
 }
 
@@ -62,8 +64,8 @@ static bool is_close_mode(int mode) { return mode == SHF_CLOSE_DRAIN || mode == 
 
 shf_status shf_close(shf_reader *reader, int mode, const shf_call *call, shf_op_id *id) {
     struct shf_submission submission;
-    if (!reader || !is_close_mode(mode)) return SHF_E_INVALID;
-    shf_status status = shf_call_read(call, &submission);
+    shf_status status = is_close_mode(mode) ? shf_reader_check(reader) : SHF_E_INVALID;
+    if (!status) status = shf_call_read(call, &submission);
     return status ? status : shf_reader_close(reader, mode, &submission, id);
 }
 
@@ -71,8 +73,8 @@ shf_status shf_close_sync(shf_reader *reader, int mode, int64_t timeout_ms, shf_
     struct shf_sync sync;
     if (!op) return SHF_E_INVALID;
     shf_sync_begin(&sync, timeout_ms);
-    shf_status status =
-        reader && is_close_mode(mode) ? shf_reader_close(reader, mode, &sync.submission, NULL) : SHF_E_INVALID;
+    shf_status status = is_close_mode(mode) ? shf_reader_check(reader) : SHF_E_INVALID;
+    if (!status) status = shf_reader_close(reader, mode, &sync.submission, NULL);
     return shf_sync_end(&sync, status, op);
 }
 

@@ -32,10 +32,8 @@ static shf_status copy_queries(const shf_query *given, size_t count, shf_query *
 static shf_status submit(shf_reader *reader, enum shf_op_kind kind, const shf_query *given, size_t count,
                          const struct shf_submission *submission, shf_op_id *id) {
     shf_query *queries;
-    if (!reader) return SHF_E_INVALID;
-    if (shf_rt_forked(reader->runtime))
-        return SHF_E_FORKED; /* before the heap, which may be locked for ever in a child */
-    shf_status status = copy_queries(given, count, &queries);
+    shf_status status = shf_reader_check(reader);
+    if (!status) status = copy_queries(given, count, &queries);
     if (status) return status;
     status = shf_reader_search(reader, kind, queries, count, submission, id);
     shf_free(queries);

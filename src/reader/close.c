@@ -74,7 +74,6 @@ static void begin(struct shf_task *task) {
 }
 
 shf_status shf_reader_close(struct shf_reader *reader, int mode, const struct shf_submission *submission, shf_op_id *id) {
-    if (shf_rt_forked(reader->runtime)) return SHF_E_FORKED;
     struct shf_close_op *close = shf_alloc_zero(1, sizeof *close);
     if (!close) return SHF_E_NO_MEMORY;
     shf_status status =

@@ -139,8 +139,6 @@ shf_status shf_reader_lookup(struct shf_reader *reader, enum shf_op_kind kind, c
     struct shf_error *error = NULL;
     bool answered = false;
     shf_status accepted, status = SHF_OK;
-    if (shf_rt_forked(reader->runtime))
-        return SHF_E_FORKED; /* before the heap, which may be locked for ever in a child */
     struct shf_lookup_op *lookup = make(reader, count, &accepted);
     if (!lookup) return accepted;
     struct shf_op *op = &lookup->base.op;

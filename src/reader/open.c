@@ -240,8 +240,6 @@ static void line_up(struct shf_task *task) {
 
 shf_status shf_reader_refresh(struct shf_reader *reader, const struct shf_submission *submission, shf_op_id *id) {
     struct shf_submission patient = *submission;
-    if (shf_rt_forked(reader->runtime))
-        return SHF_E_FORKED; /* before the heap, which may be locked for ever in a child */
     if (patient.timeout_ms == 0) patient.timeout_ms = NO_DEFAULT_TIMEOUT;
     struct shf_load_op *load = shf_alloc_zero(1, sizeof *load);
     if (!load) return SHF_E_NO_MEMORY;

@@ -44,7 +44,6 @@ void shf_reader_release(struct shf_reader *reader) {
 /* ---- operations come and go ---- */
 
 shf_status shf_reader_pin_for(struct shf_reader *reader, struct shf_reader_op *op) {
-    if (shf_rt_forked(reader->runtime)) return SHF_E_FORKED;
     bool closed;
     struct shf_snapshot *snapshot = shf_reader_pin(reader, &closed);
     if (closed || !snapshot) {

@@ -54,11 +54,11 @@ shf_status shf_reader_new(struct shf_source *source, struct shf_reader **out);
 struct shf_reader *shf_reader_retain(struct shf_reader *reader);
 void shf_reader_drop(struct shf_reader *reader);
 
-/* Pins the state that an operation runs on. SHF_E_CLOSED, SHF_E_FORKED. */
+/* Pins the state that an operation runs on. SHF_E_CLOSED. */
 shf_status shf_reader_pin_for(struct shf_reader *reader, struct shf_reader_op *op);
 
 /*
- * Accepts an operation and pins the state that it runs on. SHF_E_CLOSED, SHF_E_FORKED, SHF_E_BUSY; the op is not begun then.
+ * Accepts an operation and pins the state that it runs on. SHF_E_CLOSED, SHF_E_BUSY; the op is not begun then.
  */
 shf_status shf_reader_enter(struct shf_reader *reader, struct shf_reader_op *op, enum shf_op_kind kind,
                             const struct shf_submission *submission, void (*destroy)(struct shf_op *op));
