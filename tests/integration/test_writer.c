@@ -12,24 +12,6 @@
 
 #define QUERIES 6u
 
-static char *root, *prefix, *cache;
-
-static int begin(void **state) {
-    root = support_temporary_directory();
-    prefix = support_path("%s/snapshots", root);
-    cache = support_path("%s/cache", root);
-    return support_set_up(state);
-}
-
-static int end(void **state) {
-    int result = support_tear_down(state);
-    support_remove_tree(root);
-    free(root);
-    free(prefix);
-    free(cache);
-    return result;
-}
-
 /* ---- one trip ---- */
 
 struct trip {
@@ -44,7 +26,7 @@ struct trip {
 
 static shf_writer_options options_of(const struct trip *trip) {
     shf_writer_options options =
-        writer_options(prefix, trip->shape.dimension ? SHF_WRITE_UNIFIED : SHF_WRITE_KV, trip->num_dbs);
+        writer_options(writer_prefix, trip->shape.dimension ? SHF_WRITE_UNIFIED : SHF_WRITE_KV, trip->num_dbs);
     options.max_keys_per_shard = trip->max_keys_per_shard;
     options.memory_bytes = trip->memory_bytes;
     options.page_size = trip->page_size;
@@ -57,7 +39,7 @@ static shf_writer_options options_of(const struct trip *trip) {
 
 static void assert_readable(const struct trip *trip, const struct writer_rows *rows, const shf_op *publish) {
     shf_status status;
-    shf_reader *reader = support_open(prefix, cache, 0, &status);
+    shf_reader *reader = support_open(writer_prefix, writer_cache, 0, &status);
     if (status) print_message("%s\n", support_message);
     assert_non_null(reader);
     writer_assert_told(publish, reader, rows);
@@ -84,10 +66,10 @@ static void travel(const struct trip *trip, struct writer_rows *rows) {
     assert_int_equal(info.shard_retries + info.attempts_left + info.rows_replaced, 0);
     assert_int_equal(info.spilled_bytes > 0, trip->spills);
     assert_readable(trip, rows, publish);
-    writer_assert_shards(prefix, rows, trip->page_size);
+    writer_assert_shards(writer_prefix, rows, trip->page_size);
     shf_op_release(publish);
     writer_close(writer);
-    writer_assert_tidy(root);
+    writer_assert_tidy(writer_root);
 }
 
 static void go(const struct trip *trip) {
@@ -103,7 +85,7 @@ static void test_no_rows(void **state) {
     (void)state;
     const struct trip trip = {.num_dbs = 3};
     go(&trip);
-    assert_int_equal(writer_count_files(prefix, "shard.db"), 0);
+    assert_int_equal(writer_count_files(writer_prefix, "shard.db"), 0);
 }
 
 static void test_no_rows_with_vectors(void **state) {
@@ -204,7 +186,7 @@ static void test_page_sizes(void **state) {
                                   .num_dbs = 2,
                                   .page_size = size};
         go(&trip);
-        support_remove_tree(prefix);
+        support_remove_tree(writer_prefix);
     }
 }
 
@@ -224,7 +206,7 @@ static void test_ids_that_are_keys(void **state) {
             .shape = {.rows = 2500, .keys = kinds[i], .value_most = 60, .dimension = 16, .payload_every = 3},
             .num_dbs = 2};
         go(&trip);
-        support_remove_tree(prefix);
+        support_remove_tree(writer_prefix);
     }
 }
 
@@ -241,7 +223,7 @@ static void test_other_ids(void **state) {
                                       .num_dbs = 3,
                                       .is_l2 = keys % 2};
             go(&trip);
-            support_remove_tree(prefix);
+            support_remove_tree(writer_prefix);
         }
     }
 }
@@ -304,7 +286,7 @@ static void test_a_value_of_a_hundred_mebibytes(void **state) {
                       plain_row(shf_key_from_int(4), "after", 5)};
     const struct trip trip = {.num_dbs = 1, .spills = true};
     go_with(rows, 3, &trip);
-    support_remove_tree(prefix);
+    support_remove_tree(writer_prefix);
     const struct trip tight = {.num_dbs = 1, .memory_bytes = 4 << 20, .spills = true};
     go_with(rows, 3, &tight);
     free(value);
@@ -327,7 +309,7 @@ static void assert_keys_of(const shf_op *publish, const char *least, const char 
 
 static void look_at_keys(const char *encoding, const shf_row *rows, size_t count, const char *least, const char *most) {
     shf_status status;
-    shf_writer_options options = writer_options(prefix, SHF_WRITE_KV, 1);
+    shf_writer_options options = writer_options(writer_prefix, SHF_WRITE_KV, 1);
     options.key_encoding = encoding;
     shf_writer *writer = writer_open(&options, &status);
     assert_non_null(writer);
@@ -357,7 +339,7 @@ static void test_least_and_greatest_keys(void **state) {
 
 static void test_custom_fields_and_column(void **state) {
     (void)state;
-    shf_writer_options options = writer_options(prefix, SHF_WRITE_KV, 2);
+    shf_writer_options options = writer_options(writer_prefix, SHF_WRITE_KV, 2);
     options.custom = "{\"team\": \"\xc3\xa4 search\", \"n\": [1, 2.5, null]}";
     options.key_column = "package";
     options.run_id = "a.run_of-7";
@@ -366,12 +348,12 @@ static void test_custom_fields_and_column(void **state) {
     struct writer_rows *rows = writer_rows_new(&shape);
     writer_make(&options, rows, 10);
     shf_status status;
-    shf_reader *reader = support_open(prefix, cache, 0, &status);
+    shf_reader *reader = support_open(writer_prefix, writer_cache, 0, &status);
     assert_non_null(reader);
     writer_assert_values(reader, rows);
     support_close(reader);
-    assert_int_equal(writer_count_files(prefix, "shard.sidecar"), 0);
-    char *manifest = support_find_file(prefix, "manifest", 0);
+    assert_int_equal(writer_count_files(writer_prefix, "shard.sidecar"), 0);
+    char *manifest = support_find_file(writer_prefix, "manifest", 0);
     assert_non_null(strstr(manifest, "_run_id=a.run_of-7/manifest"));
     free(manifest);
     writer_rows_free(rows);
@@ -381,9 +363,9 @@ static void test_a_dry_run_writes_nothing(void **state) {
     (void)state;
     const struct writer_shape shape = {.rows = 1000, .value_most = 200, .dimension = 4};
     struct writer_rows *rows = writer_rows_new(&shape);
-    shf_writer_options options = writer_options(prefix, SHF_WRITE_UNIFIED, 4);
+    shf_writer_options options = writer_options(writer_prefix, SHF_WRITE_UNIFIED, 4);
     options.flags = SHF_WRITE_DRY_RUN;
-    options.local_root = root;
+    options.local_root = writer_root;
     shf_status status;
     shf_writer *writer = writer_open(&options, &status);
     assert_non_null(writer);
@@ -398,12 +380,12 @@ static void test_a_dry_run_writes_nothing(void **state) {
     assert_null(info.manifest_ref);
     shf_op_release(publish);
     writer_close(writer);
-    writer_assert_tidy(root);
-    assert_int_equal(writer_count_files(root, "snapshots"), 0);
+    writer_assert_tidy(writer_root);
+    assert_int_equal(writer_count_files(writer_root, "snapshots"), 0);
     writer_rows_free(rows);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, writer_begin, writer_end)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

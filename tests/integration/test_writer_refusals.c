@@ -13,27 +13,9 @@
 
 #define DIMENSION 3u
 
-static char *root, *prefix, *cache;
-
-static int begin(void **state) {
-    root = support_temporary_directory();
-    prefix = support_path("%s/snapshots", root);
-    cache = support_path("%s/cache", root);
-    return support_set_up(state);
-}
-
-static int end(void **state) {
-    int result = support_tear_down(state);
-    support_remove_tree(root);
-    free(root);
-    free(prefix);
-    free(cache);
-    return result;
-}
-
 static shf_writer *open_writer(uint32_t backend, const char *encoding, uint32_t flags) {
     shf_status status;
-    shf_writer_options options = writer_options(prefix, backend, 3);
+    shf_writer_options options = writer_options(writer_prefix, backend, 3);
     options.key_encoding = encoding;
     options.flags = flags;
     shf_writer *writer = writer_open(&options, &status);
@@ -93,7 +75,7 @@ static void finish(shf_writer *writer, const shf_row *rows, size_t count) {
     assert_int_equal(info.rows, count);
     shf_op_release(publish);
     writer_close(writer);
-    shf_reader *reader = support_open(prefix, cache, 0, &status);
+    shf_reader *reader = support_open(writer_prefix, writer_cache, 0, &status);
     assert_non_null(reader);
     for (size_t i = 0; i < count; i++) {
         shf_op *op = NULL;
@@ -107,7 +89,7 @@ static void finish(shf_writer *writer, const shf_row *rows, size_t count) {
         shf_op_release(op);
     }
     support_close(reader);
-    writer_assert_tidy(root);
+    writer_assert_tidy(writer_root);
 }
 
 /* ---- rows ---- */
@@ -331,7 +313,7 @@ static void assert_option(const shf_writer_options *options, shf_status wanted, 
 
 #define OPTION(field, content)                                                                                         \
     do {                                                                                                               \
-        shf_writer_options options = writer_options(prefix, SHF_WRITE_UNIFIED, 2);                                     \
+        shf_writer_options options = writer_options(writer_prefix, SHF_WRITE_UNIFIED, 2);                              \
         options.field = content;                                                                                       \
         assert_option(&options, SHF_E_INVALID, NULL);                                                                  \
     } while (0)
@@ -359,10 +341,10 @@ static void test_options(void **state) {
     OPTION(page_size, 131072);
     OPTION(jobs, 257);
     OPTION(shard_attempts, 101);
-    shf_writer_options kv = writer_options(prefix, SHF_WRITE_KV, 1);
+    shf_writer_options kv = writer_options(writer_prefix, SHF_WRITE_KV, 1);
     kv.metric = "l2";
     assert_option(&kv, SHF_E_INVALID, NULL);
-    kv = writer_options(prefix, SHF_WRITE_KV, 1);
+    kv = writer_options(writer_prefix, SHF_WRITE_KV, 1);
     kv.dimension = 3;
     assert_option(&kv, SHF_E_INVALID, NULL);
     shf_op *op = NULL;
@@ -370,7 +352,7 @@ static void test_options(void **state) {
     assert_int_equal(shf_writer_open_sync(NULL, &kv, 0, &op), SHF_E_INVALID);
     assert_int_equal(shf_writer_open_sync(support_runtime, &kv, 0, NULL), SHF_E_INVALID);
     assert_null(op);
-    assert_int_equal(writer_count_files(root, "snapshots"), 0); /* nothing was made */
+    assert_int_equal(writer_count_files(writer_root, "snapshots"), 0); /* nothing was made */
 }
 
 /* Before any row is given. */
@@ -378,7 +360,7 @@ static void test_custom_that_is_no_object(void **state) {
     (void)state;
     static const char *const wrongs[] = {"", "[]", "{", "{\"a\": nan}", "1"};
     for (size_t i = 0; i < sizeof wrongs / sizeof *wrongs; i++) {
-        shf_writer_options options = writer_options(prefix, SHF_WRITE_KV, 1);
+        shf_writer_options options = writer_options(writer_prefix, SHF_WRITE_KV, 1);
         options.custom = wrongs[i];
         assert_option(&options, SHF_E_INVALID, "the custom fields of the manifest");
     }
@@ -393,7 +375,7 @@ static void test_run_ids(void **state) {
     large[129] = '\0';
     OPTION(run_id, large);
     large[128] = '\0';
-    shf_writer_options options = writer_options(prefix, SHF_WRITE_KV, 1);
+    shf_writer_options options = writer_options(writer_prefix, SHF_WRITE_KV, 1);
     options.run_id = large;
     assert_option(&options, SHF_OK, NULL);
 }
@@ -418,15 +400,15 @@ static void test_urls(void **state) {
     for (size_t i = 0; i < sizeof wrongs / sizeof *wrongs; i++) {
         shf_writer_options options = writer_options(wrongs[i].url, SHF_WRITE_KV, 1);
         options.s3 = &s3;
-        options.local_root = root;
+        options.local_root = writer_root;
         assert_option(&options, SHF_E_INVALID, wrongs[i].says);
     }
-    writer_assert_tidy(root);
+    writer_assert_tidy(writer_root);
 }
 
 static void test_a_run_id_is_used_once(void **state) {
     (void)state;
-    shf_writer_options options = writer_options(prefix, SHF_WRITE_KV, 1);
+    shf_writer_options options = writer_options(writer_prefix, SHF_WRITE_KV, 1);
     options.run_id = "one";
     shf_status status;
     shf_writer *first = writer_open(&options, &status);
@@ -481,9 +463,9 @@ static void assert_conflict(shf_writer *writer, uint32_t is_id, uint64_t first, 
     (void)snprintf(support_message, sizeof support_message, "%s", shf_error_message(shf_op_error(op)));
     shf_op_release(op);
     writer_close(writer);
-    assert_int_equal(writer_count_files(prefix, "_CURRENT"), 0);
-    assert_int_equal(writer_count_files(prefix, "manifest"), 0);
-    writer_assert_tidy(root);
+    assert_int_equal(writer_count_files(writer_prefix, "_CURRENT"), 0);
+    assert_int_equal(writer_count_files(writer_prefix, "manifest"), 0);
+    writer_assert_tidy(writer_root);
 }
 
 static void test_duplicate_keys(void **state) {
@@ -561,7 +543,7 @@ static void test_the_last_row_wins_whole(void **state) {
     assert_int_equal(info.rows_replaced, 2);
     shf_op_release(op);
     writer_close(writer);
-    shf_reader *reader = support_open(prefix, cache, 0, &status);
+    shf_reader *reader = support_open(writer_prefix, writer_cache, 0, &status);
     assert_non_null(reader);
     const struct writer_rows wanted = {.shape = {.rows = 2, .keys = WRITER_TEXT, .dimension = DIMENSION},
                                        .rows = (shf_row[]){rows[1], rows[3]}};
@@ -570,7 +552,7 @@ static void test_the_last_row_wins_whole(void **state) {
     support_close(reader);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, writer_begin, writer_end)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

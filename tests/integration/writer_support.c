@@ -256,3 +256,23 @@ unsigned writer_count_files(const char *directory, const char *name) {
     walk(directory, see_name, &count);
     return count.count;
 }
+
+/* ---- a place of its own for each test ---- */
+
+char *writer_root, *writer_prefix, *writer_cache;
+
+int writer_begin(void **state) {
+    writer_root = support_temporary_directory();
+    writer_prefix = support_path("%s/snapshots", writer_root);
+    writer_cache = support_path("%s/cache", writer_root);
+    return support_set_up(state);
+}
+
+int writer_end(void **state) {
+    int result = support_tear_down(state);
+    support_remove_tree(writer_root);
+    free(writer_root);
+    free(writer_prefix);
+    free(writer_cache);
+    return result;
+}

@@ -6,6 +6,12 @@
 
 #include <stdint.h>
 
+/* ---- a place of its own for each test ---- */
+
+extern char *writer_root, *writer_prefix, *writer_cache; /* a temporary directory, and two names in it */
+int writer_begin(void **state);
+int writer_end(void **state);
+
 /* ---- rows ---- */
 
 enum writer_keys { WRITER_U64, WRITER_U32, WRITER_TEXT, WRITER_RAW };
