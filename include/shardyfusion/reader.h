@@ -274,7 +274,7 @@ typedef struct shf_snapshot shf_snapshot;
 SHF_API shf_status shf_reader_snapshot(shf_reader *reader, shf_snapshot **out);
 SHF_API void shf_snapshot_release(shf_snapshot *snapshot);
 
-enum { SHF_KIND_KV_ONLY = 1, SHF_KIND_UNIFIED = 2, SHF_KIND_VECTOR_ONLY = 3 };
+enum { SHF_KIND_KV_ONLY = 1, SHF_KIND_UNIFIED = 2, SHF_KIND_VECTOR_ONLY = 3, SHF_KIND_COMPOSITE = 4 };
 enum { SHF_SHARDING_HASH = 1, SHF_SHARDING_CEL = 2 };
 
 typedef struct shf_snapshot_info {
