@@ -47,6 +47,7 @@
 /* SlateDB. */
 #define SHF_LIMIT_SLATEDB_MANIFEST_BYTES (64u << 20)
 #define SHF_LIMIT_SLATEDB_SSTS 65536u /* places of SSTs in the lists of a manifest; runs, segments, SSTs of others */
+#define SHF_LIMIT_SLATEDB_PLACES_OF_SST 256u       /* of one SST: a lookup may have to go through all of them */
 #define SHF_LIMIT_SLATEDB_INFO_BYTES (1u << 20)    /* what a footer points to */
 #define SHF_LIMIT_SLATEDB_TABLE_BYTES (256u << 20) /* filter and index of an SST, as stored */
 #define SHF_LIMIT_SLATEDB_BLOCK_BYTES (1u << 30)   /* a block, as stored and unpacked: the largest row */
