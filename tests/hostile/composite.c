@@ -14,7 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { MOST_OBJECTS = 256, MOST_CHANGES = 256, MOST_KEYS = 512, MOST_HITS = 128 };
+enum { MOST_OBJECTS = 256, MOST_CHANGES = 256, MOST_KEYS = 512, MOST_HITS = 128, TRIES_OF_A_CACHE = 50 };
 
 struct object {
     char *name;
@@ -319,7 +319,7 @@ static void use_once(struct use *use) {
     if (!reader) return;
     for (size_t i = 0; i < key_count; i++) look_up(use, reader, &keys[i]);
     search(use, reader, NULL);
-    if (hit_count) search(use, reader, hits[hit_count - 1].id);
+    if (hit_count && !use->has_failed) search(use, reader, hits[hit_count - 1].id);
     watch = stopwatch_start();
     support_close(reader);
     stopwatch_add(&use->took, &watch);
@@ -400,6 +400,7 @@ static void try_it(enum composite_half half, enum composite_wish wish, const cha
     struct use use = {.half = half, .text = text};
     (void)vsnprintf(use.name, sizeof use.name, name, arguments);
     if (getenv("SHF_HOSTILE_VERBOSE")) print_message("%s\n", use.name);
+    if (counted.tried % TRIES_OF_A_CACHE == 0) support_remove_tree(cache); /* it is looked through at every open */
     measure(&use);
     if (getenv("SHF_HOSTILE_VERBOSE")) print_message("    %s\n", use.failure);
     undo_changes();

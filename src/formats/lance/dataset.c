@@ -43,9 +43,21 @@ static shf_status open_file(const struct shf_lance_manifest *manifest, const str
     return status;
 }
 
+/* Each column keeps to its own limit; many small files must not have very many dictionaries together. */
+static shf_status count_bytes(struct shf_lance_dataset *dataset, const struct shf_lance_open_fragment *fragment,
+                              struct shf_error **error) {
+    for (unsigned i = 0; i < SHF_LANCE_FIELDS; i++) {
+        dataset->bytes += shf_lance_column_bytes(&fragment->columns[i], &dataset->dictionaries);
+    }
+    if (dataset->dictionaries <= SHF_LIMIT_LANCE_DICTIONARIES_BYTES) return SHF_OK;
+    return shf_error_set(error, SHF_E_LIMIT,
+                         "Lance fragment %" PRIu32 ": the dictionaries of the dataset have more than %u bytes",
+                         fragment->id, SHF_LIMIT_LANCE_DICTIONARIES_BYTES);
+}
+
 static shf_status open_fragment(const struct shf_lance_manifest *manifest, const struct shf_lance_fragment *description,
-                                const struct shf_lance_fragment_bytes *bytes, struct shf_lance_open_fragment *out,
-                                struct shf_error **error) {
+                                const struct shf_lance_fragment_bytes *bytes, struct shf_lance_dataset *dataset,
+                                struct shf_lance_open_fragment *out, struct shf_error **error) {
     const struct shf_lance_deletion_file *file = &description->deletions;
     shf_status status = SHF_OK;
     out->id = description->id;
@@ -55,6 +67,7 @@ static shf_status open_fragment(const struct shf_lance_manifest *manifest, const
         status =
             open_file(manifest, &description->files[i], &bytes->files[i], description->rows, &out->files[i], out, error);
     }
+    if (!status) status = count_bytes(dataset, out, error);
     if (status) return status;
     out->deletions.rows = description->rows; /* vectors of as many rows are there */
     if (!description->has_deletions) return SHF_OK;
@@ -96,8 +109,9 @@ shf_status shf_lance_dataset_open(const struct shf_lance_manifest *manifest,
     for (size_t i = 0; i < count; i++) {
         struct shf_lance_open_fragment *fragment = &dataset->fragments[i];
         dataset->fragment_count = i + 1;
-        status = open_fragment(manifest, &manifest->fragments[i], &fragments[i], fragment, error);
+        status = open_fragment(manifest, &manifest->fragments[i], &fragments[i], dataset, fragment, error);
         if (status) goto done;
+        if (fragment->deletions.bits) dataset->bytes += fragment->deletions.rows / 8 + 1;
         dataset->rows += fragment->deletions.rows - fragment->deletions.deleted;
         dataset->places[i] = (struct shf_lance_fragment_place){fragment->id, i};
     }
@@ -120,6 +134,11 @@ void shf_lance_dataset_free(struct shf_lance_dataset *dataset) {
     shf_free(dataset->fragments);
     shf_free(dataset->places);
     shf_free(dataset);
+}
+
+uint64_t shf_lance_dataset_bytes(const struct shf_lance_dataset *dataset) {
+    return sizeof *dataset + dataset->fragment_count * (sizeof *dataset->fragments + sizeof *dataset->places) +
+           dataset->bytes;
 }
 
 uint64_t shf_lance_dataset_count(const struct shf_lance_dataset *dataset) { return dataset->rows; }

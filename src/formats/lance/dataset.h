@@ -35,6 +35,9 @@ shf_status shf_lance_dataset_open(const struct shf_lance_manifest *manifest,
                                   struct shf_error **error);
 void shf_lance_dataset_free(struct shf_lance_dataset *dataset); /* NULL is fine */
 
+/* Memory that it holds. Before it is known the parts keep to SHF_LIMIT_LANCE_*. */
+uint64_t shf_lance_dataset_bytes(const struct shf_lance_dataset *dataset);
+
 uint64_t shf_lance_dataset_count(const struct shf_lance_dataset *dataset); /* of live rows */
 uint32_t shf_lance_dataset_dimension(const struct shf_lance_dataset *dataset);
 

@@ -18,7 +18,9 @@ struct shf_lance_fragment_place {
 
 struct shf_lance_dataset {
     uint32_t dimension;
-    uint64_t rows; /* live */
+    uint64_t rows;         /* live */
+    uint64_t bytes;        /* of memory: columns and deletions */
+    uint64_t dictionaries; /* the part of them that was unpacked */
     struct shf_lance_open_fragment *fragments;
     size_t fragment_count;
     struct shf_lance_fragment_place *places; /* by id */
