@@ -416,8 +416,93 @@ static void lz4_bombs(void) {
     free(packed);
 }
 
+/* ---- many ---- */
+
+/* A page of one chunk of 60,000 rows whose levels are 21,000 runs, most of which are of no row. */
+static uint8_t *chunk_of_runs(const uint8_t *data, size_t data_size, size_t *size) {
+    enum { ROWS = 60000, RUNS = 21000, LEVEL_BYTES = 8 + 3 * RUNS };
+    size_t levels_at = 8, data_at = levels_at + (LEVEL_BYTES + 7) / 8 * 8;
+    *size = data_at + (data_size + 7) / 8 * 8;
+    uint8_t *out = calloc(1, *size);
+    store_le(out, ROWS, 2);
+    store_le(out + 2, LEVEL_BYTES, 2);
+    store_le(out + 4, data_size, 4);
+    store_le(out + levels_at, 2 * RUNS, 8);
+    for (unsigned i = 0; i < ROWS / 240; i++) out[levels_at + 8 + 3 * RUNS - 1 - i] = 240;
+    memcpy(out + data_at, data, data_size);
+    return out;
+}
+
+static void put_runs(enum lance_column column, const struct bytes *values, const uint8_t *data, size_t data_size) {
+    struct bytes bits = lance_flat(16), lengths = lance_flat(8), runs = wrap(1, &bits), words = {.size = 0};
+    struct lance_page page = {.version = 2, .rows = 60000, .buffer_count = 2};
+    size_t size, file_size;
+    put_message(&runs, 2, &lengths);
+    runs = wrap(8, &runs);
+    uint8_t *chunk = chunk_of_runs(data, data_size, &size);
+    put_u32(&words, (uint32_t)(size / 8 - 1) << 4);
+    page.encoding = lance_mini_of(&runs, values, page.rows);
+    page.buffers[0] = (struct lance_buffer){.data = words.data, .size = words.size};
+    page.buffers[1] = (struct lance_buffer){.data = chunk, .size = size};
+    uint8_t *file = lance_file(&page, &file_size);
+    composite_change(lance_column_name(column), file, file_size);
+    free(file);
+    free(chunk);
+}
+
+static void many_runs(void) {
+    enum { ROWS = 60000 };
+    const struct lance_saying say = {.rows = ROWS};
+    struct lance_page constant = {.version = 2, .rows = ROWS};
+    struct bytes layout = {.size = 0}, encoding = lance_vectors(LANCE_DIMENSION);
+    uint8_t *data = calloc(ROWS, LANCE_DIMENSION * sizeof(float));
+    size_t size;
+    put_runs(LANCE_VECTOR, &encoding, data, ROWS * LANCE_DIMENSION * sizeof(float));
+    for (unsigned i = 0; i <= ROWS; i++) store_le(data + 4 * (size_t)i, 4 * (ROWS + 1), 4); /* empty ids */
+    encoding = lance_variable();
+    put_runs(LANCE_ID, &encoding, data, 4 * (ROWS + 1));
+    free(data);
+    put_bytes(&layout, 5, "\3", 1);
+    constant.encoding = wrap(2, &layout);
+    uint8_t *file = lance_file(&constant, &size);
+    composite_change(LANCE "data/payload.lance", file, size);
+    free(file);
+    uint8_t *manifest = lance_manifest(&say, &size);
+    composite_change(LANCE_MANIFEST, manifest, size);
+    free(manifest);
+    composite_allow_times(2); /* a megabyte is laid out */
+    composite_try(COMPOSITE_VECTORS, COMPOSITE_ANYTHING, NULL, "60,000 rows in 21,000 runs"); /* other hits, but sound */
+    composite_allow_times(1);
+}
+
+static void many_pages(void) {
+    struct lance_page constant = {.version = 2, .rows = 1, .file_rows = LANCE_ROWS, .times = 70000};
+    struct bytes layout = {.size = 0};
+    put_bytes(&layout, 5, "\3", 1);
+    constant.encoding = wrap(2, &layout);
+    lance_try_page(LANCE_PAYLOAD, &constant, COMPOSITE_FAILS, "pages", "70,000 pages");
+}
+
+/* FSST makes eight bytes of one. */
+static void long_codes(void) {
+    enum { LONG = 9 << 20 };
+    struct bytes encoding = fsst_of(1, 8, 0x46535354, 2312);
+    struct lance_page page = {.version = 2, .rows = LANCE_ROWS, .buffer_count = 2};
+    uint8_t *rows = calloc(1, 4 + LONG + 8), offsets[8 * (LANCE_ROWS + 1)] = {0};
+    store_le(rows, LONG, 4);
+    for (unsigned i = 1; i <= LANCE_ROWS; i++) store_le(offsets + 8 * (size_t)i, 4 + LONG + 4 * (i - 1), 8);
+    page.encoding = lance_zip(0, 0, &encoding);
+    page.buffers[0] = (struct lance_buffer){.data = rows, .size = 4 + LONG + 8};
+    page.buffers[1] = (struct lance_buffer){.data = offsets, .size = sizeof offsets};
+    lance_try_page(LANCE_PAYLOAD, &page, COMPOSITE_FAILS, "FSST", "9 MiB of codes");
+    free(rows);
+}
+
 void lance_bombs(void **state) {
     (void)state;
+    many_runs();
+    many_pages();
+    long_codes();
     zstd_bombs();
     lz4_bombs();
     composite_count("Lance files that unpack to much");

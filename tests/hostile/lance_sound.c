@@ -148,15 +148,19 @@ struct bytes lance_general(uint64_t scheme) {
     return wrap(10, &inner);
 }
 
-struct bytes lance_mini(const struct bytes *levels, const struct bytes *values) {
+struct bytes lance_mini_of(const struct bytes *levels, const struct bytes *values, uint64_t rows) {
     struct bytes layout = {.size = 0};
     if (levels) put_message(&layout, 2, levels);
     put_message(&layout, 3, values);
     put_bytes(&layout, 6, levels ? "\3" : "\1", 1);
     put_number(&layout, 7, 1);
-    put_number(&layout, 9, LANCE_ROWS);
+    put_number(&layout, 9, rows);
     put_number(&layout, 10, 1);
     return wrap(1, &layout);
+}
+
+struct bytes lance_mini(const struct bytes *levels, const struct bytes *values) {
+    return lance_mini_of(levels, values, LANCE_ROWS);
 }
 
 struct bytes lance_zip(uint64_t level_bits, uint64_t value_bits, const struct bytes *values) {

@@ -102,6 +102,10 @@ struct shf_lance_text {
     size_t size;
     uint8_t *room;
     size_t room_size;
+    /* Of the chunk that was read last, where its levels are runs: decoded at the second row of it. */
+    const uint8_t *levels;
+    uint8_t *level_bits;
+    bool levels_are_decoded;
 };
 
 /* The text of a row, which must exist. Damaged: SHF_E_CORRUPT; too large: SHF_E_LIMIT; SHF_E_NO_MEMORY. */

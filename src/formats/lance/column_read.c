@@ -178,5 +178,6 @@ shf_status shf_lance_column_text(const struct shf_lance_column *column, uint64_t
 
 void shf_lance_text_free(struct shf_lance_text *text) {
     shf_free(text->room);
+    shf_free(text->level_bits);
     *text = (struct shf_lance_text){0};
 }
