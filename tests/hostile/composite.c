@@ -423,6 +423,23 @@ void composite_try_one(enum composite_half half, enum composite_wish wish, const
     va_end(arguments);
 }
 
+/* Straight on the disk, as they are too many to be remembered. */
+void composite_try_among_strangers(enum composite_half half, const char *directory) {
+    enum { STRANGERS = 20000, TWICE = 2 };
+    for (int round = 0; round < TWICE; round++) {
+        for (unsigned i = 0; i < STRANGERS; i++) {
+            char *path = support_path("%s/" WRAP_SHARD "/%s%s%019u%s", snapshot, directory, i % 2 ? "1" : "x", i,
+                                      i % 2 ? ".other" : ".manifest");
+            if (round == 0) support_write_file(path, "", 0);
+            if (round == 1) (void)remove(path);
+            free(path);
+        }
+        composite_allow_times(10); /* of some each is looked at for its version */
+        if (round == 0) composite_try(half, COMPOSITE_ANSWERS, NULL, "20,000 strangers in %s", directory);
+        composite_allow_times(1);
+    }
+}
+
 void composite_is_sound(const char *name) {
     struct use use = {.half = COMPOSITE_KEYS, .remembers = true};
     (void)snprintf(use.name, sizeof use.name, "%s", name);

@@ -50,6 +50,8 @@ void composite_try(enum composite_half half, enum composite_wish wish, const cha
 /* One object with other bytes. */
 void composite_try_one(enum composite_half half, enum composite_wish wish, const char *text, const char *object,
                        const void *data, size_t size, const char *name, ...) __attribute__((format(printf, 7, 8)));
+/* All must be as before with 20,000 other files in this directory. */
+void composite_try_among_strangers(enum composite_half half, const char *directory);
 /* For what takes longer for good reasons: how often HOSTILE_MAX_MS the following tries may take; 1 again afterwards. */
 void composite_allow_times(unsigned times);
 

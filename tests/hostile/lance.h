@@ -57,6 +57,7 @@ struct bytes lance_with(uint32_t kind, uint64_t value, uint32_t field, const str
 struct bytes lance_general(uint64_t scheme);
 struct bytes lance_mini(const struct bytes *levels, const struct bytes *values); /* layout */
 struct bytes lance_mini_of(const struct bytes *levels, const struct bytes *values, uint64_t rows);
+struct bytes lance_zip_of(uint64_t level_bits, uint64_t value_bits, const struct bytes *values, uint64_t rows);
 struct bytes lance_zip(uint64_t level_bits, uint64_t value_bits, const struct bytes *values);
 struct bytes lance_chunk(const struct bytes *levels, const struct bytes *values); /* one of LANCE_ROWS */
 struct bytes lance_words(const struct bytes *chunk);

@@ -104,6 +104,7 @@ void lance_very_many(void **state) {
     TRY(COMPOSITE_FAILS, NULL, "40,000 fragments of files that are not there", .fragments = 40000, .names_count = true);
     TRY(COMPOSITE_FAILS, "data/", "1,000 fragments of files that are not there", .fragments = 1000, .names_count = true);
     composite_allow_times(1);
+    composite_try_among_strangers(COMPOSITE_VECTORS, LANCE "_versions/");
     composite_count("Lance manifests that name much");
 }
 

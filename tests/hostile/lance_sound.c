@@ -163,15 +163,19 @@ struct bytes lance_mini(const struct bytes *levels, const struct bytes *values) 
     return lance_mini_of(levels, values, LANCE_ROWS);
 }
 
-struct bytes lance_zip(uint64_t level_bits, uint64_t value_bits, const struct bytes *values) {
+struct bytes lance_zip_of(uint64_t level_bits, uint64_t value_bits, const struct bytes *values, uint64_t rows) {
     struct bytes layout = {.size = 0};
     if (level_bits) put_number(&layout, 2, level_bits);
     put_number(&layout, value_bits ? 3 : 4, value_bits ? value_bits : 32);
-    put_number(&layout, 5, LANCE_ROWS);
-    put_number(&layout, 6, LANCE_ROWS);
+    put_number(&layout, 5, rows);
+    put_number(&layout, 6, rows);
     put_message(&layout, 7, values);
     put_bytes(&layout, 8, level_bits ? "\3" : "\1", 1);
     return wrap(3, &layout);
+}
+
+struct bytes lance_zip(uint64_t level_bits, uint64_t value_bits, const struct bytes *values) {
+    return lance_zip_of(level_bits, value_bits, values, LANCE_ROWS);
 }
 
 struct bytes lance_chunk(const struct bytes *levels, const struct bytes *values) {

@@ -180,33 +180,14 @@ static void very_many(void) {
     composite_try(COMPOSITE_KEYS, COMPOSITE_ANSWERS, NULL, "200 fences");
 }
 
-/* Straight on the disk: as many files as a composite_change would not hold. */
-static void thousands(void) {
-    enum { FILES = 20000 };
-    for (unsigned i = 0; i < FILES; i++) {
-        char *path = support_path("%s/shards/a/wal/%s%019u%s", composite_snapshot(), i % 2 ? "1" : "x", i,
-                                  i % 2 ? ".ssx" : ".sst");
-        support_write_file(path, "", 0);
-        free(path);
-    }
-    composite_allow_times(10); /* each is looked at for its version */
-    composite_try(COMPOSITE_KEYS, COMPOSITE_ANSWERS, NULL, "20,000 strangers");
-    composite_allow_times(1);
-    for (unsigned i = 0; i < FILES; i++) {
-        char *path = support_path("%s/shards/a/wal/%s%019u%s", composite_snapshot(), i % 2 ? "1" : "x", i,
-                                  i % 2 ? ".ssx" : ".sst");
-        (void)remove(path);
-        free(path);
-    }
-}
-
 void slatedb_wal_sets(void **state) {
     (void)state;
     gaps();
     strangers();
     swapped();
     very_many();
-    thousands();
+    composite_try_among_strangers(COMPOSITE_KEYS, "wal/");
+    composite_try_among_strangers(COMPOSITE_KEYS, "manifest/");
     composite_count("sets of WAL objects");
 }
 

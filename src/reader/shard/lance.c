@@ -89,13 +89,12 @@ static shf_status open_dataset(struct shf_lance *lance, struct shf_error **error
         next++;
     }
     if (sources && fragments) {
-        status = shf_lance_dataset_open(manifest, fragments, &lance->dataset, error);
+        status = shf_lance_dataset_open_within(manifest, fragments, lance->budget, &lance->dataset, error);
     } else {
         status = shf_error_set(error, SHF_E_NO_MEMORY, "no memory for the files of a Lance dataset");
     }
     shf_free(sources);
     shf_free(fragments);
-    if (!status) status = charge(lance, shf_lance_dataset_bytes(lance->dataset), "the pages of a Lance dataset", error);
     return status;
 }
 
