@@ -203,13 +203,16 @@ static void complain(const struct use *use, const char *what, const char *detail
 /* A failure must say what is wrong, where, and in which half. */
 static void check_error(struct use *use, shf_status status, const shf_error *error, bool is_open) {
     const char *message = shf_error_message(error), *object = shf_error_object(error);
-    const char *half = use->half == COMPOSITE_KEYS ? "keys: " : "vectors: ";
+    bool says_keys = strstr(message, "keys: ") != NULL, says_vectors = strstr(message, "vectors: ") != NULL;
+    bool says_half = use->half == COMPOSITE_BOTH   ? says_keys != says_vectors
+                     : use->half == COMPOSITE_KEYS ? says_keys
+                                                   : says_vectors;
     bool is_known = status == SHF_E_CORRUPT || status == SHF_E_INDEX || status == SHF_E_LIMIT ||
                     status == SHF_E_UNSUPPORTED || status == SHF_E_NOT_FOUND || status == SHF_E_NO_MEMORY ||
                     (status == SHF_E_INVALID && strstr(message, "memory_budget_bytes"));
     if (!is_known) complain(use, "status", message);
     if (strlen(message) < 20 || strlen(message) > 1023 || strchr(message, '\n')) complain(use, "message", message);
-    if (is_open && !strstr(message, half)) complain(use, "it does not say which half", message);
+    if (is_open && !says_half) complain(use, "it does not say which half", message);
     if (!strstr(message, is_open ? "shard 0" : WRAP_SHARD)) complain(use, "it does not say where", message);
     if (!object || !strstr(object, WRAP_SHARD)) complain(use, "it names no object", object ? object : "NULL");
     (void)snprintf(use->failure, sizeof use->failure, "%s", message);

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum composite_half { COMPOSITE_KEYS, COMPOSITE_VECTORS };
+enum composite_half { COMPOSITE_KEYS, COMPOSITE_VECTORS, COMPOSITE_BOTH };
 enum composite_wish {
     COMPOSITE_FAILS,   /* the open or a use of it must be refused */
     COMPOSITE_MAY_DO,  /* refused, or all is as in the sound snapshot */

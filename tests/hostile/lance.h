@@ -62,6 +62,8 @@ struct bytes lance_zip(uint64_t level_bits, uint64_t value_bits, const struct by
 struct bytes lance_chunk(const struct bytes *levels, const struct bytes *values); /* one of LANCE_ROWS */
 struct bytes lance_words(const struct bytes *chunk);
 struct bytes lance_texts(const char *first, const char *second, const char *third);
+struct bytes lance_fsst(uint8_t count, uint8_t length, uint32_t magic, size_t size); /* over lance_variable */
+void lance_store(uint8_t *at, uint64_t value, unsigned bytes);
 void lance_make_sound(void);
 void lance_try_page(enum lance_column column, const struct lance_page *page, enum composite_wish wish, const char *text,
                     const char *name);

@@ -210,6 +210,20 @@ struct bytes lance_texts(const char *first, const char *second, const char *thir
     return out;
 }
 
+void lance_store(uint8_t *at, uint64_t value, unsigned bytes) {
+    for (unsigned i = 0; i < bytes; i++) at[i] = (uint8_t)(value >> (8 * i));
+}
+
+struct bytes lance_fsst(uint8_t count, uint8_t length, uint32_t magic, size_t size) {
+    uint8_t table[2400] = {count, 0, 0, 1};
+    struct bytes inner = {.size = 0}, variable = lance_variable();
+    lance_store(table + 4, magic, 4);
+    memset(table + 8 + 8 * (size_t)count, length, count);
+    put_bytes(&inner, 1, table, size);
+    put_message(&inner, 2, &variable);
+    return wrap(6, &inner);
+}
+
 /* ---- files ---- */
 
 static struct bytes page_message(const struct lance_page *page, const uint64_t *places) {

@@ -233,4 +233,11 @@ void slatedb_absent(void **state) {
     composite_change(SLATEDB_MANIFEST, NULL, 0); /* an older one names nothing: other answers, but no contradiction */
     composite_try(COMPOSITE_KEYS, COMPOSITE_ANYTHING, NULL, "an older manifest alone");
     composite_count("SlateDB databases without a manifest");
+    /* Each half ends the other; one of two true reasons is told, and not that it was cancelled. */
+    for (unsigned i = 0; i < 40; i++) {
+        composite_change(i % 2 ? SLATEDB_MANIFEST : SLATEDB_WAL(7), "rubbish, rubbish", 16);
+        composite_change(composite_name(i % 4 < 2 ? "/_versions/" : "/data/", 0), "rubbish", 7);
+        composite_try(COMPOSITE_BOTH, COMPOSITE_FAILS, NULL, "both halves, %u", i);
+    }
+    composite_count("databases that are damaged in both halves");
 }
