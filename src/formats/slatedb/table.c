@@ -9,6 +9,7 @@
 /* Slots of SsTableIndex and BlockMeta. */
 enum { BLOCK_META };
 enum { OFFSET, FIRST_KEY };
+static const char index_name[] = "SST: index (damaged or encrypted)";
 
 /* A part of the file behind its checksum. stored is there in full. */
 static shf_status unpack_part(uint8_t codec, const uint8_t *stored, size_t size, uint64_t offset, const char *what,
@@ -57,13 +58,13 @@ static shf_status read_entries(struct shf_slatedb_table *table, struct shf_flat 
         struct shf_slatedb_bytes key;
         if (!shf_flat_table_at(vector, i, &meta)) break;
         table->entries[i].offset = shf_flat_u64(&meta, OFFSET);
-        if (shf_flat_bytes(&meta, FIRST_KEY, &key)) {
+        if (shf_flat_bytes(&meta, FIRST_KEY, &key.data, &key.size)) {
             table->entries[i].key_at = (uint32_t)(key.data - table->index.data);
             table->entries[i].key_size = (uint32_t)key.size;
         }
         if (!flat->failure) status = check_entry(table, i, error);
     }
-    return status ? status : shf_flat_status(flat, "SST: index", 0, error);
+    return status ? status : shf_flat_status(flat, index_name, 0, error);
 }
 
 /* Bounds are in order: what the second and the last begin with, all between do. */
@@ -86,7 +87,7 @@ static shf_status read_index(struct shf_slatedb_table *table, const uint8_t *sto
     struct shf_flat flat = shf_flat_of(table->index.data, table->index.size);
     (void)shf_flat_root(&flat, &root);
     (void)shf_flat_tables(&root, BLOCK_META, &vector);
-    status = shf_flat_status(&flat, "SST: index", 0, error);
+    status = shf_flat_status(&flat, index_name, 0, error);
     if (status) return status;
     uint64_t bytes = (uint64_t)vector.count * sizeof *table->entries;
     if (!shf_budget_take(table->budget, bytes)) {
