@@ -151,18 +151,19 @@ static void test_unpack(void **state) {
     uint64_t seed = 5;
     struct shf_budget budget;
     shf_budget_init(&budget, 64 << 20);
+    struct shf_slatedb_unpacker unpacker = {.budget = &budget}; /* one for all */
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         uint8_t *plain = malloc(sizes[i] + 1);
         random_fill(&seed, plain, sizes[i] / 2);
         memset(plain + sizes[i] / 2, 'z', sizes[i] - sizes[i] / 2);
         for (uint8_t codec = 0; codec <= 5; codec++) {
-            struct shf_slatedb_memory out = {.budget = &budget};
+            struct shf_slatedb_memory out;
             struct shf_error *error = NULL;
             size_t packed_size;
             uint8_t *packed = pack(codec < 5 ? codec : 4, codec == 5, plain, sizes[i], &packed_size);
             uint8_t *exact = malloc(packed_size ? packed_size : 1);
             memcpy(exact, packed, packed_size);
-            expect_ok(shf_slatedb_unpack(codec < 5 ? codec : 4, exact, packed_size, &out, &error), error);
+            expect_ok(shf_slatedb_unpack(&unpacker, codec < 5 ? codec : 4, exact, packed_size, &out, &error), error);
             assert_int_equal(out.size, sizes[i]);
             assert_memory_equal(out.data, plain, sizes[i]);
             assert_int_equal(atomic_load(&budget.used_bytes), out.capacity);
@@ -172,6 +173,9 @@ static void test_unpack(void **state) {
         }
         free(plain);
     }
+    assert_non_null(unpacker.zstd);
+    shf_slatedb_unpacker_free(&unpacker);
+    assert_null(unpacker.zstd);
     assert_int_equal(atomic_load(&budget.used_bytes), 0);
 }
 
@@ -180,13 +184,48 @@ static void refuse_unpack(uint8_t codec, const uint8_t *data, size_t size, uint6
     struct shf_error *error = NULL;
     struct shf_budget budget;
     shf_budget_init(&budget, budget_bytes);
-    struct shf_slatedb_memory out = {.budget = &budget};
+    struct shf_slatedb_unpacker unpacker = {.budget = &budget};
+    struct shf_slatedb_memory out = {0};
     uint8_t *exact = malloc(size ? size : 1);
     memcpy(exact, data, size);
-    expect_error(shf_slatedb_unpack(codec, exact, size, &out, &error), &error, code, text);
+    expect_error(shf_slatedb_unpack(&unpacker, codec, exact, size, &out, &error), &error, code, text);
+    shf_slatedb_unpacker_free(&unpacker);
     assert_null(out.data);
     assert_int_equal(atomic_load(&budget.used_bytes), 0);
     free(exact);
+}
+
+/* What one damaged frame leaves in the context does not change what the next one is. */
+static void test_unpacking_after_damage(void **state) {
+    (void)state;
+    uint8_t plain[3000];
+    uint64_t seed = 3;
+    size_t size;
+    struct shf_budget budget;
+    shf_budget_init(&budget, 1 << 20);
+    struct shf_slatedb_unpacker unpacker = {.budget = &budget};
+    random_fill(&seed, plain, sizeof plain / 2);
+    memset(plain + sizeof plain / 2, 'z', sizeof plain / 2);
+    uint8_t *packed = pack(SHF_SLATEDB_ZSTD, false, plain, sizeof plain, &size);
+    size_t refused = 0;
+    for (size_t at = 4; at < size; at += 7) {
+        struct shf_slatedb_memory out;
+        packed[at] ^= 0x55;
+        if (shf_slatedb_unpack(&unpacker, SHF_SLATEDB_ZSTD, packed, size, &out, NULL)) {
+            refused++;
+        } else {
+            shf_slatedb_memory_free(&out);
+        }
+        packed[at] ^= 0x55;
+        expect_ok(shf_slatedb_unpack(&unpacker, SHF_SLATEDB_ZSTD, packed, size, &out, NULL), NULL);
+        assert_int_equal(out.size, sizeof plain);
+        assert_memory_equal(out.data, plain, sizeof plain);
+        shf_slatedb_memory_free(&out);
+    }
+    assert_true(refused > 0);
+    shf_slatedb_unpacker_free(&unpacker);
+    free(packed);
+    assert_int_equal(atomic_load(&budget.used_bytes), 0);
 }
 
 static void test_unpack_damage(void **state) {
@@ -229,12 +268,14 @@ static void test_unpack_bombs(void **state) {
         /* Just below it is a large value of zeros. */
         struct shf_budget enough;
         shf_budget_init(&enough, budget);
-        struct shf_slatedb_memory out = {.budget = &enough};
+        struct shf_slatedb_unpacker unpacker = {.budget = &enough};
+        struct shf_slatedb_memory out;
         free(packed);
         packed = pack(SHF_SLATEDB_ZSTD, without_size, zeros, 63u << 20, &packed_size);
-        expect_ok(shf_slatedb_unpack(SHF_SLATEDB_ZSTD, packed, packed_size, &out, NULL), NULL);
+        expect_ok(shf_slatedb_unpack(&unpacker, SHF_SLATEDB_ZSTD, packed, packed_size, &out, NULL), NULL);
         assert_int_equal(out.size, 63u << 20);
         shf_slatedb_memory_free(&out);
+        shf_slatedb_unpacker_free(&unpacker);
         free(packed);
     }
     free(zeros);
@@ -242,9 +283,15 @@ static void test_unpack_bombs(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),         cmocka_unit_test(test_latest),       cmocka_unit_test(test_siphash),
-        cmocka_unit_test(test_filter_bits),   cmocka_unit_test(test_filter_forms), cmocka_unit_test(test_unpack),
-        cmocka_unit_test(test_unpack_damage), cmocka_unit_test(test_unpack_bombs),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_latest),
+        cmocka_unit_test(test_siphash),
+        cmocka_unit_test(test_filter_bits),
+        cmocka_unit_test(test_filter_forms),
+        cmocka_unit_test(test_unpack),
+        cmocka_unit_test(test_unpacking_after_damage),
+        cmocka_unit_test(test_unpack_damage),
+        cmocka_unit_test(test_unpack_bombs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
