@@ -35,8 +35,11 @@
 #define SHF_LIMIT_LANCE_MANIFEST_BYTES (256u << 20)
 #define SHF_LIMIT_LANCE_FRAGMENTS 65536u
 #define SHF_LIMIT_LANCE_FILES 64u                     /* data files of one fragment */
+#define SHF_LIMIT_LANCE_ALL_FILES 131072u             /* of all fragments */
+#define SHF_LIMIT_LANCE_PAGES 65536u                  /* of one column of a file; LanceDB makes one for some MiB */
+#define SHF_LIMIT_LANCE_TEXT_BYTES (64u << 20)        /* unpacked, of one text that is packed */
 #define SHF_LIMIT_LANCE_DICTIONARY_BYTES (64u << 20)  /* unpacked, of one page */
-#define SHF_LIMIT_LANCE_DICTIONARIES_BYTES (1u << 28) /* of one column */
+#define SHF_LIMIT_LANCE_DICTIONARIES_BYTES (1u << 28) /* of one column, and of all of a dataset */
 #define SHF_LIMIT_UNPACKED_FREELY_BYTES (1u << 20)    /* what one value may unpack to, however small it is packed */
 
 /* What zstd may unpack: window, and bytes for one byte of the frame. */
@@ -47,6 +50,7 @@
 /* SlateDB. */
 #define SHF_LIMIT_SLATEDB_MANIFEST_BYTES (64u << 20)
 #define SHF_LIMIT_SLATEDB_SSTS 65536u /* places of SSTs in the lists of a manifest; runs, segments, SSTs of others */
+#define SHF_LIMIT_SLATEDB_PLACES_OF_SST 256u       /* of one SST: a lookup may have to go through all of them */
 #define SHF_LIMIT_SLATEDB_INFO_BYTES (1u << 20)    /* what a footer points to */
 #define SHF_LIMIT_SLATEDB_TABLE_BYTES (256u << 20) /* filter and index of an SST, as stored */
 #define SHF_LIMIT_SLATEDB_BLOCK_BYTES (1u << 30)   /* a block, as stored and unpacked: the largest row */

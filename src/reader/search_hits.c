@@ -36,7 +36,8 @@ static shf_status fetch_hit(struct shf_search_op *search, const struct shf_candi
     }
     if (status) {
         shf_error_prefix(error, "%s", shf_shard_vectors_url(shard));
-        shf_error_set_shard(error ? *error : NULL, shard->id);
+        shf_error_set_shard(*error, shard->id);
+        shf_error_set_object(*error, shf_shard_vectors_url(shard));
     }
     return status;
 }

@@ -24,6 +24,8 @@ static shf_status find_vector(const struct shf_search_op *search, const struct s
         status = shf_shard_find_vector(shard, like->text, like->text_size, like->integer, &found, &rowid, error);
         if (status) {
             shf_error_prefix(error, "%s", shf_shard_vectors_url(shard));
+            shf_error_set_shard(*error, shard->id);
+            shf_error_set_object(*error, shf_shard_vectors_url(shard));
             return status;
         }
         const float *row = found ? find_row(shard, rowid) : NULL;

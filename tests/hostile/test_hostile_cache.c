@@ -4,6 +4,7 @@
  * directory is written, made or removed.
  */
 #include "hostile/hostile.h"
+#include "hostile/two_shards.h"
 
 #include "integration/support.h"
 
@@ -24,8 +25,13 @@
 static char *root, *cache, *outside, *secret;
 static unsigned attacks, refusals;
 
-enum { NAMES = 5 };
-static char *names[NAMES]; /* of the files that a sound cache has */
+enum { MOST_NAMES = 32 };
+static char *names[MOST_NAMES]; /* of the files that a sound cache has */
+static int name_count;
+
+/* What is opened: a shard of SQLite, or two shards of databases. */
+static const char *snapshot;
+static void (*expect_right)(shf_reader *reader, const char *name);
 
 /* ---- a directory outside, which must stay as it is ---- */
 
@@ -61,7 +67,7 @@ static void check_outside(const char *attack) {
 enum wish { RIGHT, REFUSED, EITHER };
 
 static shf_reader *open_with(const char *directory, uint32_t flags, const char *attack, shf_status *status) {
-    shf_reader *reader = support_open(hostile_snapshot(), directory, SHF_OPEN_PRIVATE_COPY | flags, status);
+    shf_reader *reader = support_open(snapshot, directory, SHF_OPEN_PRIVATE_COPY | flags, status);
     attacks++;
     if (reader) return reader;
     refusals++;
@@ -75,7 +81,7 @@ static void expect(enum wish wish, const char *directory, const char *attack) {
     shf_status status;
     shf_reader *reader = open_with(directory, 0, attack, &status);
     if (reader) {
-        hostile_expect_right(reader, attack);
+        expect_right(reader, attack);
         support_close(reader);
     }
     if (wish == RIGHT && status) fail_msg("%s: %s", attack, support_message);
@@ -92,8 +98,7 @@ static void fill_cache(void) {
     expect(RIGHT, cache, "a new cache");
 }
 
-static int begin(void **state) {
-    if (hostile_group_begin(state)) return -1;
+static int begin_attacks(void) {
     root = support_temporary_directory();
     cache = support_path("%s/cache", root);
     outside = support_path("%s/outside", root);
@@ -102,24 +107,52 @@ static int begin(void **state) {
     prepare_outside();
     fill_cache();
     struct dirent **entries;
-    int count = scandir(cache, &entries, NULL, alphasort), kept = 0;
+    int count = scandir(cache, &entries, NULL, alphasort);
+    name_count = 0;
     for (int i = 0; i < count; i++) {
-        if (entries[i]->d_name[0] != '.' && kept < NAMES) names[kept++] = strdup(entries[i]->d_name);
+        if (entries[i]->d_name[0] != '.' && name_count < MOST_NAMES) names[name_count++] = strdup(entries[i]->d_name);
         free(entries[i]);
     }
     free(entries);
-    return kept == NAMES ? 0 : -1; /* shard, vectors, a record each, lock */
+    return 0;
 }
 
-static int end(void **state) {
+static int begin(void **state) {
+    if (hostile_group_begin(state)) return -1;
+    snapshot = hostile_snapshot();
+    expect_right = hostile_expect_right;
+    return begin_attacks() || name_count != 5; /* shard, vectors, a record each, lock */
+}
+
+static int begin_databases(void **state) {
+    if (access("/dev/shm", W_OK) == 0) (void)setenv("TMPDIR", "/dev/shm", 0);
+    if (support_set_up(state)) return -1;
+    two_shards_begin();
+    snapshot = two_shards_snapshot();
+    expect_right = two_shards_expect_right;
+    return begin_attacks() || name_count != 15; /* SST; two of WAL, Lance, vectors; a record each, lock */
+}
+
+static void end_attacks(void) {
     print_message("%u opens of prepared caches, %u refused\n", attacks, refusals);
     support_remove_tree(root);
-    for (int i = 0; i < NAMES; i++) free(names[i]);
+    for (int i = 0; i < name_count; i++) free(names[i]);
     free(root);
     free(cache);
     free(outside);
     free(secret);
+    attacks = refusals = 0;
+}
+
+static int end(void **state) {
+    end_attacks();
     return hostile_group_end(state);
+}
+
+static int end_databases(void **state) {
+    end_attacks();
+    two_shards_end();
+    return support_tear_down(state);
 }
 
 /* ---- the directory ---- */
@@ -208,7 +241,7 @@ static void test_replaced_between_calls(void **state) {
             if (how == 2) support_write_file(cache, "x", 1);
             if (how == 3) clear_cache();
             if (flags[i] == 0 || how == 3) {
-                hostile_expect_right(reader, attack); /* what is mapped stays mapped */
+                expect_right(reader, attack); /* what is mapped stays mapped */
             } else {
                 shf_op *op = NULL;
                 shf_key key = shf_key_from_text("key-00001", 9);
@@ -277,8 +310,27 @@ static const char *const plants[] = {
     "a file that can not be read",
     "a hard link within the cache",
     "zeros",
+    "other bytes in place, written later",
 };
 enum { PLANTS = sizeof plants / sizeof plants[0] };
+
+/* The same inode; the clock of a file system may be too coarse to tell so little time. */
+static bool write_in_place(const char *path) {
+    uint8_t block[4096];
+    struct stat before;
+    int file = open(path, O_RDWR | O_CLOEXEC);
+    if (file < 0 || fstat(file, &before) != 0) return false;
+    for (off_t at = 0; at < before.st_size;) {
+        ssize_t size = pread(file, block, sizeof block, at);
+        assert_true(size > 0);
+        for (ssize_t i = 0; i < size; i++) block[i] ^= 0x5a;
+        assert_int_equal(pwrite(file, block, (size_t)size, at), size);
+        at += size;
+    }
+    (void)close(file);
+    const struct timespec times[2] = {before.st_atim, {before.st_mtim.tv_sec + 1, before.st_mtim.tv_nsec}};
+    return before.st_size > 0 && utimensat(AT_FDCWD, path, times, 0) == 0;
+}
 
 /* False: this can not be made here. */
 static bool plant(int kind, const char *path) {
@@ -312,6 +364,7 @@ static bool plant(int kind, const char *path) {
     case 18: is_made = geteuid() != 0 && chmod(path, 0) == 0; break;
     case 19: is_made = link(path, twin) == 0; break;
     case 20: support_write_file(path, zeros, sizeof zeros); break;
+    case 21: is_made = write_in_place(path); break;
     default: is_made = false;
     }
     free(other);
@@ -323,7 +376,7 @@ static bool plant(int kind, const char *path) {
 static void test_planted_files(void **state) {
     unsigned made = 0;
     (void)state;
-    for (int name = 0; name < NAMES; name++) {
+    for (int name = 0; name < name_count; name++) {
         for (int kind = 0; kind < PLANTS; kind++) {
             for (int is_full = 0; is_full < 2; is_full++) {
                 char attack[160];
@@ -353,8 +406,8 @@ static void test_planted_files(void **state) {
 /* Records and files of one shard under the names of another, and of another kind. */
 static void test_swapped_files(void **state) {
     (void)state;
-    for (int from = 0; from < NAMES; from++) {
-        for (int to = 0; to < NAMES; to++) {
+    for (int from = 0; from < name_count; from++) {
+        for (int to = 0; to < name_count; to++) {
             char attack[200];
             if (from == to) continue;
             fill_cache();
@@ -365,6 +418,43 @@ static void test_swapped_files(void **state) {
             expect(EITHER, cache, attack);
             free(source);
             free(target);
+        }
+    }
+}
+
+static void exchange(const char *a, const char *b, const char *ending) {
+    char *first = support_path("%s/%s%s", cache, a, ending), *second = support_path("%s/%s%s", cache, b, ending);
+    char *between = support_path("%s/between", cache);
+    assert_int_equal(rename(first, between), 0);
+    assert_int_equal(rename(second, first), 0);
+    assert_int_equal(rename(between, second), 0);
+    free(first);
+    free(second);
+    free(between);
+}
+
+static bool has_record(const char *name) {
+    for (int i = 0; i < name_count; i++) {
+        if (strncmp(names[i], name, strlen(name)) == 0 && strcmp(names[i] + strlen(name), ".record") == 0) return true;
+    }
+    return false;
+}
+
+/* Each record still agrees with its file; they are of another shard, or of another kind. */
+static void test_swapped_with_records(void **state) {
+    (void)state;
+    for (int a = 0; a < name_count; a++) {
+        for (int b = a + 1; b < name_count; b++) {
+            char attack[200];
+            if (!has_record(names[a]) || !has_record(names[b])) continue;
+            fill_cache();
+            (void)snprintf(attack, sizeof attack, "%.70s and %.70s in each other's place", names[a], names[b]);
+            exchange(names[a], names[b], "");
+            exchange(names[a], names[b], ".record");
+            expect(RIGHT, cache, attack);
+            fill_cache();
+            exchange(names[a], names[b], "");
+            expect(RIGHT, cache, attack);
         }
     }
 }
@@ -388,9 +478,14 @@ static void test_temporaries(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_is_no_directory),   cmocka_unit_test(test_who_may_write),
-        cmocka_unit_test(test_replaced_between_calls), cmocka_unit_test(test_planted_files),
-        cmocka_unit_test(test_swapped_files),          cmocka_unit_test(test_temporaries),
+        cmocka_unit_test(test_what_is_no_directory),
+        cmocka_unit_test(test_who_may_write),
+        cmocka_unit_test(test_replaced_between_calls),
+        cmocka_unit_test(test_planted_files),
+        cmocka_unit_test(test_swapped_files),
+        cmocka_unit_test(test_swapped_with_records),
+        cmocka_unit_test(test_temporaries),
     };
-    return cmocka_run_group_tests(tests, begin, end);
+    int failed = cmocka_run_group_tests_name("SQLite", tests, begin, end);
+    return failed + cmocka_run_group_tests_name("databases", tests, begin_databases, end_databases);
 }

@@ -3,6 +3,7 @@
  * every recorded sqlite-vec query, every stored vector asked for by its id.
  */
 #include "integration/support.h"
+#include "integration/wrap.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <zstd.h>
 
@@ -45,12 +45,6 @@ static char *fixture(const char *name) {
     return NULL;
 }
 
-static void make_directory(const char *format, const char *base) {
-    char *path = support_path(format, base);
-    assert_int_equal(mkdir(path, 0755), 0);
-    free(path);
-}
-
 static void place_shard(const char *from, const char *to) {
     char *plain = support_path("%s/shard.db", from), *packed = support_path("%s/shard.db.zst", from);
     size_t size;
@@ -72,59 +66,16 @@ static void place_shard(const char *from, const char *to) {
     free(packed);
 }
 
-static void run_sql(sqlite3 *db, const char *sql) {
-    char *message = NULL;
-    if (sqlite3_exec(db, sql, NULL, NULL, &message) != SQLITE_OK) {
-        print_message("%s: %s\n", sql, message);
-        fail();
-    }
-}
-
-static void make_manifest(const char *path, int dimension, const char *metric) {
-    sqlite3 *db;
-    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    run_sql(db,
-            "CREATE TABLE build_meta (run_id TEXT NOT NULL, created_at TEXT NOT NULL, num_dbs INTEGER NOT NULL, "
-            "s3_prefix TEXT NOT NULL, key_col TEXT NOT NULL, sharding TEXT NOT NULL, db_path_template TEXT NOT NULL, "
-            "shard_prefix TEXT NOT NULL, format_version INTEGER NOT NULL, key_encoding TEXT NOT NULL, "
-            "custom TEXT NOT NULL DEFAULT '{}');"
-            "CREATE TABLE shards (db_id INTEGER NOT NULL PRIMARY KEY, db_url TEXT, attempt INTEGER NOT NULL, "
-            "row_count INTEGER NOT NULL, db_bytes INTEGER NOT NULL, min_key TEXT, max_key TEXT, checkpoint_id TEXT, "
-            "writer_info TEXT NOT NULL DEFAULT '{}');"
-            "INSERT INTO shards VALUES (0, 's3://b/p/shards/a', 0, 0, 0, NULL, NULL, NULL, '{}');");
-    char *custom = dimension
-                       ? sqlite3_mprintf("{\"vector\": {\"backend\": \"sqlite-vec\", \"dim\": %d, \"metric\": \"%s\", "
-                                         "\"unified\": true}}",
-                                         dimension, metric)
-                       : sqlite3_mprintf("{}");
-    char *row = sqlite3_mprintf("INSERT INTO build_meta VALUES ('r', '2026-11-24T00:00:00Z', 1, 's3://b/p', '_key', "
-                                "'{\"hash_algorithm\": \"xxh3_64\"}', 'db={db_id:05d}', 'shards', 4, 'raw', %Q)",
-                                custom);
-    run_sql(db, row);
-    sqlite3_free(row);
-    sqlite3_free(custom);
-    assert_int_equal(sqlite3_close(db), SQLITE_OK);
-}
-
 static char *wrap(const char *from, int dimension, const char *metric) {
-    static const char current[] =
-        "{\"manifest_ref\":\"s3://b/p/manifests/2026-11-24T00:00:00.000000Z_run_id=r/manifest\","
-        "\"manifest_content_type\":\"application/x-sqlite3\",\"run_id\":\"r\","
-        "\"updated_at\":\"2026-11-24T00:00:00Z\"}";
-    char *snapshot = support_path("%s/snapshot", root);
-    make_directory("%s", snapshot);
-    make_directory("%s/shards", snapshot);
-    make_directory("%s/shards/a", snapshot);
-    make_directory("%s/manifests", snapshot);
-    make_directory("%s/manifests/2026-11-24T00:00:00.000000Z_run_id=r", snapshot);
-    char *shard = support_path("%s/shards/a/shard.db", snapshot), *pointer = support_path("%s/_CURRENT", snapshot);
-    char *manifest = support_path("%s/manifests/2026-11-24T00:00:00.000000Z_run_id=r/manifest", snapshot);
+    char *custom = dimension
+                       ? support_path("{\"vector\": {\"backend\": \"sqlite-vec\", \"dim\": %d, \"metric\": \"%s\", "
+                                      "\"unified\": true}}",
+                                      dimension, metric)
+                       : support_path("{}");
+    char *snapshot = wrap_snapshot(root, custom), *shard = support_path("%s/" WRAP_SHARD "/shard.db", snapshot);
     place_shard(from, shard);
-    make_manifest(manifest, dimension, metric);
-    support_write_file(pointer, current, strlen(current));
+    free(custom);
     free(shard);
-    free(pointer);
-    free(manifest);
     return snapshot;
 }
 

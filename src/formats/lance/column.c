@@ -2,6 +2,7 @@
 #include "formats/lance/column.h"
 
 #include "base/alloc.h"
+#include "base/limits.h"
 #include "formats/lance/column_priv.h"
 
 #include <inttypes.h>
@@ -157,6 +158,10 @@ static shf_status count_pages(struct shf_lance_column *column, struct shf_protob
         status = check_column_encoding(shf_protobuf_message(&message, &field), error);
     }
     if (!status && message.is_bad) return shf_lance_page_bad(error, "its metadata is malformed");
+    if (!status && column->page_count > SHF_LIMIT_LANCE_PAGES) {
+        return shf_error_set(error, SHF_E_LIMIT, "it has %zu pages; at most %u are read", column->page_count,
+                             SHF_LIMIT_LANCE_PAGES);
+    }
     return status;
 }
 
@@ -213,6 +218,19 @@ void shf_lance_column_close(struct shf_lance_column *column) {
     }
     shf_free(column->pages);
     *column = (struct shf_lance_column){0};
+}
+
+uint64_t shf_lance_column_bytes(const struct shf_lance_column *column, uint64_t *dictionaries) {
+    uint64_t bytes = column->page_count * sizeof *column->pages;
+    for (size_t i = 0; i < column->page_count; i++) {
+        const struct shf_lance_page *page = &column->pages[i];
+        if (page->chunks) bytes += (page->chunk_count + 1) * sizeof *page->chunks;
+        if (page->null_bits) bytes += page->rows / 8 + 1;
+        if (!page->unpacked_dictionary) continue;
+        bytes += page->dictionary_size;
+        *dictionaries += page->dictionary_size;
+    }
+    return bytes;
 }
 
 /* ---- preparing ---- */

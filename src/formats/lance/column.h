@@ -78,6 +78,9 @@ void shf_lance_column_close(struct shf_lance_column *column); /* a zeroed one is
 /* Reads what finds the rows: the chunks of mini-blocks, the dictionaries, runs of nulls. Before anything else, once. Allocates. */
 shf_status shf_lance_column_prepare(struct shf_lance_column *column, struct shf_error **error);
 
+/* Memory that an open column holds; *dictionaries grows by the part of it that was unpacked. */
+uint64_t shf_lance_column_bytes(const struct shf_lance_column *column, uint64_t *dictionaries);
+
 /*
  * Ranges of the file, in the order of pages, empty ones left out. Gives their number, and writes as many as there is room for.
  */
@@ -99,6 +102,10 @@ struct shf_lance_text {
     size_t size;
     uint8_t *room;
     size_t room_size;
+    /* Of the chunk that was read last, where its levels are runs: decoded at the second row of it. */
+    const uint8_t *levels;
+    uint8_t *level_bits;
+    bool levels_are_decoded;
 };
 
 /* The text of a row, which must exist. Damaged: SHF_E_CORRUPT; too large: SHF_E_LIMIT; SHF_E_NO_MEMORY. */

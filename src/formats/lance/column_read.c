@@ -102,6 +102,10 @@ static shf_status unpack_fsst(const struct shf_lance_page *page, const uint8_t *
         text->size = (size_t)size;
         return SHF_OK;
     }
+    if (size > SHF_LIMIT_LANCE_TEXT_BYTES / SHF_LANCE_SYMBOL_BYTES) {
+        return shf_error_set(error, SHF_E_LIMIT, "a text of %" PRIu64 " bytes of FSST codes; at most %u are read", size,
+                             SHF_LIMIT_LANCE_TEXT_BYTES / SHF_LANCE_SYMBOL_BYTES);
+    }
     shf_status status = make_room(text, size * SHF_LANCE_SYMBOL_BYTES, error);
     if (status) return status;
     text->data = text->room ? text->room : data;
@@ -117,9 +121,9 @@ static shf_status unpack_zstd(const uint8_t *data, uint64_t size, struct shf_lan
     if (shf_load_u32le(data) == UINT32_C(0xfd2fb528)) {
         return shf_error_set(error, SHF_E_UNSUPPORTED, "zstd frames without their size before them are not read");
     }
-    if (content_size > SHF_LIMIT_VALUE_BYTES) {
+    if (content_size > SHF_LIMIT_LANCE_TEXT_BYTES) {
         return shf_error_set(error, SHF_E_LIMIT, "a text declares to have %" PRIu64 " bytes; at most %u are read",
-                             content_size, SHF_LIMIT_VALUE_BYTES);
+                             content_size, SHF_LIMIT_LANCE_TEXT_BYTES);
     }
     shf_status status = shf_zstd_value_unpack(data + 8, (size_t)(size - 8), content_size, &content, error);
     if (status) return status;
@@ -174,5 +178,6 @@ shf_status shf_lance_column_text(const struct shf_lance_column *column, uint64_t
 
 void shf_lance_text_free(struct shf_lance_text *text) {
     shf_free(text->room);
+    shf_free(text->level_bits);
     *text = (struct shf_lance_text){0};
 }

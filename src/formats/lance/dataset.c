@@ -2,6 +2,7 @@
 #include "formats/lance/dataset.h"
 
 #include "base/alloc.h"
+#include "base/arena.h"
 #include "formats/lance/dataset_priv.h"
 
 #include <inttypes.h>
@@ -43,9 +44,31 @@ static shf_status open_file(const struct shf_lance_manifest *manifest, const str
     return status;
 }
 
+static shf_status charge(struct shf_lance_dataset *dataset, uint64_t bytes, struct shf_error **error) {
+    if (!dataset->budget) return SHF_OK;
+    if (!shf_budget_take(dataset->budget, bytes)) {
+        return shf_budget_refuse(dataset->budget, bytes, "a Lance dataset", error);
+    }
+    dataset->charged_bytes += bytes;
+    return SHF_OK;
+}
+
+/* Each column keeps to its own limit; many small files must not have very many dictionaries together. */
+static shf_status charge_columns(struct shf_lance_dataset *dataset, const struct shf_lance_open_fragment *fragment,
+                                 struct shf_error **error) {
+    uint64_t bytes = 0;
+    for (unsigned i = 0; i < SHF_LANCE_FIELDS; i++) {
+        bytes += shf_lance_column_bytes(&fragment->columns[i], &dataset->dictionaries);
+    }
+    if (dataset->dictionaries <= SHF_LIMIT_LANCE_DICTIONARIES_BYTES) return charge(dataset, bytes, error);
+    return shf_error_set(error, SHF_E_LIMIT,
+                         "Lance fragment %" PRIu32 ": the dictionaries of the dataset have more than %u bytes",
+                         fragment->id, SHF_LIMIT_LANCE_DICTIONARIES_BYTES);
+}
+
 static shf_status open_fragment(const struct shf_lance_manifest *manifest, const struct shf_lance_fragment *description,
-                                const struct shf_lance_fragment_bytes *bytes, struct shf_lance_open_fragment *out,
-                                struct shf_error **error) {
+                                const struct shf_lance_fragment_bytes *bytes, struct shf_lance_dataset *dataset,
+                                struct shf_lance_open_fragment *out, struct shf_error **error) {
     const struct shf_lance_deletion_file *file = &description->deletions;
     shf_status status = SHF_OK;
     out->id = description->id;
@@ -55,9 +78,12 @@ static shf_status open_fragment(const struct shf_lance_manifest *manifest, const
         status =
             open_file(manifest, &description->files[i], &bytes->files[i], description->rows, &out->files[i], out, error);
     }
+    if (!status) status = charge_columns(dataset, out, error);
     if (status) return status;
     out->deletions.rows = description->rows; /* vectors of as many rows are there */
     if (!description->has_deletions) return SHF_OK;
+    status = charge(dataset, description->rows / 8 + 1, error);
+    if (status) return status;
     status = shf_lance_deletions_parse(file->type, bytes->deletions, bytes->deletions_size, description->rows,
                                        &out->deletions, error);
     if (!status && file->deleted_rows != 0 && file->deleted_rows != out->deletions.deleted) {
@@ -78,25 +104,40 @@ static int compare_ids(const void *a, const void *b) {
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
+/* Without its fragments, for which there is room. */
+static shf_status make_dataset(size_t count, struct shf_budget *budget, struct shf_lance_dataset **out,
+                               struct shf_error **error) {
+    struct shf_lance_dataset *dataset = shf_alloc_zero(1, sizeof *dataset);
+    if (!dataset) return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for a Lance dataset");
+    *out = dataset; /* also on failure */
+    dataset->budget = budget;
+    shf_status status =
+        charge(dataset, sizeof *dataset + count * (sizeof *dataset->fragments + sizeof *dataset->places), error);
+    if (status) return status;
+    dataset->fragments = shf_alloc_zero(count, sizeof *dataset->fragments);
+    dataset->places = shf_alloc_zero(count, sizeof *dataset->places);
+    if (dataset->fragments && dataset->places) return SHF_OK;
+    return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for a Lance dataset");
+}
+
 shf_status shf_lance_dataset_open(const struct shf_lance_manifest *manifest,
                                   const struct shf_lance_fragment_bytes *fragments, struct shf_lance_dataset **out,
                                   struct shf_error **error) {
+    return shf_lance_dataset_open_within(manifest, fragments, NULL, out, error);
+}
+
+shf_status shf_lance_dataset_open_within(const struct shf_lance_manifest *manifest,
+                                         const struct shf_lance_fragment_bytes *fragments, struct shf_budget *budget,
+                                         struct shf_lance_dataset **out, struct shf_error **error) {
     size_t count = manifest->fragment_count;
-    shf_status status = SHF_OK;
-    struct shf_lance_dataset *dataset = shf_alloc_zero(1, sizeof *dataset);
-    if (dataset) {
-        dataset->fragments = shf_alloc_zero(count, sizeof *dataset->fragments);
-        dataset->places = shf_alloc_zero(count, sizeof *dataset->places);
-    }
-    if (!dataset || !dataset->fragments || !dataset->places) {
-        status = shf_error_set(error, SHF_E_NO_MEMORY, "no memory for a Lance dataset");
-        goto done;
-    }
+    struct shf_lance_dataset *dataset = NULL;
+    shf_status status = make_dataset(count, budget, &dataset, error);
+    if (status) goto done;
     dataset->dimension = manifest->dimension;
     for (size_t i = 0; i < count; i++) {
         struct shf_lance_open_fragment *fragment = &dataset->fragments[i];
         dataset->fragment_count = i + 1;
-        status = open_fragment(manifest, &manifest->fragments[i], &fragments[i], fragment, error);
+        status = open_fragment(manifest, &manifest->fragments[i], &fragments[i], dataset, fragment, error);
         if (status) goto done;
         dataset->rows += fragment->deletions.rows - fragment->deletions.deleted;
         dataset->places[i] = (struct shf_lance_fragment_place){fragment->id, i};
@@ -111,6 +152,7 @@ done:
 
 void shf_lance_dataset_free(struct shf_lance_dataset *dataset) {
     if (!dataset) return;
+    if (dataset->charged_bytes) shf_budget_give(dataset->budget, dataset->charged_bytes);
     for (size_t i = 0; dataset->fragments && i < dataset->fragment_count; i++) {
         struct shf_lance_open_fragment *fragment = &dataset->fragments[i];
         for (unsigned field = 0; field < SHF_LANCE_FIELDS; field++) shf_lance_column_close(&fragment->columns[field]);

@@ -11,6 +11,7 @@
 #ifndef SHF_FORMATS_LANCE_DATASET_H
 #define SHF_FORMATS_LANCE_DATASET_H
 
+#include "base/budget.h"
 #include "formats/lance/column.h"
 #include "formats/lance/deletions.h"
 #include "formats/lance/manifest.h"
@@ -33,6 +34,10 @@ struct shf_lance_dataset;
 shf_status shf_lance_dataset_open(const struct shf_lance_manifest *manifest,
                                   const struct shf_lance_fragment_bytes *fragments, struct shf_lance_dataset **out,
                                   struct shf_error **error);
+/* Its memory is charged to the budget until it is freed: fragment after fragment, each of which keeps to SHF_LIMIT_LANCE_*. */
+shf_status shf_lance_dataset_open_within(const struct shf_lance_manifest *manifest,
+                                         const struct shf_lance_fragment_bytes *fragments, struct shf_budget *budget,
+                                         struct shf_lance_dataset **out, struct shf_error **error);
 void shf_lance_dataset_free(struct shf_lance_dataset *dataset); /* NULL is fine */
 
 uint64_t shf_lance_dataset_count(const struct shf_lance_dataset *dataset); /* of live rows */

@@ -218,10 +218,34 @@ static shf_status check_ids(const struct shf_lance_manifest *manifest, struct sh
     return is_twice ? bad(error, "two fragments have the same id") : SHF_OK;
 }
 
+static int compare_names(const void *a, const void *b) {
+    const char *const *x = a, *const *y = b;
+    return strcmp(*x, *y);
+}
+
+/* A file belongs to one fragment: a few bytes of the manifest must not multiply the rows of a large one. */
+static shf_status check_names(const struct shf_lance_manifest *manifest, size_t files, struct shf_error **error) {
+    size_t at = 0;
+    shf_status status = SHF_OK;
+    const char **names = shf_alloc_array(files, sizeof *names);
+    if (!names) return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for the files of a Lance manifest");
+    for (size_t i = 0; i < manifest->fragment_count; i++) {
+        const struct shf_lance_fragment *fragment = &manifest->fragments[i];
+        for (size_t file = 0; file < fragment->file_count; file++) names[at++] = fragment->files[file].name;
+    }
+    qsort(names, files, sizeof *names, compare_names);
+    for (size_t i = 1; i < files && !status; i++) {
+        if (strcmp(names[i], names[i - 1]) != 0) continue;
+        status = shf_error_set(error, SHF_E_CORRUPT, "Lance manifest: it names one file twice: data/%s", names[i]);
+    }
+    shf_free(names);
+    return status;
+}
+
 static shf_status read_fragments(struct shf_lance_manifest *manifest, const struct shf_lance_schema *schema,
                                  struct shf_protobuf message, struct shf_error **error) {
     struct shf_protobuf_field field;
-    size_t count = manifest->fragment_count, at = 0;
+    size_t count = manifest->fragment_count, at = 0, files = 0;
     if (count > SHF_LIMIT_LANCE_FRAGMENTS) {
         return shf_error_set(error, SHF_E_LIMIT, "Lance manifest: %zu fragments; at most %u are read", count,
                              SHF_LIMIT_LANCE_FRAGMENTS);
@@ -237,9 +261,14 @@ static shf_status read_fragments(struct shf_lance_manifest *manifest, const stru
         if (status && error) shf_error_prefix(error, "Lance manifest, fragment %zu", at);
         if (status) return status;
         if (message.is_bad) return bad(error, "a fragment is malformed");
-        at++;
+        files += manifest->fragments[at++].file_count;
+        if (files > SHF_LIMIT_LANCE_ALL_FILES) {
+            return shf_error_set(error, SHF_E_LIMIT, "Lance manifest: more than %u data files",
+                                 SHF_LIMIT_LANCE_ALL_FILES);
+        }
     }
-    return check_ids(manifest, error);
+    shf_status status = check_ids(manifest, error);
+    return status ? status : check_names(manifest, files, error);
 }
 
 shf_status shf_lance_manifest_parse(const void *data, size_t size, uint64_t version, struct shf_lance_manifest **out,

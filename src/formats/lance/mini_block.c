@@ -92,11 +92,34 @@ static shf_status find_chunk(const struct shf_lance_column *column, const struct
     return shf_error_set(error, SHF_E_CORRUPT, "its chunk %zu is malformed", low);
 }
 
+#define LEVEL_BITS_BYTES (UINT16_MAX / 8 + 1) /* the number of levels has 16 bits */
+
+/* A bit a row, in memory that is made where there is none yet. */
+static shf_status decode_runs(const struct chunk *chunk, uint8_t **bits, struct shf_error **error) {
+    if (!*bits) *bits = shf_alloc(LEVEL_BITS_BYTES);
+    if (!*bits) return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for the levels of a chunk");
+    memset(*bits, 0, LEVEL_BITS_BYTES);
+    return shf_lance_level_bits(chunk->levels, chunk->level_bytes, chunk->values, *bits, error);
+}
+
+/* One row after the other must not take a walk through all runs each: there may be 20,000 of them, for 65,535 rows. */
 static shf_status chunk_level(const struct shf_lance_page *page, const struct chunk *chunk, uint64_t index,
-                              bool *is_null, struct shf_error **error) {
-    *is_null = false;
+                              struct shf_lance_text *text, struct shf_error **error) {
+    text->is_null = false;
     if (page->levels.coding == SHF_LANCE_NO_LEVELS) return SHF_OK;
-    return shf_lance_level_at(&page->levels, chunk->levels, chunk->level_bytes, chunk->values, index, is_null, error);
+    if (page->levels.coding != SHF_LANCE_LEVELS_RUNS || text->levels != chunk->levels) {
+        text->levels = chunk->levels;
+        text->levels_are_decoded = false;
+        return shf_lance_level_at(&page->levels, chunk->levels, chunk->level_bytes, chunk->values, index,
+                                  &text->is_null, error);
+    }
+    if (!text->levels_are_decoded) {
+        shf_status status = decode_runs(chunk, &text->level_bits, error);
+        if (status) return status;
+        text->levels_are_decoded = true;
+    }
+    text->is_null = text->level_bits[index >> 3] >> (index & 7) & 1;
+    return SHF_OK;
 }
 
 /* ---- texts ---- */
@@ -133,7 +156,7 @@ shf_status shf_lance_mini_block_text(const struct shf_lance_column *column, cons
     struct chunk chunk;
     uint32_t item = 0;
     shf_status status = find_chunk(column, page, row, &chunk, error);
-    if (!status) status = chunk_level(page, &chunk, row - chunk.first, &text->is_null, error);
+    if (!status) status = chunk_level(page, &chunk, row - chunk.first, text, error);
     if (status || text->is_null) return status;
     if (!page->has_dictionary) return chunk_text(page, &chunk, row - chunk.first, text, error);
     status = dictionary_index(&chunk, row - chunk.first, &item, error);
@@ -142,6 +165,26 @@ shf_status shf_lance_mini_block_text(const struct shf_lance_column *column, cons
 
 /* ---- vectors ---- */
 
+static shf_status check_levels(const struct shf_lance_page *page, const struct chunk *chunk, uint64_t index,
+                               uint64_t count, struct shf_error **error) {
+    uint8_t *bits = NULL;
+    shf_status status = SHF_OK;
+    bool is_null = false;
+    if (page->levels.coding == SHF_LANCE_LEVELS_RUNS) status = decode_runs(chunk, &bits, error);
+    for (uint64_t row = index; !status && row < index + count; row++) {
+        if (bits) {
+            is_null = bits[row >> 3] >> (row & 7) & 1;
+        } else {
+            status = shf_lance_level_at(&page->levels, chunk->levels, chunk->level_bytes, chunk->values, row, &is_null,
+                                        error);
+        }
+        if (status || !is_null) continue;
+        status = shf_error_set(error, SHF_E_INDEX, "row %" PRIu64 " has no vector", page->first_row + chunk->first + row);
+    }
+    shf_free(bits);
+    return status;
+}
+
 static shf_status chunk_vectors(const struct shf_lance_column *column, const struct shf_lance_page *page,
                                 const struct chunk *chunk, uint64_t index, uint64_t count, float *out,
                                 struct shf_error **error) {
@@ -149,14 +192,9 @@ static shf_status chunk_vectors(const struct shf_lance_column *column, const str
     if (chunk->data_bytes != chunk->values * row_bytes) {
         return shf_lance_page_bad(error, "a chunk has not the size of its vectors");
     }
-    for (uint64_t i = 0; page->levels.coding != SHF_LANCE_NO_LEVELS && i < count; i++) {
-        bool is_null;
-        shf_status status = chunk_level(page, chunk, index + i, &is_null, error);
+    if (page->levels.coding != SHF_LANCE_NO_LEVELS) {
+        shf_status status = check_levels(page, chunk, index, count, error);
         if (status) return status;
-        if (is_null) {
-            return shf_error_set(error, SHF_E_INDEX, "row %" PRIu64 " has no vector",
-                                 page->first_row + chunk->first + index + i);
-        }
     }
     memcpy(out, chunk->data + index * row_bytes, (size_t)(count * row_bytes));
     return SHF_OK;

@@ -2,6 +2,7 @@
 #include "reader/shard/lance.h"
 
 #include "base/alloc.h"
+#include "base/arena.h"
 #include "base/clock.h"
 #include "base/text.h"
 #include "reader/shard/shard.h"
@@ -14,6 +15,7 @@ void shf_lance_free(struct shf_lance *lance) {
     for (uint32_t i = 0; lance->files && i < lance->file_count; i++) shf_buf_release(lance->files[i].buf);
     shf_free(lance->files);
     shf_lance_manifest_free(lance->manifest);
+    if (lance->charged_bytes) shf_budget_give(lance->budget, lance->charged_bytes);
     shf_free(lance);
 }
 
@@ -60,6 +62,12 @@ static void end(struct shf_lance_opening *opening, shf_status status, struct shf
     opening->done(opening);
 }
 
+static shf_status charge(struct shf_lance *lance, uint64_t bytes, const char *what, struct shf_error **error) {
+    if (!shf_budget_take(lance->budget, bytes)) return shf_budget_refuse(lance->budget, bytes, what, error);
+    lance->charged_bytes += bytes;
+    return SHF_OK;
+}
+
 /* ---- the files are there ---- */
 
 static shf_status open_dataset(struct shf_lance *lance, struct shf_error **error) {
@@ -81,7 +89,7 @@ static shf_status open_dataset(struct shf_lance *lance, struct shf_error **error
         next++;
     }
     if (sources && fragments) {
-        status = shf_lance_dataset_open(manifest, fragments, &lance->dataset, error);
+        status = shf_lance_dataset_open_within(manifest, fragments, lance->budget, &lance->dataset, error);
     } else {
         status = shf_error_set(error, SHF_E_NO_MEMORY, "no memory for the files of a Lance dataset");
     }
@@ -143,6 +151,11 @@ static shf_status name_objects(struct shf_lance_opening *opening, struct shf_err
     for (size_t i = 0; i < manifest->fragment_count; i++) { /* fits: limits of fragments and of files in one */
         lance->file_count += (uint32_t)manifest->fragments[i].file_count + manifest->fragments[i].has_deletions;
     }
+    uint64_t bytes = (uint64_t)manifest->fragment_count * sizeof *manifest->fragments +
+                     (uint64_t)lance->file_count *
+                         (sizeof *manifest->fragments->files + sizeof *lance->files + sizeof *group->objects);
+    shf_status status = charge(lance, bytes, "the list of Lance files", error);
+    if (status) return status;
     lance->files = shf_alloc_zero(lance->file_count, sizeof *lance->files);
     group->objects = shf_alloc_zero(lance->file_count, sizeof *group->objects);
     if (!lance->files || !group->objects) {
@@ -167,6 +180,7 @@ static shf_status parse_manifest(struct shf_lance_opening *opening, struct shf_e
     if (status) return status;
     opening->made = shf_alloc_zero(1, sizeof *opening->made);
     if (!opening->made) return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for a Lance dataset");
+    opening->made->budget = shf_rt_budget(runtime_of(opening));
     (void)shf_lance_version_of_name(newest->name, &version); /* it was chosen for it */
     status = shf_lance_manifest_parse(newest->body->data, newest->body->size, version, &opening->made->manifest, error);
     if (status) shf_error_prefix(error, "_versions/%s", newest->name);

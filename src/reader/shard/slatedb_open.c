@@ -76,13 +76,20 @@ static int by_id(const void *a, const void *b) {
     return order ? order : (x->place > y->place) - (x->place < y->place);
 }
 
-/* Each SST once, whatever the number of its places. */
+/* Each SST once, however many places it has. */
 static shf_status number_tables(struct shf_slatedb *slatedb, struct place *places, struct shf_error **error) {
     const struct shf_slatedb_manifest *manifest = slatedb->manifest;
+    uint32_t first = 0; /* place of the same SST */
     for (uint32_t i = 0; i < manifest->sst_count; i++) places[i] = (struct place){manifest->ssts[i].id, i};
     if (manifest->sst_count) qsort(places, manifest->sst_count, sizeof *places, by_id);
     for (uint32_t i = 0; i < manifest->sst_count; i++) {
-        if (i == 0 || shf_slatedb_ulid_compare(places[i].id, places[i - 1].id) != 0) slatedb->table_count++;
+        if (i == 0 || shf_slatedb_ulid_compare(places[i].id, places[i - 1].id) != 0) {
+            slatedb->table_count++;
+            first = i;
+        }
+        if (i - first == SHF_LIMIT_SLATEDB_PLACES_OF_SST) {
+            return shf_error_set(error, SHF_E_LIMIT, "the manifest names one SST in more than %u places", i - first);
+        }
         slatedb->table_of[places[i].place] = slatedb->table_count - 1;
     }
     slatedb->tables = shf_alloc_zero(slatedb->table_count, sizeof *slatedb->tables);

@@ -253,7 +253,7 @@ static void test_sound_full_zip(void **state) {
     expect_texts(&page, (const char *const *)shown);
     shf_store_u64le(page.buffers[0].data + 4, UINT64_C(1) << 40);
     expect_refused(&page, 0, SHF_E_LIMIT, "declares to have");
-    shf_store_u64le(page.buffers[0].data + 4, UINT64_C(1) << 30);
+    shf_store_u64le(page.buffers[0].data + 4, UINT64_C(1) << 26);
     expect_refused(&page, 0, SHF_E_LIMIT, "1000 times");
     shf_store_u64le(page.buffers[0].data + 4, 2998);
     expect_refused(&page, 0, SHF_E_CORRUPT, "another size");
