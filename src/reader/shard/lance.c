@@ -2,6 +2,7 @@
 #include "reader/shard/lance.h"
 
 #include "base/alloc.h"
+#include "base/arena.h"
 #include "base/clock.h"
 #include "base/text.h"
 #include "reader/shard/shard.h"
@@ -14,6 +15,7 @@ void shf_lance_free(struct shf_lance *lance) {
     for (uint32_t i = 0; lance->files && i < lance->file_count; i++) shf_buf_release(lance->files[i].buf);
     shf_free(lance->files);
     shf_lance_manifest_free(lance->manifest);
+    shf_budget_give(lance->budget, lance->charged_bytes);
     shf_free(lance);
 }
 
@@ -136,6 +138,19 @@ static void add_object(struct shf_lance_opening *opening, const char *folder, co
         .shard = opening->shard, .key = key_of(opening, folder, name), .kind = "lance", .cancel = opening->cancel};
 }
 
+/* What a manifest of many small files takes: it holds names of full length, and each file has an object. */
+static shf_status charge(struct shf_lance *lance, size_t object_size, struct shf_error **error) {
+    const struct shf_lance_manifest *manifest = lance->manifest;
+    uint64_t bytes =
+        (uint64_t)manifest->fragment_count * sizeof *manifest->fragments +
+        (uint64_t)lance->file_count * (sizeof *manifest->fragments->files + sizeof *lance->files + object_size);
+    if (!shf_budget_take(lance->budget, bytes)) {
+        return shf_budget_refuse(lance->budget, bytes, "the files of a Lance dataset", error);
+    }
+    lance->charged_bytes += bytes;
+    return SHF_OK;
+}
+
 static shf_status name_objects(struct shf_lance_opening *opening, struct shf_error **error) {
     struct shf_lance *lance = opening->made;
     const struct shf_lance_manifest *manifest = lance->manifest;
@@ -143,6 +158,8 @@ static shf_status name_objects(struct shf_lance_opening *opening, struct shf_err
     for (size_t i = 0; i < manifest->fragment_count; i++) { /* fits: limits of fragments and of files in one */
         lance->file_count += (uint32_t)manifest->fragments[i].file_count + manifest->fragments[i].has_deletions;
     }
+    shf_status status = charge(lance, sizeof *group->objects, error);
+    if (status) return status;
     lance->files = shf_alloc_zero(lance->file_count, sizeof *lance->files);
     group->objects = shf_alloc_zero(lance->file_count, sizeof *group->objects);
     if (!lance->files || !group->objects) {
@@ -167,6 +184,7 @@ static shf_status parse_manifest(struct shf_lance_opening *opening, struct shf_e
     if (status) return status;
     opening->made = shf_alloc_zero(1, sizeof *opening->made);
     if (!opening->made) return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for a Lance dataset");
+    opening->made->budget = shf_rt_budget(runtime_of(opening));
     (void)shf_lance_version_of_name(newest->name, &version); /* it was chosen for it */
     status = shf_lance_manifest_parse(newest->body->data, newest->body->size, version, &opening->made->manifest, error);
     if (status) shf_error_prefix(error, "_versions/%s", newest->name);
@@ -202,6 +220,8 @@ static void listed_task(struct shf_task *task) {
     if (!status && opening->listing.name_count) {
         status = shf_error_set(&error, SHF_E_INDEX, "it has no manifest, but %s; it was damaged, or half copied",
                                opening->listing.names[0]);
+    } else if (!status && opening->asked_again) { /* it was there a moment ago */
+        status = shf_error_set(&error, SHF_E_NOT_FOUND, "its files are gone, and so is its manifest: it was removed");
     }
     end(opening, status, error);
 }

@@ -9,6 +9,8 @@
 #define SHF_LANCE_DIRECTORY "vector/vector_index.lance/" /* below the database directory of a composite shard */
 
 struct shf_lance {
+    struct shf_budget *budget; /* of the runtime */
+    uint64_t charged_bytes;
     struct shf_lance_manifest *manifest;
     struct shf_mapped_file *files; /* data and deletion files, fragment after fragment */
     uint32_t file_count;
@@ -33,8 +35,8 @@ struct shf_lance_opening {
 
     /* out */
     shf_status status;
-    struct shf_error *error; /* the receiver's */
-    struct shf_lance *made;  /* the receiver's; NULL with SHF_OK: there is no dataset, so no vectors */
+    struct shf_error *error;       /* the receiver's */
+    struct shf_lance *made;        /* the receiver's; NULL with SHF_OK: there is no dataset, so no vectors */
     struct shf_cache_key identity; /* of this content */
     uint64_t downloaded_bytes;
 
