@@ -148,12 +148,13 @@ static const struct scenario *find(const char *name) {
 }
 
 static void publish(enum world_pointer pointer) {
-    static enum world_pointer published = WORLD_ABSENT;
+    static enum world_pointer published[WORLD_KINDS]; /* the first, to begin with */
     const char *text = world_pointer_text(pointer);
-    if (pointer == published) return;
-    assert_true(text ? s3_server_put(&server, BUCKET, "world/_CURRENT", text, strlen(text))
-                     : s3_server_delete(&server, BUCKET, "world/_CURRENT"));
-    published = pointer;
+    char key[64];
+    if (pointer == published[world->kind]) return;
+    (void)snprintf(key, sizeof key, "%s/_CURRENT", world->name);
+    assert_true(text ? s3_server_put(&server, BUCKET, key, text, strlen(text)) : s3_server_delete(&server, BUCKET, key));
+    published[world->kind] = pointer;
 }
 
 /* The proxy keeps the descriptors of its connections until it stops. */
@@ -228,12 +229,13 @@ static int begin(void **state) {
     if (!s3_server_start(&server)) return -1;
     int failed = fault_begin(state);
     proxy = fault_proxy_start(server.port);
-    if (failed || !proxy || !s3_server_make_bucket(&server, BUCKET) ||
-        !s3_server_put_folder(&server, world.snapshot, BUCKET, "world")) {
-        return -1;
+    if (failed || !proxy || !s3_server_make_bucket(&server, BUCKET)) return -1;
+    for (int kind = 0; kind < WORLD_KINDS; kind++) {
+        const struct world *from = world_of((enum world_kind)kind);
+        if (!s3_server_put_folder(&server, from->snapshot, BUCKET, from->name)) return -1;
     }
     set_options();
-    session_url = "s3://" BUCKET "/world";
+    session_base = "s3://" BUCKET;
     session_s3 = &s3;
     session_publish = publish;
     session_foreign_descriptors = count_connections;

@@ -5,6 +5,8 @@
 #include "base/text.h"
 #include "reader/shard/shard.h"
 
+#include <inttypes.h>
+
 static void ask_list(struct shf_newest *newest);
 
 void shf_newest_clear(struct shf_newest *newest) {
@@ -45,6 +47,11 @@ static void got(struct shf_store_request *request) {
         newest->asked_again = true;
         ask_list(newest);
         return;
+    }
+    if (!status && request->body_size != request->object_size) {
+        status =
+            shf_error_set(&newest->error, SHF_E_STORE_RETRY, "%s: received %" PRIu64 " bytes of %" PRIu64 "; try again",
+                          newest->key, request->body_size, request->object_size);
     }
     if (!status) {
         newest->body = request->body;
