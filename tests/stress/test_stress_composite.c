@@ -243,12 +243,13 @@ static void leaks(void) {
         open_and_close(i);
     }
     slow_store_wait_until_idle(store);
-    for (int64_t end = stress_now_ms() + 10000; stress_now_ms() < end && stress_thread_count() != threads;) {
+    for (int64_t end = stress_now_ms() + 10000; stress_now_ms() < end && stress_thread_count() > threads;) {
         stress_nap_us(1000);
     }
     printf("  %u opens: descriptors %u -> %u, threads %u -> %u\n", count, descriptors, stress_fd_count(), threads,
            stress_thread_count());
-    REQUIRE(stress_fd_count() == descriptors && stress_thread_count() == threads);
+    /* A thread of the store's may just have been ending when they were counted first. */
+    REQUIRE(stress_fd_count() <= descriptors && stress_thread_count() <= threads);
 }
 
 int main(int argc, char **argv) {
