@@ -12,7 +12,12 @@
 #include <string.h>
 
 static const char *kind_name(uint32_t kind) {
-    return kind == SHF_KIND_UNIFIED ? "unified" : kind == SHF_KIND_VECTOR_ONLY ? "vector-only" : "kv-only";
+    switch (kind) {
+    case SHF_KIND_UNIFIED: return "unified";
+    case SHF_KIND_COMPOSITE: return "composite";
+    case SHF_KIND_VECTOR_ONLY: return "vector-only";
+    default: return "kv-only";
+    }
 }
 
 static void vector_fields(struct cli_fields *fields, const struct cli_session *session) {

@@ -169,8 +169,8 @@ void cli_help_print(struct cli_out *out, enum cli_command command) {
 void cli_version_print(struct cli_out *out) {
     cli_out_format(out, "shardy %s (libshardyfusion %s)\n", SHF_VERSION_STRING, shf_version());
     cli_out_string(out, "stores: s3, file\n"
-                        "shards: sqlite, sqlite-vec\n"
+                        "shards: sqlite, sqlite-vec, slatedb, lancedb\n"
                         "sharding: hash\n"
                         "builds: sqlite, sqlite-vec\n"
-                        "search: exact (cosine, l2)\n");
+                        "search: exact (cosine, l2; lancedb: dot_product)\n");
 }

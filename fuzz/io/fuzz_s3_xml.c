@@ -10,10 +10,10 @@
 #define MOST_NAMES 1000u
 
 static void check_names(const struct shf_s3_listing *listing) {
-    for (size_t i = 0; i < listing->count; i++) {
-        const char *name = listing->names[i], *slash = strchr(name, '/');
+    for (size_t i = 0; i < listing->found.count; i++) {
+        const char *name = listing->found.names[i], *slash = strchr(name, '/');
         demand(*name && (!slash || !slash[1]));
-        if (i) demand(strcmp(listing->names[i - 1], name) < 0);
+        if (i) demand(strcmp(listing->found.names[i - 1], name) < 0);
     }
 }
 
@@ -22,7 +22,7 @@ static void check_listing(const uint8_t *data, size_t size, const char *prefix) 
     struct shf_error *error = NULL;
     shf_status status = shf_s3_listing_add(&listing, data, size, MOST_NAMES, &error);
     demand((status != SHF_OK) == (error != NULL));
-    demand(listing.count <= MOST_NAMES);
+    demand(listing.found.count <= MOST_NAMES);
     if (!status) {
         demand(!listing.is_truncated || (listing.continuation && *listing.continuation));
         bool goes_on = listing.is_truncated;

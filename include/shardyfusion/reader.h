@@ -150,7 +150,7 @@ SHF_API shf_status shf_op_value(const shf_op *op, size_t index, shf_value *out);
 
 enum { SHF_ID_INT = 1, SHF_ID_TEXT = 2 };
 
-/* Id of a stored vector. In a query: borrowed for the call only. In a hit: text lives as long as the operation. */
+/* Id of a stored vector; in composite snapshots always a text. In a query: borrowed for the call only. In a hit: text lives as long as the operation. */
 typedef struct shf_vector_id {
     uint32_t kind; /* SHF_ID_* */
     uint32_t reserved;
@@ -159,10 +159,11 @@ typedef struct shf_vector_id {
 } shf_vector_id;
 
 /*
- * One nearest-neighbour query. The score is a distance, lower is better: l2 = square root of the sum of squares,
- * cosine = 1 - cos. Exact, computed in float64 in a fixed order: the same bits on every machine. Hits are ordered
- * by score, then shard id, then position in the shard; an infinite distance follows every finite one, an undefined
- * one (NaN: a zero row under cosine, a NaN in the row) follows those.
+ * One nearest-neighbour query. The score is a distance, lower is better: cosine = 1 - cos; l2 = square root of the sum
+ * of squares, in composite snapshots (SHF_KIND_COMPOSITE) the sum itself, as LanceDB gives it; dot_product (composite
+ * only) = 1 - dot. Exact, computed in float64 in a fixed order: the same bits on every machine. Hits are ordered by
+ * score, then shard id, then position in the shard; an infinite distance follows every finite one, an undefined one
+ * (NaN: a zero row under cosine, a NaN in the row) follows those.
  */
 typedef struct shf_query {
     uint32_t struct_size;
@@ -274,7 +275,7 @@ typedef struct shf_snapshot shf_snapshot;
 SHF_API shf_status shf_reader_snapshot(shf_reader *reader, shf_snapshot **out);
 SHF_API void shf_snapshot_release(shf_snapshot *snapshot);
 
-enum { SHF_KIND_KV_ONLY = 1, SHF_KIND_UNIFIED = 2, SHF_KIND_VECTOR_ONLY = 3 };
+enum { SHF_KIND_KV_ONLY = 1, SHF_KIND_UNIFIED = 2, SHF_KIND_VECTOR_ONLY = 3, SHF_KIND_COMPOSITE = 4 };
 enum { SHF_SHARDING_HASH = 1, SHF_SHARDING_CEL = 2 };
 
 typedef struct shf_snapshot_info {
@@ -313,8 +314,8 @@ typedef struct shf_vector_info {
     const char *index_type;   /* as the writer named it; searches are exact whatever it is */
     const char *quantization; /* NULL = none */
     const char *index_params; /* JSON object text */
-    const char *backend;      /* where the vectors are: sqlite-vec */
-    const char *kv_backend;   /* where the values are: sqlite-vec */
+    const char *backend;      /* where the vectors are: sqlite-vec, lancedb */
+    const char *kv_backend;   /* where the values are: sqlite-vec (the same file), sqlite, slatedb */
 } shf_vector_info;
 
 /* Named *_describe so that types and functions differ. Errors: INVALID (shard out of range, snapshot without vectors). */

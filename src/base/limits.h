@@ -32,6 +32,7 @@
 #define SHF_LIMIT_WRITTEN_ID_BYTES (SHF_LIMIT_ID_BYTES / 8) /* text of one: its JSON has at most six times as much */
 
 /* Lance datasets. */
+#define SHF_LIMIT_LANCE_MANIFEST_BYTES (256u << 20)
 #define SHF_LIMIT_LANCE_FRAGMENTS 65536u
 #define SHF_LIMIT_LANCE_FILES 64u                     /* data files of one fragment */
 #define SHF_LIMIT_LANCE_DICTIONARY_BYTES (64u << 20)  /* unpacked, of one page */
@@ -51,6 +52,7 @@
 #define SHF_LIMIT_SLATEDB_BLOCK_BYTES (1u << 30)   /* a block, as stored and unpacked: the largest row */
 #define SHF_LIMIT_SLATEDB_SMALL_BYTES                                                                                  \
     (64u << 20) /* unpacked, up to here from however few bytes; above, SHF_LIMIT_ZSTD_RATIO */
+#define SHF_LIMIT_SLATEDB_WAL_BYTES (2u << 30) /* one object */
 #define SHF_LIMIT_SLATEDB_WAL_ROWS 0x7fffffffu
 
 /* Operations. */

@@ -2,6 +2,9 @@
 #include "base/limits.h"
 #include "io/s3_priv.h"
 
+/* Else a version of a listing could be one that no GET tells, or the other way round. */
+_Static_assert(sizeof((struct shf_http_request *)0)->etag == SHF_S3_ETAG_BYTES, "ETags have one limit");
+
 static void parsed(struct shf_task *task) {
     struct shf_s3_call *call = SHF_CONTAINER(task, struct shf_s3_call, task);
     shf_s3_body_drop_text(call);
@@ -12,10 +15,7 @@ static void parsed(struct shf_task *task) {
         call->attempts = 0;
         shf_s3_call_send(call, 0);
     } else {
-        call->request->names = call->listing.names;
-        call->request->name_count = call->listing.count;
-        call->listing.names = NULL;
-        call->listing.count = 0;
+        shf_store_names_give(&call->listing.found, call->request);
         shf_s3_call_finish(call);
     }
 }
@@ -23,6 +23,7 @@ static void parsed(struct shf_task *task) {
 static void parse(struct shf_task *task) {
     struct shf_s3_call *call = SHF_CONTAINER(task, struct shf_s3_call, task);
     struct shf_s3_listing *listing = &call->listing;
+    listing->found.wants_versions = call->request->wants_versions;
     shf_status status = shf_s3_listing_add(listing, call->text.size ? call->text.data : "", call->text.size,
                                            SHF_LIMIT_LIST_KEYS, &call->error);
     if (!status && !listing->is_truncated) status = shf_s3_listing_tidy(listing, call->request->key, &call->error);

@@ -20,8 +20,12 @@ void shf_store_submit(struct shf_store *store, struct shf_store_request *request
 }
 
 void shf_store_request_clear(struct shf_store_request *request) {
-    for (size_t i = 0; i < request->name_count; i++) shf_free(request->names[i]);
+    for (size_t i = 0; i < request->name_count; i++) {
+        shf_free(request->names[i]);
+        if (request->versions) shf_free(request->versions[i]);
+    }
     shf_free(request->names);
+    shf_free(request->versions);
     shf_free(request->etag);
     shf_free(request->version);
     shf_buf_release(request->body);
@@ -38,6 +42,6 @@ void shf_store_request_clear(struct shf_store_request *request) {
     memset(request->md5, 0, sizeof request->md5);
     request->has_sha256 = false;
     memset(request->received_sha256, 0, sizeof request->received_sha256);
-    request->names = NULL;
+    request->names = request->versions = NULL;
     request->name_count = 0;
 }

@@ -25,10 +25,11 @@ enum shf_store_verb {
 struct shf_store_request {
     /* in */
     enum shf_store_verb verb;
-    bool has_range;    /* GET */
-    bool has_source;   /* PUT: of a file */
-    bool wants_sha256; /* GET of a whole object to body_fd: tell its SHA-256 where it comes over a network */
-    const char *key;   /* object key, decoded, no leading slash; LIST: prefix, "" or ending in "/" */
+    bool has_range;      /* GET */
+    bool has_source;     /* PUT: of a file */
+    bool wants_sha256;   /* GET of a whole object to body_fd: tell its SHA-256 where it comes over a network */
+    bool wants_versions; /* LIST: of the objects, too */
+    const char *key;     /* object key, decoded, no leading slash; LIST: prefix, "" or ending in "/" */
     uint64_t range_offset, range_size; /* GET with has_range: exactly these bytes (else SHF_E_STORE: object is shorter) */
     const char *if_match; /* GET: fail with SHF_E_STORE (http_status 412) when the ETag differs; NULL = any */
     uint64_t max_bytes;   /* body above this: SHF_E_LIMIT, transfer stopped. 0 = no body is expected (HEAD, LIST) */
@@ -66,6 +67,11 @@ struct shf_store_request {
     uint8_t received_sha256[32]; /* the same with SHA-256, where it was asked for */
     char **names;                /* LIST: relative to key; directories end in "/"; sorted by bytes */
     size_t name_count;           /* free with shf_store_request_clear */
+    /*
+     * LIST with wants_versions: of each of names, what `version` of a HEAD of it would be; NULL of a directory, and of what
+     * the store tells none. Else NULL, and where there are no names. Who takes the names away takes these too.
+     */
+    char **versions;
 
     /* the store's own while it works */
     void *internal;

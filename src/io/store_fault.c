@@ -196,6 +196,7 @@ static void answered(struct shf_store_request *inner) {
     memcpy(outer->received_sha256, inner->received_sha256, sizeof outer->received_sha256);
     outer->names = inner->names;
     outer->name_count = inner->name_count;
+    outer->versions = inner->versions;
     shf_status status = outer->status ? SHF_OK : spoil(call);
     if (status) { /* nothing half spoiled goes out */
         shf_buf_release(outer->body);
@@ -218,6 +219,7 @@ static void pass_on(struct call *call) {
                                              .max_bytes = outer->max_bytes,
                                              .body_fd = outer->body_fd,
                                              .wants_sha256 = outer->wants_sha256,
+                                             .wants_versions = outer->wants_versions,
                                              .data = outer->data,
                                              .data_size = outer->data_size,
                                              .source_fd = outer->source_fd,

@@ -1,7 +1,5 @@
 /* file:///: requests are answered by a worker, delivered on the loop. */
 #include "base/alloc.h"
-#include "base/clock.h"
-#include "base/limits.h"
 #include "base/text.h"
 #include "io/copy_file.h"
 #include "io/fs.h"
@@ -11,11 +9,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define READ_PIECE_BYTES (UINT64_C(8) << 20) /* between two looks at the token */
-#define FIRST_NAMES 64u
 
 /* A segment ".." is refused here as well, whatever was checked before; a C string holds no NUL. */
 static bool key_is_sane(const char *key) {
@@ -160,100 +156,6 @@ static shf_status answer_head(const struct shf_file_answer *answer) {
     return status;
 }
 
-/* ---- LIST ---- */
-
-struct listing {
-    char **names;
-    size_t count, capacity;
-};
-
-static void free_listing(struct listing *listing) {
-    for (size_t i = 0; i < listing->count; i++) shf_free(listing->names[i]);
-    shf_free(listing->names);
-}
-
-static shf_status add_name(const struct shf_file_answer *answer, struct listing *listing, const char *name,
-                           bool is_directory) {
-    if (listing->count == listing->capacity) {
-        size_t capacity = listing->capacity ? listing->capacity * 2 : FIRST_NAMES;
-        char **grown = shf_realloc_array(listing->names, capacity, sizeof *grown);
-        if (!grown) return shf_error_set(answer->error, SHF_E_NO_MEMORY, "no memory to list %s", answer->url);
-        listing->names = grown;
-        listing->capacity = capacity;
-    }
-    if (listing->count >= SHF_LIMIT_LIST_KEYS) {
-        return shf_error_set(answer->error, SHF_E_LIMIT, "%s holds more than %u names", answer->url, SHF_LIMIT_LIST_KEYS);
-    }
-    size_t size = strlen(name);
-    char *copy = shf_alloc(size + 2);
-    if (!copy) return shf_error_set(answer->error, SHF_E_NO_MEMORY, "no memory to list %s", answer->url);
-    memcpy(copy, name, size);
-    if (is_directory) copy[size++] = '/';
-    copy[size] = '\0';
-    listing->names[listing->count++] = copy;
-    return SHF_OK;
-}
-
-/* Objects are files and directories, through symbolic links too; the rest (and a link to nothing) is not listed. */
-static shf_status add_entry(const struct shf_file_answer *answer, int directory, const struct dirent *entry,
-                            struct listing *listing) {
-    struct stat found;
-    bool is_directory = entry->d_type == DT_DIR, is_file = entry->d_type == DT_REG;
-    if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) return SHF_OK;
-    if (strncmp(entry->d_name, SHF_FILE_OWN_NAMES, strlen(SHF_FILE_OWN_NAMES)) == 0) return SHF_OK;
-    if (entry->d_type == DT_UNKNOWN || entry->d_type == DT_LNK) {
-        if (shf_fs.fstatat(directory, entry->d_name, &found, 0) != 0) {
-            if (errno == ENOENT || errno == ELOOP || errno == EACCES || errno == ENOTDIR) return SHF_OK;
-            return shf_fs_error(answer->error, SHF_E_LOCAL, errno, "cannot look at %s%s", answer->url, entry->d_name);
-        }
-        is_directory = S_ISDIR(found.st_mode);
-        is_file = S_ISREG(found.st_mode);
-    }
-    return is_directory || is_file ? add_name(answer, listing, entry->d_name, is_directory) : SHF_OK;
-}
-
-static int by_bytes(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
-
-static shf_status read_names(const struct shf_file_answer *answer, DIR *names, struct listing *listing) {
-    for (;;) {
-        shf_status status = check_now(answer);
-        if (status) return status;
-        errno = 0;
-        const struct dirent *entry = shf_fs.readdir(names);
-        if (!entry && errno == EINTR) continue;
-        if (!entry && errno) {
-            return shf_fs_error(answer->error, shf_fs_status(errno), errno, "cannot list %s", answer->url);
-        }
-        if (!entry) return SHF_OK;
-        status = add_entry(answer, dirfd(names), entry, listing);
-        if (status) return status;
-    }
-}
-
-static shf_status answer_list(const struct shf_file_answer *answer) {
-    struct shf_store_request *request = answer->request;
-    struct listing listing = {0};
-    size_t size = strlen(request->key);
-    if (size && request->key[size - 1] != '/') {
-        return shf_error_set(answer->error, SHF_E_INVALID, "the prefix of a listing ends in a slash; got %s",
-                             answer->url);
-    }
-    DIR *names = shf_fs_open_names(AT_FDCWD, answer->path, 0);
-    if (!names && (errno == ENOENT || errno == ENOTDIR))
-        return SHF_OK; /* as an object store: no such prefix, no names */
-    if (!names) return shf_fs_error(answer->error, shf_fs_status(errno), errno, "cannot list %s", answer->url);
-    shf_status status = read_names(answer, names, &listing);
-    (void)shf_fs.closedir(names);
-    if (status) {
-        free_listing(&listing);
-        return status;
-    }
-    if (listing.count) qsort(listing.names, listing.count, sizeof *listing.names, by_bytes);
-    request->names = listing.names;
-    request->name_count = listing.count;
-    return SHF_OK;
-}
-
 /* ---- the way of a request ---- */
 
 static shf_status dispatch(const struct shf_file_answer *answer) {
@@ -266,7 +168,7 @@ static shf_status dispatch(const struct shf_file_answer *answer) {
     switch (request->verb) {
     case SHF_STORE_GET: return answer_get(answer);
     case SHF_STORE_HEAD: return answer_head(answer);
-    case SHF_STORE_LIST: return answer_list(answer);
+    case SHF_STORE_LIST: return shf_file_list(answer);
     case SHF_STORE_PUT: return shf_file_put(answer);
     case SHF_STORE_DELETE: return shf_file_delete(answer);
     default: return shf_error_set(answer->error, SHF_E_INTERNAL, "%s: no such verb of a store", answer->url);

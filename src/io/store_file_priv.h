@@ -1,4 +1,7 @@
-/* The inside of the file store: store_file.c (requests, reading), store_file_put.c (writing and removing). Workers only. */
+/*
+ * The inside of the file store: store_file.c (requests, reading), store_file_list.c (listings), store_file_put.c (writing
+ * and removing). Workers only.
+ */
 #ifndef SHF_IO_STORE_FILE_PRIV_H
 #define SHF_IO_STORE_FILE_PRIV_H
 
@@ -19,6 +22,7 @@ struct stat;
 /* The version of an object: of other bytes it is another one. The caller's; NULL without memory. */
 char *shf_file_version(const struct stat *found);
 
+shf_status shf_file_list(const struct shf_file_answer *answer);
 shf_status shf_file_put(const struct shf_file_answer *answer);
 shf_status shf_file_delete(const struct shf_file_answer *answer);
 

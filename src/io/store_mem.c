@@ -6,6 +6,7 @@
 #include "io/copy_file.h"
 #include "io/fs.h"
 #include "io/store_body.h"
+#include "io/store_names.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -247,33 +248,36 @@ static shf_status answer_put(struct mem_store *mem, struct shf_store_request *re
 
 /* ---- LIST ---- */
 
-/* The names come sorted, except that "a/" stands for "a/...": duplicates are neighbours. */
-static bool add_name(struct shf_store_request *request, const char *name, size_t size) {
-    const char *last = request->name_count ? request->names[request->name_count - 1] : NULL;
-    if (last && strlen(last) == size && memcmp(last, name, size) == 0) return true;
-    char **grown = shf_realloc_array(request->names, request->name_count + 1, sizeof *grown);
-    if (!grown) return false;
-    request->names = grown;
-    grown[request->name_count] = shf_strndup(name, size);
-    if (!grown[request->name_count]) return false;
-    request->name_count++;
-    return true;
+/* The names come sorted, except that "a/" stands for "a/...": doubles are neighbours. */
+static bool add_name(struct shf_store_names *list, const char *name, const struct object *object) {
+    size_t size = strcspn(name, "/");
+    bool is_directory = name[size] == '/';
+    if (is_directory) size++;
+    const char *last = list->count ? list->names[list->count - 1] : NULL;
+    if (!size || (last && strlen(last) == size && memcmp(last, name, size) == 0)) return true;
+    bool has_version = list->wants_versions && !is_directory;
+    char *version = has_version ? shf_strdup(object->etag) : NULL;
+    if (has_version && !version) return false;
+    return shf_store_names_add(list, shf_strndup(name, size), version);
 }
 
 static shf_status answer_list(struct mem_store *mem, struct shf_store_request *request, const char *url) {
+    struct shf_store_names list = {.wants_versions = request->wants_versions};
     size_t prefix = strlen(request->key);
     bool ok = true;
     (void)pthread_mutex_lock(&mem->mutex);
     for (size_t i = position_of(mem, request->key); ok && i < mem->count; i++) {
-        const char *key = mem->objects[i].key;
-        if (strncmp(key, request->key, prefix) != 0) break;
-        const char *name = key + prefix;
-        size_t size = strcspn(name, "/");
-        if (name[size]) size++;
-        if (size) ok = add_name(request, name, size);
+        const struct object *object = &mem->objects[i];
+        if (strncmp(object->key, request->key, prefix) != 0) break;
+        ok = add_name(&list, object->key + prefix, object);
     }
     (void)pthread_mutex_unlock(&mem->mutex);
-    return ok ? SHF_OK : fail(request, SHF_E_NO_MEMORY, 0, url, "could not be listed: no memory");
+    if (ok) {
+        shf_store_names_give(&list, request);
+        return SHF_OK;
+    }
+    shf_store_names_free(&list);
+    return fail(request, SHF_E_NO_MEMORY, 0, url, "could not be listed: no memory");
 }
 
 static shf_status answer(struct mem_store *mem, struct shf_store_request *request, const char *url) {

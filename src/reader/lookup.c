@@ -5,10 +5,11 @@
 #include "reader/lookup_priv.h"
 
 #include "base/alloc.h"
-#include "reader/shard_separators.h"
+#include "reader/shard/separators.h"
 #include "reader/value_buf.h"
 
 #include <assert.h>
+#include <string.h>
 
 static void destroy(struct shf_op *op) {
     struct shf_lookup_op *lookup = SHF_CONTAINER(op, struct shf_lookup_op, base.op);
@@ -40,12 +41,30 @@ static shf_status take_value(const struct shf_shard *shard, const struct shf_kv_
     return SHF_OK;
 }
 
+static shf_status look_up_in_slatedb(const struct shf_shard *shard, const struct shf_wanted_key *wanted,
+                                     struct shf_lookup_value *out, struct shf_error **error) {
+    struct shf_slatedb_value found;
+    shf_status status = shf_slatedb_look_up(shard->slatedb, wanted->bytes, wanted->size, &found, error);
+    if (status || !found.is_there) return status;
+    if (found.mapping) {
+        *out = (struct shf_lookup_value){found.value.data, found.value.size, found.mapping, false};
+        return SHF_OK;
+    }
+    struct shf_buf *buf = shf_value_buf_new(shard->source->runtime, found.value.size, error);
+    if (buf) {
+        if (buf->size) memcpy(buf->data, found.value.data, buf->size);
+        *out = (struct shf_lookup_value){buf->data, buf->size, buf, true};
+    }
+    shf_slatedb_block_close(&found.block);
+    return buf ? SHF_OK : SHF_E_NO_MEMORY;
+}
+
 /* Names the shard, and which of several keys it was. */
 static shf_status failed(const struct shf_lookup_op *lookup, const struct shf_shard *shard, size_t key,
                          shf_status status, struct shf_error **error) {
-    shf_error_prefix(error, "%s", shard->object_url);
+    shf_error_prefix(error, "%s", shf_shard_keys_url(shard));
     shf_error_set_shard(*error, shard->id);
-    shf_error_set_object(*error, shard->object_url);
+    shf_error_set_object(*error, shf_shard_keys_url(shard));
     if (lookup->count > 1) shf_error_prefix(error, "key %zu", key);
     return status;
 }
@@ -56,6 +75,10 @@ static shf_status look_up_one(struct shf_lookup_op *lookup, size_t index, const 
     struct shf_kv_value found;
     bool is_there = false;
     if (!shard) return SHF_OK;
+    if (shard->slatedb) {
+        shf_status status = look_up_in_slatedb(shard, wanted, &lookup->values[index], error);
+        return status ? failed(lookup, shard, index, status, error) : SHF_OK;
+    }
     shf_status status =
         shf_kv_get(&shard->kv, shf_shard_separators(shard, 1), wanted->bytes, wanted->size, &is_there, &found, error);
     if (!status && is_there) status = take_value(shard, &found, &lookup->values[index], error);
@@ -72,6 +95,11 @@ shf_status shf_lookup_block(struct shf_lookup_op *lookup, size_t first, const st
     for (size_t i = 0; i < count; i++) {
         struct shf_shard *shard = wanted[i].shard;
         if (!shard) continue;
+        if (shard->slatedb) {
+            shf_status status = look_up_one(lookup, first + i, &wanted[i], error);
+            if (status) return status;
+            continue;
+        }
         struct shf_kv_probe *probe = &probes[probe_count];
         probe->kv = &shard->kv;
         probe->separators = shf_shard_separators(shard, 1);

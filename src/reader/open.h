@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 #include "reader/reader.h"
-#include "reader/shard_group.h"
+#include "reader/shard/shard_group.h"
 #include "snapshot/manifest_store.h"
 
 struct shf_load_op {

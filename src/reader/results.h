@@ -3,7 +3,7 @@
 #define SHF_READER_RESULTS_H
 
 #include "reader/reader.h"
-#include "reader/shard_group.h"
+#include "reader/shard/shard_group.h"
 
 /* ---- get, multi_get ---- */
 

@@ -139,6 +139,13 @@ static struct shf_plan_shard shard_at(const void *context, uint32_t index) {
     return (struct shf_plan_shard){&shard->rows, shard->id};
 }
 
+/* The unit of l2 is that of the backend: LanceDB takes no root. */
+static enum shf_search_metric metric_of(const struct shf_snapshot *snapshot) {
+    enum shf_metric metric = snapshot->manifest->vector.metric;
+    if (metric == SHF_METRIC_L2 && snapshot->vectors == SHF_VECTORS_LANCE) return SHF_SEARCH_L2_SQUARED;
+    return (enum shf_search_metric)metric;
+}
+
 static shf_status take_in(struct shf_search_op *search, const shf_query *queries, struct shf_error **error) {
     const struct shf_snapshot *snapshot = search->base.snapshot;
     struct shf_search_run *run = search->run;
@@ -146,7 +153,7 @@ static shf_status take_in(struct shf_search_op *search, const shf_query *queries
     struct sizes sizes = {0};
     uint64_t results = search->query_count * sizeof *search->results;
     run->search = search;
-    if (snapshot->kind != SHF_KIND_UNIFIED) {
+    if (snapshot->kind == SHF_KIND_KV_ONLY) {
         return shf_error_set(error, SHF_E_INVALID, "%s is a key-value snapshot: it has no vectors to search",
                              snapshot->manifest_ref);
     }
@@ -158,7 +165,7 @@ static shf_status take_in(struct shf_search_op *search, const shf_query *queries
                                   .shards = {snapshot, snapshot->shard_count, shard_at},
                                   .query_count = (uint32_t)search->query_count,
                                   .dimension = vector->dimension,
-                                  .metric = (enum shf_search_metric)vector->metric,
+                                  .metric = metric_of(snapshot),
                                   .threads = shf_rt_worker_count(search->base.op.runtime),
                                   .cancel = search->base.op.cancel};
     for (uint32_t q = 0; q < run->plan.query_count; q++) {

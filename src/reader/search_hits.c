@@ -1,6 +1,7 @@
 /* The answer: ids and payloads of the rows that won. */
 #include "base/alloc.h"
 #include "reader/search_priv.h"
+#include "reader/shard/vectors.h"
 
 #define HITS_BETWEEN_LOOKS 256u /* at token and clock */
 
@@ -20,21 +21,21 @@ static shf_status fetch_hit(struct shf_search_op *search, const struct shf_candi
     const struct shf_shard *shard = shf_snapshot_shard_of(search->base.snapshot, candidate->shard);
     int64_t rowid = shard->rowids[candidate->position];
     struct shf_stored_id id = {0};
-    shf_status status = shf_vec0_id(&shard->vec, rowid, &id, error);
+    shf_status status = shf_shard_vector_id(shard, rowid, &id, error);
     if (!status) {
         *hit = (struct shf_search_hit){.candidate = *candidate,
                                        .id_is_text = id.is_text,
                                        .id_integer = id.integer,
                                        .id_text = id.text,
                                        .id_text_size = id.text_size};
-        status = shf_vec0_payload(&shard->vec, rowid, &hit->payload, &hit->payload_size, error);
+        status = shf_shard_vector_payload(shard, rowid, &hit->payload, &hit->payload_size, error);
     }
     if (!status) {
         uint64_t cost = text_cost(hit->payload, hit->payload_size) + text_cost(hit->id_text, hit->id_text_size);
         status = charge(search, cost, "the payloads of the answer", error);
     }
     if (status) {
-        shf_error_prefix(error, "%s", shard->object_url);
+        shf_error_prefix(error, "%s", shf_shard_vectors_url(shard));
         shf_error_set_shard(error ? *error : NULL, shard->id);
     }
     return status;

@@ -1,5 +1,6 @@
 /* Queries that name a stored vector instead of bringing one. */
 #include "reader/search_priv.h"
+#include "reader/shard/vectors.h"
 
 #include <inttypes.h>
 
@@ -20,9 +21,9 @@ static shf_status find_vector(const struct shf_search_op *search, const struct s
         int64_t rowid;
         shf_status status = shf_op_check(&search->base.op, error); /* each shard's table of ids is read whole */
         if (status) return status;
-        status = shf_vec0_find_id(&shard->vec, like->text, like->text_size, like->integer, &found, &rowid, error);
+        status = shf_shard_find_vector(shard, like->text, like->text_size, like->integer, &found, &rowid, error);
         if (status) {
-            shf_error_prefix(error, "%s", shard->object_url);
+            shf_error_prefix(error, "%s", shf_shard_vectors_url(shard));
             return status;
         }
         const float *row = found ? find_row(shard, rowid) : NULL;

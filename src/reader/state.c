@@ -12,57 +12,85 @@ static shf_status refuse(const char *ref, const char *what, struct shf_error **e
     return shf_error_set(error, SHF_E_UNSUPPORTED, "%s is %s, which this version does not read", ref, what);
 }
 
+static shf_status check_dimension(const struct shf_manifest_vector *vector, const char *ref, struct shf_error **error) {
+    if (vector->dimension >= 1 && vector->dimension <= SHF_LIMIT_DIMENSION) return SHF_OK;
+    return shf_error_set(error, SHF_E_INVALID, "%s: custom.vector.dim must be 1 to %u", ref, SHF_LIMIT_DIMENSION);
+}
+
+static shf_status refuse_metric(const struct shf_manifest_vector *vector, const char *ref, const char *known,
+                                struct shf_error **error) {
+    return shf_error_set(error, SHF_E_INVALID, "%s: custom.vector.metric is \"%s\"; %s", ref,
+                         vector->metric_text ? vector->metric_text : "(absent)", known);
+}
+
 static shf_status decide_unified(const struct shf_manifest_vector *vector, const char *ref, struct shf_error **error) {
-    const char *backend = vector->backend ? vector->backend : "lancedb";
-    if (strcmp(backend, "lancedb") == 0) return refuse(ref, "a composite snapshot with LanceDB vectors", error);
-    if (strcmp(backend, "sqlite-vec") != 0) {
+    if (vector->metric == SHF_METRIC_COSINE || vector->metric == SHF_METRIC_L2) return SHF_OK;
+    return refuse_metric(vector, ref, "sqlite-vec shards have cosine or l2", error);
+}
+
+static shf_status decide_composite(const struct shf_manifest_vector *vector, const char *ref, bool *keys_in_sqlite,
+                                   struct shf_error **error) {
+    const char *keys = vector->kv_backend ? vector->kv_backend : "slatedb";
+    *keys_in_sqlite = strcmp(keys, "sqlite") == 0;
+    if (!*keys_in_sqlite && strcmp(keys, "slatedb") != 0) {
+        return shf_error_set(error, SHF_E_INVALID,
+                             "%s names the key-value backend \"%s\" beside lancedb; known are slatedb and sqlite", ref,
+                             keys);
+    }
+    if (vector->metric) return SHF_OK;
+    return refuse_metric(vector, ref, "known are cosine, l2 and dot_product", error);
+}
+
+/* Sets kind and formats. */
+static shf_status decide(struct shf_snapshot *snapshot, struct shf_error **error) {
+    const struct shf_manifest *manifest = snapshot->manifest;
+    const struct shf_manifest_vector *vector = &manifest->vector;
+    const char *ref = snapshot->manifest_ref, *backend = vector->backend ? vector->backend : "lancedb";
+    bool keys_in_sqlite = true;
+    if (manifest->has_vector && !vector->unified) return refuse(ref, "a vector-only snapshot", error);
+    if (manifest->sharding == SHF_SHARD_BY_CEL) return refuse(ref, "sharded by a CEL expression", error);
+    if (!manifest->has_vector) {
+        snapshot->kind = SHF_KIND_KV_ONLY;
+        snapshot->keys = SHF_KEYS_WHAT_IS_THERE;
+        snapshot->vectors = SHF_VECTORS_NONE;
+        return SHF_OK;
+    }
+    bool is_composite = strcmp(backend, "lancedb") == 0;
+    if (!is_composite && strcmp(backend, "sqlite-vec") != 0) {
         return shf_error_set(error, SHF_E_INVALID,
                              "%s names the vector backend \"%s\"; known are sqlite-vec and lancedb", ref, backend);
     }
-    if (vector->dimension == 0 || vector->dimension > SHF_LIMIT_DIMENSION) {
-        return shf_error_set(error, SHF_E_INVALID, "%s: custom.vector.dim must be 1 to %u", ref, SHF_LIMIT_DIMENSION);
+    shf_status status = check_dimension(vector, ref, error);
+    if (!status) {
+        status = is_composite ? decide_composite(vector, ref, &keys_in_sqlite, error)
+                              : decide_unified(vector, ref, error);
     }
-    if (vector->metric != SHF_METRIC_COSINE && vector->metric != SHF_METRIC_L2) {
-        return shf_error_set(error, SHF_E_INVALID,
-                             "%s: custom.vector.metric is \"%s\"; sqlite-vec shards have cosine or l2", ref,
-                             vector->metric_text ? vector->metric_text : "(absent)");
-    }
-    return SHF_OK;
-}
-
-static shf_status decide_kind(const struct shf_manifest *manifest, const char *ref, uint32_t *kind,
-                              struct shf_error **error) {
-    if (manifest->has_vector && !manifest->vector.unified) return refuse(ref, "a vector-only snapshot", error);
-    if (manifest->sharding == SHF_SHARD_BY_CEL) return refuse(ref, "sharded by a CEL expression", error);
-    *kind = manifest->has_vector ? SHF_KIND_UNIFIED : SHF_KIND_KV_ONLY;
-    return manifest->has_vector ? decide_unified(&manifest->vector, ref, error) : SHF_OK;
+    snapshot->kind = is_composite ? SHF_KIND_COMPOSITE : SHF_KIND_UNIFIED;
+    snapshot->keys = keys_in_sqlite ? SHF_KEYS_SQLITE : SHF_KEYS_SLATEDB;
+    snapshot->vectors = is_composite ? SHF_VECTORS_LANCE : SHF_VECTORS_VEC0;
+    return status;
 }
 
 /* ---- shards ---- */
 
-static char *join(const char *a, const char *b) {
-    struct shf_text text = {0};
-    shf_text_add_string(&text, a);
-    shf_text_add_string(&text, b);
-    return shf_text_take(&text);
-}
-
 static shf_status name_objects(struct shf_shard *shard, const char *key, struct shf_error **error) {
-    shard->directory_key = join(key, "/");
-    shard->object_key = shard->directory_key ? join(shard->directory_key, "shard.db") : NULL;
-    const char *root = shard->store->root_url;
-    size_t length = strlen(root);
-    struct shf_text url = {0};
-    shf_text_add(&url, root, length);
-    if (length == 0 || root[length - 1] != '/') shf_text_add_string(&url, "/");
-    if (shard->object_key) shf_text_add_string(&url, shard->object_key);
-    shard->object_url = shf_text_take(&url);
-    if (shard->object_key && shard->object_url) return SHF_OK;
+    struct shf_text directory = {0};
+    shf_text_add_string(&directory, key);
+    shf_text_add_string(&directory, "/");
+    shard->directory_key = shf_text_take(&directory);
+    char *object_key = shard->directory_key ? shf_shard_key_of(shard, "shard.db") : NULL;
+    if (object_key) {
+        shard->url = shf_store_url_of(shard->store, shard->directory_key);
+        shard->object_url = shf_store_url_of(shard->store, object_key);
+    }
+    shf_free(object_key);
+    if (shard->url && shard->object_url) return SHF_OK;
     return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for shard %u", shard->id);
 }
 
-static shf_status make_shard(struct shf_source *source, const struct shf_manifest *manifest,
+static shf_status make_shard(struct shf_source *source, const struct shf_snapshot *snapshot,
                              const struct shf_manifest_shard *row, struct shf_shard **out, struct shf_error **error) {
+    const struct shf_manifest *manifest = snapshot->manifest;
     char *key = NULL;
     int place = -1;
     shf_status status = shf_location_resolve_data(&source->location, manifest->s3_prefix, row->db_url, source->allowed,
@@ -82,7 +110,8 @@ static shf_status make_shard(struct shf_source *source, const struct shf_manifes
     shard->source = shf_source_retain(source);
     shard->store = place < 0 ? source->store : source->allowed_stores[place];
     shard->id = row->db_id;
-    shard->wants_vectors = manifest->has_vector;
+    shard->keys = snapshot->keys;
+    shard->vectors = snapshot->vectors;
     shard->dimension = manifest->vector.dimension;
     shard->metric = manifest->vector.metric;
     shard->has_object = row->has_object;
@@ -103,17 +132,17 @@ static shf_status make_shard(struct shf_source *source, const struct shf_manifes
 
 /* Published objects are never written again, so the same object with the same checkpoint is the same shard. */
 static bool same_shard(const struct shf_shard *a, const struct shf_shard *b) {
-    assert(a->object_key && b->object_key);
-    return a->store == b->store && a->wants_vectors == b->wants_vectors && a->dimension == b->dimension &&
+    assert(a->directory_key && b->directory_key);
+    return a->store == b->store && a->keys == b->keys && a->vectors == b->vectors && a->dimension == b->dimension &&
            a->metric == b->metric && a->checkpoint_id && b->checkpoint_id &&
-           strcmp(a->checkpoint_id, b->checkpoint_id) == 0 && strcmp(a->object_key, b->object_key) == 0;
+           strcmp(a->checkpoint_id, b->checkpoint_id) == 0 && strcmp(a->directory_key, b->directory_key) == 0;
 }
 
 static shf_status add_shard(struct shf_snapshot *snapshot, struct shf_source *source,
                             const struct shf_manifest_shard *row, const struct shf_snapshot *old, uint32_t *reused,
                             struct shf_error **error) {
     struct shf_shard *shard = NULL;
-    shf_status status = make_shard(source, snapshot->manifest, row, &shard, error);
+    shf_status status = make_shard(source, snapshot, row, &shard, error);
     if (status) return status;
     const struct shf_manifest *before = old ? old->manifest : NULL;
     struct shf_shard *kept = before && row->db_id < before->num_dbs ? shf_snapshot_shard_of(old, row->db_id) : NULL;
@@ -159,7 +188,7 @@ shf_status shf_snapshot_new(struct shf_source *source, struct shf_manifest *mani
     snapshot->manifest_ref = manifest_ref;
     snapshot->published_at_us = published_at_us;
     *reused = 0;
-    shf_status status = decide_kind(manifest, manifest_ref, &snapshot->kind, error);
+    shf_status status = decide(snapshot, error);
     if (!status) status = add_shards(snapshot, source, old, reused, error);
     if (status) {
         shf_snapshot_drop(snapshot);

@@ -5,7 +5,7 @@
 #ifndef SHF_READER_STATE_H
 #define SHF_READER_STATE_H
 
-#include "reader/shard.h"
+#include "reader/shard/shard.h"
 
 #define SHF_NO_SHARD UINT32_MAX
 
@@ -16,6 +16,8 @@ struct shf_snapshot {
     char *manifest_ref;
     int64_t published_at_us;
     uint32_t kind;             /* SHF_KIND_* */
+    enum shf_keys_format keys; /* of all shards */
+    enum shf_vectors_format vectors;
     struct shf_shard **shards; /* non-empty ones, ascending id */
     uint32_t shard_count;
     uint32_t *index_of; /* num_dbs: shard id -> index into shards, or SHF_NO_SHARD */

@@ -22,7 +22,7 @@
 #include <stdint.h>
 
 /* Values equal those of enum shf_metric in formats/vec0.h. */
-enum shf_search_metric { SHF_SEARCH_COSINE = 1, SHF_SEARCH_L2 = 2, SHF_SEARCH_DOT = 3 };
+enum shf_search_metric { SHF_SEARCH_COSINE = 1, SHF_SEARCH_L2 = 2, SHF_SEARCH_DOT = 3, SHF_SEARCH_L2_SQUARED = 4 };
 
 #define SHF_SEARCH_LANES 32u
 

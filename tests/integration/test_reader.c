@@ -322,9 +322,6 @@ static void test_what_is_not_read_is_refused_by_name(void **state) {
         const char *name, *says;
     } kinds[] = {{"cel-key-only", "CEL"},
                  {"cel-unified", "CEL"},
-                 {"kv-slatedb-013", "SlateDB"},
-                 {"composite-sqlite-cosine", "LanceDB"},
-                 {"composite-slatedb-l2", "LanceDB"},
                  {"vector-lsh-sqlitevec", "vector-only"},
                  {"vector-cluster-lancedb", "vector-only"}};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {

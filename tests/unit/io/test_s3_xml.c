@@ -36,17 +36,17 @@ static void test_two_pages(void **state) {
                      SHF_OK);
     assert_true(listing.is_truncated);
     assert_string_equal(listing.continuation, "to+ken==");
-    assert_int_equal(listing.count, 3);
+    assert_int_equal(listing.found.count, 3);
     assert_int_equal(
         add(&listing, ROOT "<IsTruncated>false</IsTruncated>" ENTRY("m/") ENTRY("m/b") ENTRY("m/z") END, NULL), SHF_OK);
     assert_false(listing.is_truncated);
     assert_null(listing.continuation);
     assert_int_equal(shf_s3_listing_tidy(&listing, "m/", NULL), SHF_OK);
     static const char *const names[] = {"a&b", "b", "sub/", "z"}; /* sorted; "m/" itself and the second m/z are gone */
-    assert_int_equal(listing.count, SUPPORT_COUNT(names));
-    for (size_t i = 0; i < listing.count; i++) assert_string_equal(listing.names[i], names[i]);
+    assert_int_equal(listing.found.count, SUPPORT_COUNT(names));
+    for (size_t i = 0; i < listing.found.count; i++) assert_string_equal(listing.found.names[i], names[i]);
     shf_s3_listing_free(&listing);
-    assert_null(listing.names);
+    assert_null(listing.found.names);
 }
 
 static void test_an_empty_listing(void **state) {
@@ -54,7 +54,7 @@ static void test_an_empty_listing(void **state) {
     struct shf_s3_listing listing = {0};
     assert_int_equal(add(&listing, ROOT END, NULL), SHF_OK);
     assert_int_equal(shf_s3_listing_tidy(&listing, "x/", NULL), SHF_OK);
-    assert_int_equal(listing.count, 0);
+    assert_int_equal(listing.found.count, 0);
     assert_false(listing.is_truncated);
     shf_s3_listing_free(&listing);
 }
@@ -68,10 +68,10 @@ static void test_encoded_names(void **state) {
                          NULL),
                      SHF_OK);
     assert_int_equal(add(&listing, ROOT ENTRY("d%2Be+f") END, NULL), SHF_OK);
-    assert_int_equal(listing.count, 3);
-    assert_string_equal(listing.names[0], "a+b c=");
-    assert_string_equal(listing.names[1], "\xe6\x97\xa5/");
-    assert_string_equal(listing.names[2], "d%2Be+f");
+    assert_int_equal(listing.found.count, 3);
+    assert_string_equal(listing.found.names[0], "a+b c=");
+    assert_string_equal(listing.found.names[1], "\xe6\x97\xa5/");
+    assert_string_equal(listing.found.names[2], "d%2Be+f");
     shf_s3_listing_free(&listing);
     static const char *const broken[] = {"a%", "a%2", "a%zz", "a%00b", "%"};
     for (size_t i = 0; i < SUPPORT_COUNT(broken); i++) {
@@ -127,7 +127,7 @@ static void test_depth_is_bounded(void **state) {
                               "</a></a></a></a></a></a></a></a>" ENTRY("k") END,
                          NULL),
                      SHF_OK);
-    assert_int_equal(listing.count, 1);
+    assert_int_equal(listing.found.count, 1);
     shf_s3_listing_free(&listing);
 }
 
@@ -207,8 +207,8 @@ static void test_only_entries_are_names(void **state) {
                          "</Owner></Contents><CommonPrefixes><Key>x</Key></CommonPrefixes>" ENTRY("<![CDATA[a<b]]>") END,
                          NULL),
                      SHF_OK);
-    assert_int_equal(listing.count, 1);
-    assert_string_equal(listing.names[0], "a<b");
+    assert_int_equal(listing.found.count, 1);
+    assert_string_equal(listing.found.names[0], "a<b");
     shf_s3_listing_free(&listing);
 }
 

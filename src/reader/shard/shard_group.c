@@ -1,4 +1,4 @@
-#include "reader/shard_group.h"
+#include "reader/shard/shard_group.h"
 
 #include "base/alloc.h"
 

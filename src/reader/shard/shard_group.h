@@ -5,7 +5,7 @@
 #ifndef SHF_READER_SHARD_GROUP_H
 #define SHF_READER_SHARD_GROUP_H
 
-#include "reader/shard.h"
+#include "reader/shard/shard.h"
 
 struct shf_shard_group {
     /* in */

@@ -2,7 +2,7 @@
 #ifndef SHF_READER_SHARD_SEPARATORS_H
 #define SHF_READER_SHARD_SEPARATORS_H
 
-#include "reader/shard.h"
+#include "reader/shard/shard.h"
 
 #define SHF_SEPARATORS_AFTER 256u /* lookups */
 

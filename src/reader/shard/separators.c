@@ -1,4 +1,4 @@
-#include "reader/shard_separators.h"
+#include "reader/shard/separators.h"
 
 #include "base/alloc.h"
 #include "formats/kv_separators.h"

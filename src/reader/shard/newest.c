@@ -1,0 +1,111 @@
+#include "reader/shard/newest.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/text.h"
+#include "reader/shard/shard.h"
+
+static void ask_list(struct shf_newest *newest);
+
+void shf_newest_clear(struct shf_newest *newest) {
+    shf_store_request_clear(&newest->request);
+    shf_buf_release(newest->body);
+    shf_error_free(newest->error);
+    shf_free(newest->directory);
+    shf_free(newest->name);
+    shf_free(newest->version);
+    shf_free(newest->key);
+    *newest = (struct shf_newest){0};
+}
+
+static void end(struct shf_newest *newest, shf_status status) {
+    newest->status = status;
+    if (status && !newest->error) {
+        newest->error = newest->request.error;
+        newest->request.error = NULL;
+    }
+    newest->done(newest);
+}
+
+static shf_status no_memory(struct shf_newest *newest) {
+    return shf_error_set(&newest->error, SHF_E_NO_MEMORY, "no memory for the name of a manifest");
+}
+
+static void got(struct shf_store_request *request) {
+    struct shf_newest *newest = SHF_CONTAINER(request, struct shf_newest, request);
+    shf_status status = request->status;
+    if (status == SHF_E_NOT_FOUND && !newest->asked_again) {
+        newest->asked_again = true;
+        ask_list(newest);
+        return;
+    }
+    if (!status) {
+        newest->body = request->body;
+        newest->version = request->version ? request->version : shf_strdup("");
+        request->body = NULL;
+        request->version = NULL;
+        if (!newest->version) status = no_memory(newest);
+    }
+    end(newest, status);
+}
+
+static void ask_get(struct shf_newest *newest) {
+    struct shf_store_request *request = &newest->request;
+    shf_store_request_clear(request);
+    request->verb = SHF_STORE_GET;
+    request->key = newest->key;
+    request->body_fd = -1;
+    request->max_bytes = newest->max_bytes;
+    request->deadline_ns = SHF_DEADLINE_NONE;
+    request->cancel = newest->cancel;
+    request->done = got;
+    shf_store_submit(newest->shard->store, request);
+}
+
+static void listed(struct shf_store_request *request) {
+    struct shf_newest *newest = SHF_CONTAINER(request, struct shf_newest, request);
+    const char *name = request->status ? NULL : newest->choose(request->names, request->name_count);
+    if (request->status || !name) {
+        end(newest, request->status);
+        return;
+    }
+    struct shf_text key = {0};
+    shf_free(newest->name);
+    shf_free(newest->key);
+    newest->name = shf_strdup(name);
+    shf_text_add_string(&key, newest->directory);
+    shf_text_add_string(&key, name);
+    newest->key = shf_text_take(&key);
+    if (newest->name && newest->key) {
+        ask_get(newest);
+    } else {
+        end(newest, no_memory(newest));
+    }
+}
+
+static void ask_list(struct shf_newest *newest) {
+    struct shf_store_request *request = &newest->request;
+    shf_store_request_clear(request);
+    request->verb = SHF_STORE_LIST;
+    request->key = newest->directory;
+    request->body_fd = -1;
+    request->max_bytes = 0;
+    request->deadline_ns = SHF_DEADLINE_NONE;
+    request->cancel = newest->cancel;
+    request->done = listed;
+    shf_store_submit(newest->shard->store, request);
+}
+
+static void no_memory_task(struct shf_task *task) {
+    struct shf_newest *newest = SHF_CONTAINER(task, struct shf_newest, task);
+    end(newest, no_memory(newest));
+}
+
+void shf_newest_start(struct shf_newest *newest) {
+    if (newest->directory) {
+        ask_list(newest);
+        return;
+    }
+    newest->task.run = no_memory_task;
+    shf_rt_post_loop(newest->shard->source->runtime, &newest->task);
+}
