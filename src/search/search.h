@@ -8,7 +8,7 @@
  *
  *   cosine       max(0, 1 - dot(x, q) / (|x| * |q|)), for rounding can put equal directions a hair below 0; NaN when
  *                |x| is 0 or a value is not finite
- *   l2           sqrt(sum (x_i - q_i)^2)
+ *   l2           sqrt(sum (x_i - q_i)^2); l2 squared is the sum itself, as LanceDB has it
  *   dot_product  1 - dot(x, q)
  *
  * Order: finite scores ascending, then infinite, then NaN; equal scores by shard, then position.

@@ -54,11 +54,12 @@ static void test_distances(void **state) {
         double wanted[5]; /* by position; NaN = undefined */
     } cases[] = {{SHF_SEARCH_COSINE, {0, NAN, NAN, NAN, 2}},
                  {SHF_SEARCH_L2, {0, 5, NAN, INFINITY, 10}},
+                 {SHF_SEARCH_L2_SQUARED, {0, 25, NAN, INFINITY, 100}},
                  {SHF_SEARCH_DOT, {-24, 1, NAN, -INFINITY, 26}}};
     double norms[5], values[2];
     shf_search_norms(&rows[0][0], 5, 2, norms);
     assert_true(norms[0] == 5 && norms[1] == 0 && isnan(norms[2]) && isinf(norms[3]));
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         const struct shf_vector_rows set = {&rows[0][0], norms, 5, 2};
         struct shf_search_query query;
         struct shf_candidate storage[5];
@@ -117,8 +118,9 @@ static void test_huge_and_tiny_values(void **state) {
         double wanted[3];
     } cases[] = {{SHF_SEARCH_COSINE, {0, 1, 1 + 1 / sqrt(2)}},
                  {SHF_SEARCH_L2, {0, huge, huge * sqrt(5)}},
+                 {SHF_SEARCH_L2_SQUARED, {0, huge * huge, huge * huge * 5}},
                  {SHF_SEARCH_DOT, {1 - huge * huge, 1, 1 + huge * huge}}};
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         shf_topk_init(&topk, storage, 3);
         assert_int_equal(shf_search_query_init(&query, cases[i].metric, vector, 2, values, NULL), SHF_OK);
         assert_true(shf_search_scan(&set, 0, 0, 3, &query, NULL, 1, &topk, NULL));
@@ -254,9 +256,10 @@ static void check_scan(enum shf_search_metric metric) {
                 double x = (double)data->vectors[r * DIMENSION + i], y = (double)data->query_vectors[q][i];
                 dot += x * y, squared += (x - y) * (x - y), norm += x * x;
             }
-            double score = metric == SHF_SEARCH_L2    ? sqrt(squared)
-                           : metric == SHF_SEARCH_DOT ? 1 - dot
-                                                      : 1 - dot / (sqrt(norm) * data->queries[q].norm);
+            double score = metric == SHF_SEARCH_L2           ? sqrt(squared)
+                           : metric == SHF_SEARCH_L2_SQUARED ? squared
+                           : metric == SHF_SEARCH_DOT        ? 1 - dot
+                                                             : 1 - dot / (sqrt(norm) * data->queries[q].norm);
             if (score < best) best = score;
         }
         assert_true(fabs(all[0].score - best) < 1e-12);
@@ -266,6 +269,7 @@ static void check_scan(enum shf_search_metric metric) {
 
 static void test_scan_cosine(void **state) { (void)state, check_scan(SHF_SEARCH_COSINE); }
 static void test_scan_l2(void **state) { (void)state, check_scan(SHF_SEARCH_L2); }
+static void test_scan_l2_squared(void **state) { (void)state, check_scan(SHF_SEARCH_L2_SQUARED); }
 static void test_scan_dot(void **state) { (void)state, check_scan(SHF_SEARCH_DOT); }
 
 /* What shards give by themselves, pushed into one heap, is what a sort of all their rows gives. */
@@ -397,6 +401,7 @@ int main(void) {
         cmocka_unit_test(test_wide_rows),
         cmocka_unit_test(test_nothing_to_scan_and_nothing_to_keep),
         cmocka_unit_test(test_cancelled_scans_stop),
+        cmocka_unit_test(test_scan_l2_squared), /* last: the rows of the others are random from one seed */
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
