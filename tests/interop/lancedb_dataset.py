@@ -31,7 +31,7 @@ class Dataset:
     """Remembers in rows what must be in it."""
 
     def __init__(self, folder, dimension, metric):
-        self.folder, self.metric = folder / "vector", metric
+        self.folder, self.dimension, self.metric = folder / "vector", dimension, metric
         self.path = self.folder / "vector_index.lance"
         self.schema = pyarrow.schema([pyarrow.field("id", pyarrow.string()),
                                       pyarrow.field("vector", pyarrow.list_(pyarrow.float32(), dimension)),
@@ -77,7 +77,7 @@ class Dataset:
     def contents(self):
         """What the package itself reads in it."""
         table = lancedb.connect(str(self.folder)).open_table("vector_index").to_arrow()
-        vectors = table["vector"].combine_chunks().flatten().to_numpy().astype("<f4").reshape(len(table), self.schema.field("vector").type.list_size)
+        vectors = table["vector"].combine_chunks().flatten().to_numpy().astype("<f4").reshape(len(table), self.dimension)
         return sorted(zip(table["id"].to_pylist(), map(bytes, vectors), table["payload"].to_pylist()), key=str)
 
     def check_contents(self):
