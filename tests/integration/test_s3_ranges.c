@@ -178,17 +178,32 @@ static void test_answers_that_are_not_the_range(void **state) {
     fault_proxy_heal(proxy);
 }
 
+/* As a HEAD tells it; of what was put behind the server's back it tells none. */
+static void assert_version(const struct shf_store_request *list, size_t at, bool has_one) {
+    char key[64];
+    (void)snprintf(key, sizeof key, "%s%s", list->key, list->names[at]);
+    struct shf_store_request head = {.verb = SHF_STORE_HEAD, .key = key};
+    ask(&head);
+    assert_int_equal(head.status, SHF_OK);
+    assert_int_equal(head.version != NULL, has_one);
+    assert_int_equal(list->versions[at] != NULL, has_one);
+    if (has_one) assert_string_equal(list->versions[at], head.version);
+    shf_store_request_clear(&head);
+}
+
 /* A page that fails is asked for again; those before it are not. */
 static void test_a_listing_goes_on_after_a_failed_page(void **state) {
     (void)state;
     for (int i = 0; i < 1005; i++) {
         char key[64];
         (void)snprintf(key, sizeof key, "pages/%04d & more", i);
-        assert_true(s3_server_put_behind(&server, "ranges", key, "x", 1));
+        assert_true(i % 111 ? s3_server_put_behind(&server, "ranges", key, "x", 1)
+                            : s3_server_put(&server, "ranges", key, key, strlen(key)));
     }
+    assert_true(s3_server_put(&server, "ranges", "pages/1000 & more", "x", 1)); /* of the second page */
     const struct fault fault = {
         .kind = FAULT_STATUS, .target = "continuation-token=", .times = 1, .number = 503, .text = "SlowDown"};
-    struct shf_store_request list = {.verb = SHF_STORE_LIST, .key = "pages/"};
+    struct shf_store_request list = {.verb = SHF_STORE_LIST, .key = "pages/", .wants_versions = true};
     fault_proxy_set(proxy, &fault, 1);
     ask(&list);
     assert_int_equal(list.status, SHF_OK);
@@ -196,6 +211,8 @@ static void test_a_listing_goes_on_after_a_failed_page(void **state) {
     assert_int_equal(list.name_count, 1005);
     assert_string_equal(list.names[0], "0000 & more");
     assert_string_equal(list.names[1004], "1004 & more");
+    for (size_t i = 0; i < 1005; i += 37) assert_version(&list, i, i % 111 == 0);
+    assert_version(&list, 1000, true);
     shf_store_request_clear(&list);
 }
 

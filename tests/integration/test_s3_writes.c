@@ -1,6 +1,7 @@
 /* Writing at the store's own interface, over a real S3 server and the proxy: whole, in parts, on conditions, and faults. */
 #include "harness/fault_proxy.h"
 #include "harness/s3_server.h"
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "io/s3_priv.h"
 #include "shardyfusion/reader.h"
@@ -182,6 +183,45 @@ static void test_in_parts(void **state) {
         assert_object("parts/memory", bytes, sizes[i]);
     }
     assert_int_equal(budget_used(), 0);
+}
+
+/* What a listing tells of an object is what its PUT and a HEAD of it tell, and will do as a condition. */
+static void test_versions_of_a_listing(void **state) {
+    (void)state;
+    static const char *const keys[] = {"versions/a b+c%&\"", "versions/empty", "versions/folder/x", "versions/parts",
+                                       "versions/\xc3\xa4"};
+    static const uint64_t sizes[] = {10, 0, 1, 6 * MIB, 3};
+    struct shf_store_request list = {.verb = SHF_STORE_LIST, .key = "versions/", .wants_versions = true};
+    char *versions[5];
+    for (size_t i = 0; i < 5; i++) {
+        struct shf_store_request put = put_of(keys[i], sizes[i]);
+        ask(&put);
+        assert_int_equal(put.status, SHF_OK);
+        versions[i] = put.version;
+        put.version = NULL;
+        shf_store_request_clear(&put);
+    }
+    ask(&list);
+    assert_int_equal(list.status, SHF_OK);
+    assert_int_equal(list.name_count, 5);
+    for (size_t i = 0; i < 5; i++) {
+        if (strcmp(list.names[i], "folder/") == 0) {
+            assert_null(list.versions[i]);
+            continue;
+        }
+        assert_string_equal(list.names[i], keys[i] + strlen("versions/"));
+        assert_string_equal(list.versions[i], versions[i]);
+        struct shf_store_request head = {.verb = SHF_STORE_HEAD, .key = keys[i]};
+        ask(&head);
+        assert_string_equal(head.version, list.versions[i]);
+        shf_store_request_clear(&head);
+        struct shf_store_request put = put_of(keys[i], 20 + i);
+        put.if_version = list.versions[i];
+        ask(&put);
+        assert_put(&put);
+    }
+    shf_store_request_clear(&list);
+    for (size_t i = 0; i < 5; i++) shf_free(versions[i]);
 }
 
 static void test_conditions(void **state) {
@@ -579,6 +619,7 @@ int main(void) {
         cmocka_unit_test(test_a_digest_that_is_known),
         cmocka_unit_test(test_awkward_keys),
         cmocka_unit_test(test_in_parts),
+        cmocka_unit_test(test_versions_of_a_listing),
         cmocka_unit_test(test_conditions),
         cmocka_unit_test(test_a_server_without_conditions),
         cmocka_unit_test(test_faults_that_pass),

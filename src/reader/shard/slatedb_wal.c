@@ -114,6 +114,16 @@ static void name_object(uint64_t id, char name[SHF_SLATEDB_NAME_BYTES]) {
     shf_slatedb_name_format(&object, name);
 }
 
+/* Some servers leave the quotes of an ETag out, in one place or the other. */
+static bool is_same_version(const char *a, const char *b) {
+    size_t a_size = strlen(a), b_size = strlen(b);
+    bool a_quoted = a_size >= 2 && a[0] == '"' && a[a_size - 1] == '"';
+    bool b_quoted = b_size >= 2 && b[0] == '"' && b[b_size - 1] == '"';
+    a_size -= a_quoted ? 2 : 0;
+    b_size -= b_quoted ? 2 : 0;
+    return a_size == b_size && memcmp(a + a_quoted, b + b_quoted, a_size) == 0;
+}
+
 static shf_status replay_one(struct shf_slatedb_wal_load *load, struct fetch *fetch, struct shf_error **error) {
     struct shf_store_request *request = &fetch->request;
     uint64_t id = shf_slatedb_replay_next_id(load->replay);
@@ -124,7 +134,7 @@ static shf_status replay_one(struct shf_slatedb_wal_load *load, struct fetch *fe
     }
     const char *listed = version_of(load, id);
     shf_status status = SHF_OK;
-    if (listed && request->version && strcmp(listed, request->version) != 0) {
+    if (listed && request->version && !is_same_version(listed, request->version)) {
         status = shf_error_set(error, SHF_E_STORE_RETRY, "it changed since it was listed; try again");
     } else {
         status = shf_slatedb_replay_add(load->replay, request->body->data, request->body->size, error);

@@ -166,6 +166,43 @@ void support_call_clear(struct support_call *call) {
     (void)sem_destroy(&call->ended);
 }
 
+static void expect_version(struct shf_store *store, const char *prefix, const char *name, const char *version) {
+    struct support_call head;
+    char *key = support_path("%s%s", prefix, name);
+    support_call_init(&head, SHF_STORE_HEAD, key);
+    assert_int_equal(support_ask(store, &head), SHF_OK);
+    assert_non_null(version);
+    assert_string_equal(version, head.request.version);
+    support_call_clear(&head);
+    free(key);
+}
+
+size_t support_expect_versions(struct shf_store *store, const char *prefix) {
+    struct support_call plain, call;
+    size_t objects = 0;
+    support_call_init(&plain, SHF_STORE_LIST, prefix);
+    support_call_init(&call, SHF_STORE_LIST, prefix);
+    call.request.wants_versions = true;
+    assert_int_equal(support_ask(store, &plain), SHF_OK);
+    assert_int_equal(support_ask(store, &call), SHF_OK);
+    assert_null(plain.request.versions);
+    assert_int_equal(call.request.name_count, plain.request.name_count);
+    for (size_t i = 0; i < call.request.name_count; i++) {
+        const char *name = call.request.names[i];
+        assert_string_equal(name, plain.request.names[i]);
+        if (name[strlen(name) - 1] == '/') {
+            assert_null(call.request.versions[i]);
+        } else {
+            expect_version(store, prefix, name, call.request.versions[i]);
+            objects++;
+        }
+    }
+    support_call_clear(&plain);
+    support_call_clear(&call);
+    assert_null(call.request.versions);
+    return objects;
+}
+
 static void expect_part(const char *message, const char *part) {
     if (!strstr(message, part)) fail_msg("\"%s\" is not in \"%s\"", part, message);
 }

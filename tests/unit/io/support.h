@@ -51,6 +51,12 @@ shf_status support_wait(struct support_call *call);
 shf_status support_ask(struct shf_store *store, struct support_call *call);
 void support_call_clear(struct support_call *call);
 
+/*
+ * A listing has the same names with versions and without, and of each object the version that a HEAD of it tells; of a
+ * directory none. How many objects there are.
+ */
+size_t support_expect_versions(struct shf_store *store, const char *prefix);
+
 /* The call failed so, with this in its message. */
 void support_expect_failure(const struct support_call *call, shf_status status, const char *part);
 /* The error is this one, with this in its message; frees it. */

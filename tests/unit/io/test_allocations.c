@@ -106,13 +106,13 @@ static shf_status run_command(void *context) {
 static shf_status parse_listing(void *context) {
     static const char page[] =
         "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>"
-        "<Contents><Key>p/k</Key></Contents><CommonPrefixes><Prefix>p/s/</Prefix></CommonPrefixes>"
+        "<Contents><Key>p/k</Key><ETag>e</ETag></Contents><CommonPrefixes><Prefix>p/s/</Prefix></CommonPrefixes>"
         "</ListBucketResult>";
-    struct shf_s3_listing listing = {0};
+    struct shf_s3_listing listing = {.found.wants_versions = context != NULL};
     struct shf_error *error = NULL;
-    (void)context;
     shf_status status = shf_s3_listing_add(&listing, page, strlen(page), 10, &error);
     if (!status) status = shf_s3_listing_tidy(&listing, "p/", &error);
+    if (!status && context) assert_string_equal(listing.found.versions[0], "\"e\"");
     shf_s3_listing_free(&listing);
     return end_call(status, error);
 }
@@ -121,7 +121,9 @@ static void test_parsers(void **state) {
     (void)state;
     fail_each(parse_credentials, NULL);
     fail_each(run_command, NULL);
+    bool wants_versions = true;
     fail_each(parse_listing, NULL);
+    fail_each(parse_listing, &wants_versions);
 }
 
 /* ---- the cache ---- */
@@ -166,6 +168,7 @@ struct asking {
     uint64_t put_size; /* of a PUT: of `source`, or of memory where that is 0 */
     int source;
     const char *if_version;
+    bool wants_versions;
 };
 
 static shf_status ask(void *context) {
@@ -178,6 +181,7 @@ static shf_status ask(void *context) {
     call.request.has_source = asking->source != 0;
     call.request.source_fd = asking->source;
     call.request.if_version = asking->if_version;
+    call.request.wants_versions = asking->wants_versions;
     support_submit(asking->store, &call);
     while (sem_wait(&call.ended) != 0) {
     }
@@ -186,16 +190,18 @@ static shf_status ask(void *context) {
     if (status) assert_null(call.request.body);
     bool has_version = asking->verb != SHF_STORE_LIST && asking->verb != SHF_STORE_DELETE;
     if (!status) assert_int_equal(call.request.version != NULL, has_version);
+    assert_int_equal(call.request.versions != NULL, !status && asking->wants_versions);
     support_call_clear(&call);
     return status;
 }
 
 static void ask_everything(struct shf_store *store, const char *key, const char *prefix, int fd) {
     const struct asking all[] = {
-        {store, SHF_STORE_PUT, key, -1, 5, 0, NULL},     {store, SHF_STORE_GET, key, -1, 0, 0, NULL},
-        {store, SHF_STORE_GET, key, fd, 0, 0, NULL},     {store, SHF_STORE_HEAD, key, -1, 0, 0, NULL},
-        {store, SHF_STORE_LIST, prefix, -1, 0, 0, NULL}, {store, SHF_STORE_PUT, key, -1, 5, fd, NULL},
-        {store, SHF_STORE_DELETE, key, -1, 0, 0, NULL},  {store, SHF_STORE_PUT, key, -1, 5, 0, NULL}};
+        {store, SHF_STORE_PUT, key, -1, 5, 0, NULL, false},     {store, SHF_STORE_GET, key, -1, 0, 0, NULL, false},
+        {store, SHF_STORE_GET, key, fd, 0, 0, NULL, false},     {store, SHF_STORE_HEAD, key, -1, 0, 0, NULL, false},
+        {store, SHF_STORE_LIST, prefix, -1, 0, 0, NULL, false}, {store, SHF_STORE_LIST, prefix, -1, 0, 0, NULL, true},
+        {store, SHF_STORE_PUT, key, -1, 5, fd, NULL, false},    {store, SHF_STORE_DELETE, key, -1, 0, 0, NULL, false},
+        {store, SHF_STORE_PUT, key, -1, 5, 0, NULL, false}};
     for (size_t i = 0; i < SUPPORT_COUNT(all); i++) fail_each(ask, (void *)&all[i]);
 }
 
@@ -265,7 +271,7 @@ static void upload_in_parts(struct s3_test *test, int fd) {
     struct shf_s3_store *s3 = SHF_CONTAINER(test->store, struct shf_s3_store, base);
     s3->multipart_above = s3->part_bytes = 3;
     for (int way = 0; way < 2; way++) {
-        struct asking asking = {test->store, SHF_STORE_PUT, "key", -1, 5, way ? fd : 0, ""};
+        struct asking asking = {test->store, SHF_STORE_PUT, "key", -1, 5, way ? fd : 0, "", false};
         scripted_server_script(test->server, &uploads, 1);
         fail_each(ask, &asking);
     }
@@ -275,7 +281,7 @@ static void test_s3(void **state) {
     (void)state;
     static const struct scripted_answer object = {.status = 200, .body = "hello", .headers = "ETag: \"e\"\r\n"};
     static const struct scripted_answer page = {
-        .status = 200, .body = "<ListBucketResult><Contents><Key>p/k</Key></Contents></ListBucketResult>"};
+        .status = 200, .body = "<ListBucketResult><Contents><Key>p/k</Key><ETag>e</ETag></Contents></ListBucketResult>"};
     struct s3_test test;
     s3_begin(&test, &object, 1);
     int64_t start = shf_clock_monotonic_ns();
@@ -284,21 +290,23 @@ static void test_s3(void **state) {
     s3_open(&test);
     char *path = support_path("%s/out", test.home);
     int fd = support_open_new(path);
-    struct asking asking = {test.store, SHF_STORE_GET, "key", -1, 0, 0, NULL};
+    struct asking asking = {test.store, SHF_STORE_GET, "key", -1, 0, 0, NULL, false};
     fail_each(ask, &asking);
     asking.fd = fd;
     fail_each(ask, &asking);
     support_expect_file(fd, "hello", 5);
-    asking = (struct asking){test.store, SHF_STORE_HEAD, "key", -1, 0, 0, NULL};
+    asking = (struct asking){test.store, SHF_STORE_HEAD, "key", -1, 0, 0, NULL, false};
     fail_each(ask, &asking);
-    asking = (struct asking){test.store, SHF_STORE_PUT, "key", -1, 5, 0, ""};
+    asking = (struct asking){test.store, SHF_STORE_PUT, "key", -1, 5, 0, "", false};
     fail_each(ask, &asking);
-    asking = (struct asking){test.store, SHF_STORE_PUT, "key", -1, 5, fd, NULL};
+    asking = (struct asking){test.store, SHF_STORE_PUT, "key", -1, 5, fd, NULL, false};
     fail_each(ask, &asking);
-    asking = (struct asking){test.store, SHF_STORE_DELETE, "key", -1, 0, 0, NULL};
+    asking = (struct asking){test.store, SHF_STORE_DELETE, "key", -1, 0, 0, NULL, false};
     fail_each(ask, &asking);
     scripted_server_script(test.server, &page, 1);
-    asking = (struct asking){test.store, SHF_STORE_LIST, "p/", -1, 0, 0, NULL};
+    asking = (struct asking){test.store, SHF_STORE_LIST, "p/", -1, 0, 0, NULL, false};
+    fail_each(ask, &asking);
+    asking.wants_versions = true;
     fail_each(ask, &asking);
     upload_in_parts(&test, fd);
     assert_true(shf_clock_monotonic_ns() - start < INT64_C(8000000000)); /* none waited for a time-out */

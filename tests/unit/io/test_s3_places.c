@@ -133,11 +133,11 @@ static void test_a_listing_of_three_pages(void **state) {
     (void)state;
     static const struct scripted_answer script[] = {
         {.status = 200,
-         .body = PAGE("<Contents><Key>p/b</Key></Contents><IsTruncated>true</IsTruncated>"
+         .body = PAGE("<Contents><ETag>&quot;b&quot;</ETag><Key>p/b</Key></Contents><IsTruncated>true</IsTruncated>"
                       "<NextContinuationToken>1/+=&amp;</NextContinuationToken>")},
         {.status = 503},
         {.status = 200,
-         .body = PAGE("<EncodingType>url</EncodingType><Contents><Key>p/a%2Bc</Key></Contents>"
+         .body = PAGE("<EncodingType>url</EncodingType><Contents><Key>p/a%2Bc</Key><ETag>%2B+</ETag></Contents>"
                       "<IsTruncated>true</IsTruncated><NextContinuationToken>2</NextContinuationToken>")},
         {.status = 200, .body = PAGE("<CommonPrefixes><Prefix>p/s/</Prefix></CommonPrefixes>")}};
     struct s3_test test;
@@ -145,11 +145,15 @@ static void test_a_listing_of_three_pages(void **state) {
     s3_start(&test, script, 4);
     support_call_init(&call, SHF_STORE_LIST, "p/");
     call.request.max_bytes = 0;
+    call.request.wants_versions = true;
     assert_int_equal(support_ask(test.store, &call), SHF_OK);
     assert_int_equal(call.request.name_count, 3);
     assert_string_equal(call.request.names[0], "a+c");
     assert_string_equal(call.request.names[1], "b");
     assert_string_equal(call.request.names[2], "s/");
+    assert_string_equal(call.request.versions[0], "\"%2B+\"");
+    assert_string_equal(call.request.versions[1], "\"b\"");
+    assert_null(call.request.versions[2]);
     expect_line(&test, 0, "GET /bucket?delimiter=%2F&encoding-type=url&list-type=2&prefix=p%2F HTTP/1.1\r\n");
     expect_line(&test, 2,
                 "GET /bucket?continuation-token=1%2F%2B%3D%26&delimiter=%2F&encoding-type=url&list-type=2&prefix=p%2F "
@@ -172,7 +176,9 @@ static void test_listings_that_are_none(void **state) {
         {{.status = 200, .body = PAGE("<IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>")},
          SHF_E_STORE,
          "names no next page"}, /* the same page for ever */
-        {{.status = 200, .body = PAGE("<Contents><Key>q/x</Key></Contents>")}, SHF_E_STORE, "not directly below the prefix"},
+        {{.status = 200, .body = PAGE("<Contents><Key>q/x</Key><ETag>e</ETag></Contents>")},
+         SHF_E_STORE,
+         "not directly below the prefix"},
         {{.status = 404, .body = "<Error><Code>NoSuchBucket</Code></Error>"}, SHF_E_NOT_FOUND, "no such bucket"},
         {{.status = 403}, SHF_E_ACCESS, "LIST s3://bucket/p/"},
     };
@@ -181,10 +187,12 @@ static void test_listings_that_are_none(void **state) {
         struct support_call call;
         s3_start(&test, &cases[i].answer, 1);
         support_call_init(&call, SHF_STORE_LIST, "p/");
+        call.request.wants_versions = true;
         (void)support_ask(test.store, &call);
         support_expect_failure(&call, cases[i].status, cases[i].part);
         assert_int_equal(call.request.name_count, 0);
         assert_null(call.request.names);
+        assert_null(call.request.versions);
         support_call_clear(&call);
         s3_end(&test);
     }

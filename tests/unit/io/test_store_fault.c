@@ -64,10 +64,16 @@ static void test_without_rules(void **state) {
     again(SHF_STORE_LIST, "");
     assert_int_equal(support_ask(store, &call), SHF_OK);
     assert_int_equal(call.request.name_count, 1);
+    assert_null(call.request.versions);
+    again(SHF_STORE_LIST, "");
+    call.request.wants_versions = true;
+    assert_int_equal(support_ask(store, &call), SHF_OK);
+    assert_int_equal(call.request.name_count, 1);
+    assert_string_equal(call.request.versions[0], "\"e\"");
     again(SHF_STORE_GET, "none");
     (void)support_ask(store, &call);
     support_expect_failure(&call, SHF_E_NOT_FOUND, "does not exist");
-    assert_int_equal(shf_store_fault_seen(store, 0), 3);
+    assert_int_equal(shf_store_fault_seen(store, 0), 4);
     assert_int_equal(shf_store_fault_seen(store, SHF_STORE_GET), 2);
     assert_int_equal(shf_store_fault_seen(store, SHF_STORE_HEAD), 0);
     assert_null(store->class->local_path);

@@ -263,12 +263,56 @@ static void test_listings(void **state) {
     static const char *const expected[] = {"B", "a b", "b", "dir/", "link-to-dir/", "zz", "\xc3\xa9"};
     assert_int_equal(call.request.name_count, SUPPORT_COUNT(expected));
     for (size_t i = 0; i < SUPPORT_COUNT(expected); i++) assert_string_equal(call.request.names[i], expected[i]);
+    name = support_path("%s/link-to-file", directory);
+    assert_int_equal(symlink("zz", name), 0);
+    free(name);
+    assert_int_equal(support_expect_versions(store, prefix), 6);
+    assert_int_equal(support_expect_versions(store, "no/such/directory/"), 0);
     again(SHF_STORE_LIST, "no/such/directory/"); /* as an object store: no names */
     assert_int_equal(support_ask(store, &call), SHF_OK);
     assert_int_equal(call.request.name_count, 0);
     again(SHF_STORE_LIST, ""); /* the root */
     assert_int_equal(support_ask(store, &call), SHF_OK);
     assert_true(call.request.name_count > 0);
+    free(prefix);
+}
+
+static int stat_problem;
+static int bad_fstatat(int at, const char *name, struct stat *out, int flags) {
+    (void)at, (void)name, (void)out, (void)flags;
+    errno = stat_problem;
+    return -1;
+}
+
+/* A file that is looked at for its version only is gone, hidden, or not to be read. */
+static void test_versions_that_can_not_be_told(void **state) {
+    (void)state;
+    char *prefix = support_path("%s/", directory + 1);
+    support_write_text(path, "hello");
+    shf_fs.fstatat = bad_fstatat;
+    for (int wants = 0; wants < 2; wants++) {
+        stat_problem = EACCES;
+        again(SHF_STORE_LIST, prefix);
+        call.request.wants_versions = wants;
+        assert_int_equal(support_ask(store, &call), SHF_OK);
+        assert_int_equal(call.request.name_count, 1);
+        assert_string_equal(call.request.names[0], "object");
+        assert_int_equal(call.request.versions != NULL, wants);
+        if (wants) assert_null(call.request.versions[0]);
+    }
+    stat_problem = ENOENT;
+    again(SHF_STORE_LIST, prefix);
+    call.request.wants_versions = true;
+    assert_int_equal(support_ask(store, &call), SHF_OK);
+    assert_int_equal(call.request.name_count, 0);
+    stat_problem = EIO;
+    again(SHF_STORE_LIST, prefix);
+    call.request.wants_versions = true;
+    (void)support_ask(store, &call);
+    support_expect_failure(&call, SHF_E_LOCAL, "cannot look at");
+    assert_null(call.request.names);
+    assert_null(call.request.versions);
+    again(SHF_STORE_GET, key);
     free(prefix);
 }
 
@@ -362,6 +406,7 @@ int main(void) {
         TEST(test_permissions),
         TEST(test_names_that_are_refused),
         TEST(test_listings),
+        TEST(test_versions_that_can_not_be_told),
         TEST(test_a_listing_that_breaks_off),
         TEST(test_files_that_change),
         TEST(test_tokens_and_deadlines),

@@ -137,6 +137,11 @@ static void test_listings(void **state) {
     expect_names("p/", below, 5);
     expect_names("p/b/", b, 2);
     expect_names("none/", NULL, 0);
+    for (size_t i = 0; i < SUPPORT_COUNT(keys); i++) put(keys[i], keys[i]); /* each has a version of its own */
+    assert_int_equal(support_expect_versions(store, ""), 1);
+    assert_int_equal(support_expect_versions(store, "p/"), 4);
+    assert_int_equal(support_expect_versions(store, "p/b/"), 2);
+    assert_int_equal(support_expect_versions(store, "none/"), 0);
 }
 
 static void *change_all_the_time(void *context) {
