@@ -1,21 +1,31 @@
 """The ways in which SlateDB writes a shard, and what its files must then consist of."""
 
 import asyncio
-import importlib.metadata
+import json
 import random
 
 from slatedb import uniffi
 
-from slatedb_shard import Layout
+from slatedb_shard import VERSION, Layout
 
-VERSION = tuple(int(part) for part in importlib.metadata.version("slatedb").split(".")[:2])
 SHUTDOWN_FLUSHES = VERSION >= (0, 13)  # 0.12 leaves what is in memory to the WAL
 QUICK = {"flush_interval": "5ms"}
 SMALL = {**QUICK, "l0_sst_size_bytes": 65536}
-COMPACTING = {**SMALL, "l0_max_ssts": 4, "compactor_options.poll_interval": "50ms", "compactor_options.max_sst_size": 65536,
-              "compactor_options.scheduler_options": {"min_compaction_sources": "2", "max_compaction_sources": "8"}}
 COMPACTION_SECONDS = 30
 EXPIRY_MS = 1500
+
+
+def compacting(codec=None):
+    """Small runs, soon. From 0.15 on a part of it is the worker's."""
+    options = json.loads(uniffi.Settings.default().to_json_string())["compactor_options"]
+    worker = "compactor_options.worker." if "worker" in options else "compactor_options."
+    settings = {**SMALL, "l0_max_ssts": 4, "compression_codec": codec, "compactor_options.poll_interval": "50ms",
+                "compactor_options.scheduler_options": {"min_compaction_sources": "2", "max_compaction_sources": "8"},
+                worker + "max_sst_size": 65536}
+    if "worker" in options:
+        settings.update({worker + "compactions_poll_interval": "50ms", worker + "compression_codec": codec,
+                         "compactor_options.commit_compacted_interval": "50ms"})
+    return settings
 
 
 class Keys:
@@ -87,8 +97,7 @@ async def one_key_thousands_of_times(database, keys):
     await database.write({first: b"before", last: b"after"})
     held = await database.database.snapshot()
     for number in range(600):
-        await database.database.put_with_options(hot, b"%05d" % number * 8, uniffi.PutOptions(ttl=uniffi.Ttl.DEFAULT()),
-                                                 uniffi.WriteOptions(await_durable=False))
+        await database.put_unawaited(hot, b"%05d" % number * 8)
     database.rows[hot] = b"00599" * 8
     await database.flush_to_l0()
     await database.write(keys.rows(3))
@@ -104,14 +113,19 @@ async def compacted(database, keys):
         await database.flush_to_l0()
         if number > 8 and Layout(database.folder).runs > 1:
             break
-    for _ in range(COMPACTION_SECONDS * 10):
-        if Layout(database.folder).runs:
-            break
-        await asyncio.sleep(0.1)  # the compactor tells nobody when it is done
+    await runs_appear(database)
     await database.write(keys.rows(20))
     await database.flush_to_l0()
     await database.write(keys.rows(5))
     await database.flush()
+
+
+async def runs_appear(database):
+    """The compactor tells nobody when it is done."""
+    for _ in range(COMPACTION_SECONDS * 10):
+        if Layout(database.folder).runs:
+            return
+        await asyncio.sleep(0.1)
 
 
 async def with_codec(database, keys):
@@ -163,10 +177,11 @@ async def all_deleted(database, keys):
 
 async def expired(database, keys):
     """SlateDB's readers do not look at the time. What has expired when it goes to L0 is a tombstone there."""
+    expire_after = getattr(uniffi.Ttl, "EXPIRE_AFTER_TICKS", None) or uniffi.Ttl.EXPIRE_AFTER_MILLIS
+
     async def put(rows, milliseconds):
         for key, value in rows.items():
-            options = uniffi.PutOptions(ttl=uniffi.Ttl.EXPIRE_AFTER_TICKS(milliseconds))
-            await database.database.put_with_options(key, value, options, uniffi.WriteOptions(await_durable=False))
+            await database.put_unawaited(key, value, expire_after(milliseconds))
 
     gone = keys.rows(20)
     await put(gone, 1)
@@ -182,13 +197,34 @@ async def expired(database, keys):
     await asyncio.sleep(EXPIRY_MS / 1000)
 
 
+async def in_segments(database, keys):
+    """As overwrites and deletes, with rows of each segment in L0 and in the WAL, and of one in the WAL alone."""
+    known = []
+    for number in range(4):
+        known += [keys.one(prefix=first) for first in (b"a", b"b", b"\0", b"\xff") for _ in range(40)]
+        chosen = keys.source.sample(known, len(known) * 2 // 3)
+        await database.write({key: b"round %d" % number for key in chosen[::2]}, chosen[1::2])
+        await database.flush_to_l0()
+    await database.write({keys.one(prefix=first): b"last" for first in (b"a", b"b", b"w")}, chosen[:9])
+    await database.flush()
+
+
+async def in_segments_compacted(database, keys):
+    for _ in range(3):
+        await in_segments(database, keys)
+    await runs_appear(database)
+
+
 class Case:
     """layout: what must hold of it. sessions: how often it is opened and written. clean: shut down before it is read.
-    read_first: SlateDB's own reader opens the very files that shardy reads, and leaves its manifests there."""
+    read_first: SlateDB's own reader opens the very files that shardy reads, and leaves its manifests there.
+    optional: a package may be built without what it needs."""
 
-    def __init__(self, name, write, layout, settings=(), block_size=None, sessions=1, clean=True, read_first=False):
+    def __init__(self, name, write, layout, settings=(), block_size=None, sessions=1, clean=True, read_first=False,
+                 optional=False, segmented=False, filters=()):
         self.name, self.write, self.layout, self.settings, self.block_size = name, write, layout, settings, block_size
-        self.sessions, self.clean, self.read_first = sessions, clean, read_first
+        self.sessions, self.clean, self.read_first, self.optional = sessions, clean, read_first, optional
+        self.segmented, self.filters = segmented, filters
 
 
 def flushed_at_the_end(layout):
@@ -202,13 +238,13 @@ def l0_and_wal(layout):
 def codec(name, number):
     return Case(f"codec {name}", with_codec,
                 lambda layout: l0_and_wal(layout) and layout.codecs == {number} and layout.filters >= 1,
-                {**QUICK, "compression_codec": name})
+                {**QUICK, "compression_codec": name}, optional=True)
 
 
 def unclean_codec(name, number):
     return Case(f"codec {name}, not shut down", with_codec,
                 lambda layout: layout.l0 == 1 and layout.wal >= 1 and layout.codecs == {number},
-                {**QUICK, "compression_codec": name}, clean=False)
+                {**QUICK, "compression_codec": name}, clean=False, optional=True)
 
 
 CODECS = (("Snappy", 1), ("Zlib", 2), ("Lz4", 3), ("Zstd", 4))
@@ -226,9 +262,9 @@ CASES = [
     Case("overwrites and deletes, not shut down", overwrites_and_deletes, lambda layout: layout.l0 == 5 and layout.wal >= 1,
          QUICK, clean=False),
     Case("one key thousands of times", one_key_thousands_of_times, l0_and_wal, QUICK, "BLOCK1_KIB"),
-    Case("compacted", compacted, lambda layout: layout.runs >= 1, COMPACTING),
+    Case("compacted", compacted, lambda layout: layout.runs >= 1, compacting()),
     Case("compacted, zstd, opened twice", compacted, lambda layout: layout.runs >= 1 and layout.codecs == {4},
-         {**COMPACTING, "compression_codec": "Zstd"}, sessions=2),
+         compacting("Zstd"), sessions=2, optional=True),
     *(codec(*each) for each in CODECS),
     *(unclean_codec(*each) for each in CODECS),
     Case("filter", filtered, lambda layout: layout.l0 == 1 and layout.filters == 1, QUICK),
@@ -237,6 +273,14 @@ CASES = [
     Case("blocks of 1 KiB", filtered, lambda layout: layout.l0 == 1, QUICK, "BLOCK1_KIB"),
     Case("blocks of 16 KiB", overwrites_and_deletes, lambda layout: layout.l0 >= 5, QUICK, "BLOCK16_KIB"),
     Case("blocks of 64 KiB", filtered, lambda layout: layout.l0 == 1, QUICK, "BLOCK64_KIB"),
+    Case("filter of prefixes", filtered, lambda layout: layout.filters == 1, QUICK, filters=["prefixes"]),
+    Case("filter of keys and prefixes", filtered, lambda layout: layout.filters == 1, QUICK, filters=["keys and prefixes"]),
+    Case("two filters", filtered, lambda layout: layout.filters == 1, QUICK, filters=["prefixes", "keys"]),
+    Case("segments", in_segments, lambda layout: layout.segments >= 4, QUICK, segmented=True),
+    Case("segments, not shut down", in_segments, lambda layout: layout.segments == 4 and layout.wal >= 1, QUICK, clean=False,
+         segmented=True),
+    Case("segments, compacted", in_segments_compacted, lambda layout: layout.segments >= 4 and layout.runs >= 1, compacting(),
+         segmented=True),
     Case("values", ends_of_values, l0_and_wal, QUICK),
     Case("values, zlib, not shut down", ends_of_values, lambda layout: layout.l0 == 1 and layout.wal >= 1,
          {**QUICK, "compression_codec": "Zlib"}, clean=False),

@@ -19,13 +19,13 @@ from slatedb import uniffi
 
 from building import expect
 from slatedb_cases import CASES, Keys, filtered
-from slatedb_shard import Database, Layout, read
+from slatedb_shard import CannotWrite, Database, Layout, read
 from snapshot import Count, Program, Snapshot
 
 
 async def write(case, keys, folder):
     """The rows, after the last session or, where it is not to be shut down, from a copy of the files before."""
-    database = Database(folder, case.settings, case.block_size)
+    database = Database(folder, case.settings, case.block_size, case.segmented, case.filters)
     for _ in range(case.sessions):
         async with database:
             await case.write(database, keys)
@@ -38,10 +38,12 @@ async def write(case, keys, folder):
 
 
 async def written(case, keys, folder):
-    """The rows, or the error that the package had."""
+    """The rows, or the error that the package had with something optional."""
     try:
         return await write(case, keys, folder)
-    except (uniffi.Error, uniffi.InternalError) as error:
+    except (CannotWrite, uniffi.Error, uniffi.InternalError) as error:
+        if not case.optional and not isinstance(error, CannotWrite):
+            raise
         shutil.rmtree(folder)
         return error
 
@@ -54,7 +56,7 @@ async def write_all(snapshot):
 def check_own_reader(case, folder, wanted, copy):
     if not case.read_first:
         folder = shutil.copytree(folder, copy)
-    found = asyncio.run(read(folder, wanted))
+    found = asyncio.run(read(folder, wanted, case.segmented))
     for key, value in wanted.items():
         expect(found[key] == value, f"SlateDB's own reader has something else for key {key[:40]!r}")
 

@@ -5,8 +5,9 @@
 # ones that differ in what they write. An environment of LanceDB takes some 450 MB of build/.
 interop_sqlite_vec_newest=0.1.9
 interop_sqlite_vec="0.1.0 0.1.1 0.1.2 0.1.3 0.1.5 0.1.6 0.1.7 0.1.8 $interop_sqlite_vec_newest"
-interop_slatedb_newest=0.13.1
-interop_slatedb="0.12.1 $interop_slatedb_newest"
+interop_slatedb_project=0.13.1 # which the Python project writes with
+interop_slatedb_newest=0.17.0
+interop_slatedb="0.12.1 $interop_slatedb_project 0.14.1 0.15.0 0.16.0 $interop_slatedb_newest"
 interop_lancedb_newest=0.40.0
 interop_lancedb="0.17.0 0.24.2 0.25.3 0.27.1 0.30.2 0.33.0 0.38.0 $interop_lancedb_newest"
 # What all of those were seen to work with, the oldest too, whose own limits would let anything in.
@@ -72,7 +73,7 @@ interop_legs() {
 
 interop_newest_legs() {
     interop_legs "$1" sqlite-vec "$interop_sqlite_vec_newest"
-    interop_legs "$1" slatedb "$interop_slatedb_newest"
+    interop_legs "$1" slatedb "$interop_slatedb_project" "$interop_slatedb_newest"
     interop_legs "$1" lancedb "$interop_lancedb_newest"
 }
 
