@@ -12,11 +12,11 @@
 
 typedef uint8_t key_bytes[BENCH_KEY_SIZE];
 
-static key_bytes *read_keys(const char *data, const char *name, size_t *count) {
+key_bytes *bench_keys_read(const char *data, const char *part, const char *name, size_t *count) {
     char path[PATH_MAX];
     struct stat status;
     key_bytes *keys = NULL;
-    (void)snprintf(path, sizeof path, "%s/kv/%s", data, name);
+    (void)snprintf(path, sizeof path, "%s/%s/%s", data, part, name);
     FILE *file = fopen(path, "rb");
     if (file && fstat(fileno(file), &status) == 0) {
         *count = (size_t)status.st_size / BENCH_KEY_SIZE;
@@ -35,8 +35,8 @@ bool bench_keys_load(struct bench_keys *keys, const char *data) {
     size_t absent_count = 0;
     uint64_t random = 7;
     memset(keys, 0, sizeof *keys);
-    key_bytes *absent = read_keys(data, "absent.bin", &absent_count);
-    keys->all = read_keys(data, "keys.bin", &keys->count);
+    key_bytes *absent = bench_keys_read(data, "kv", "absent.bin", &absent_count);
+    keys->all = bench_keys_read(data, "kv", "keys.bin", &keys->count);
     keys->lookups = calloc(BENCH_LOOKUPS, sizeof *keys->lookups);
     bool ok = absent && keys->all && keys->lookups;
     for (size_t i = 0; ok && i < BENCH_LOOKUPS; i++) {

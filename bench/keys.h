@@ -17,6 +17,9 @@ struct bench_keys {
     uint8_t (*lookups)[BENCH_KEY_SIZE]; /* BENCH_LOOKUPS */
 };
 
+/* All keys of DATA/part/name, to be freed; NULL, with a message, after a failure. */
+uint8_t (*bench_keys_read(const char *data, const char *part, const char *name, size_t *count))[BENCH_KEY_SIZE];
+
 bool bench_keys_load(struct bench_keys *keys, const char *data);
 void bench_keys_free(struct bench_keys *keys);
 

@@ -1,6 +1,7 @@
 /*
- * shf-bench [--data FOLDER] [--python FILE] [--json FILE] [--quiet] [NAME...]   those whose name begins so; none = all
- * shf-bench --parts [NAME...]                                        parts of the data that they need
+ * shf-bench [--data FOLDER] [--python FILE] [--venvs PREFIX] [--json FILE] [--quiet] [NAME...]
+ *                                     those whose name begins so; none = all
+ * shf-bench --parts [NAME...]         parts of the data that they need
  *
  * ./dev bench prepares the data and the peers and runs it, from the root of the checkout.
  */
@@ -26,6 +27,9 @@ static const struct benchmark {
     {"search_two_cores", "vectors", bench_search_two_cores},
     {"batch_search_64", "vectors", bench_batch_search_64},
     {"open_local", "open", bench_open_local},
+    {"slatedb_get", "slatedb-0.12 slatedb-0.13", bench_slatedb_get},
+    {"slatedb_open", "slatedb-0.12 slatedb-0.13", bench_slatedb_open},
+    {"lance_search", "vectors lance", bench_lance_search},
     {"memory", "kv vectors", bench_memory},
     {"build_vs_reference_like", "vectors build", bench_build_vs_reference_like},
     {"build_kv", "", bench_build_kv},
@@ -90,6 +94,7 @@ int main(int argc, char **argv) {
     int i = 1;
     bench.data = "build/bench-data";
     bench.python = "build/bench-venv/bin/python3";
+    bench.venvs = "build/bench-venv";
     bench.program = argv[0];
     (void)signal(SIGPIPE, SIG_IGN); /* a peer that died is an error, not our end */
     for (; i < argc && strncmp(argv[i], "--", 2) == 0; i++) {
@@ -102,6 +107,8 @@ int main(int argc, char **argv) {
             bench.data = value, i++;
         } else if (strcmp(argv[i], "--python") == 0) {
             bench.python = value, i++;
+        } else if (strcmp(argv[i], "--venvs") == 0) {
+            bench.venvs = value, i++;
         } else if (strcmp(argv[i], "--json") == 0) {
             json = value, i++;
         } else if (strcmp(argv[i], "--memory") == 0) {

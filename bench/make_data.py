@@ -1,97 +1,29 @@
 #!/usr/bin/env python3
 """Makes the local snapshots that the benchmarks read, laid out as the Python project writes them.
 
-    make_data.py FOLDER PART...      parts: kv, open, vectors, build
+    make_data.py FOLDER PART...      parts: kv, open, vectors, build, slatedb-0.12, slatedb-0.13, lance
 
-What is there already, made by this version, is kept. kv, open and build need nothing but Python and libxxhash;
-vectors needs numpy and sqlite-vec, so that real sqlite-vec writes those shards.
+What is there already, made by this version, is kept. kv, open and build need nothing but Python and libxxhash; the others
+need the real writers of what they hold: vectors numpy and sqlite-vec, slatedb-* that version of slatedb, lance lancedb (and
+the part vectors).
 """
 
-import ctypes
 import json
 import os
 import random
 import shutil
-import sqlite3
 import sys
 
+from snapshot import Snapshot, to_json
+
 VERSION = 1  # raise it when anything below changes what is written
-RUN_ID = "b" * 32
-WRITTEN_AT = "2026-01-01T00:00:00.000000Z"
 MISSES = 200_000
 DIMENSION, VECTORS, QUERIES, TOP_K = 384, 100_000, 256, 10
 BUILD_VALUE_SIZE = 100
 NAMES = ("admin", "database", "editors", "graphics", "kernel", "libs", "math", "net", "sound", "text", "utils", "web")
-
-MANIFEST_TABLES = """
-CREATE TABLE build_meta (run_id TEXT NOT NULL, created_at TEXT NOT NULL, num_dbs INTEGER NOT NULL,
-    s3_prefix TEXT NOT NULL, key_col TEXT NOT NULL, sharding TEXT NOT NULL, db_path_template TEXT NOT NULL,
-    shard_prefix TEXT NOT NULL, format_version INTEGER NOT NULL, key_encoding TEXT NOT NULL,
-    custom TEXT NOT NULL DEFAULT '{}');
-CREATE TABLE shards (db_id INTEGER NOT NULL PRIMARY KEY, db_url TEXT, attempt INTEGER NOT NULL,
-    row_count INTEGER NOT NULL, db_bytes INTEGER NOT NULL, min_key TEXT, max_key TEXT, checkpoint_id TEXT,
-    writer_info TEXT NOT NULL DEFAULT '{}');
-"""
-WRITER_INFO = {"attempt": 0, "duration_ms": 0, "stage_id": None, "task_attempt_id": None}
-SHARDING = {"cel_columns": None, "cel_expr": None, "hash_algorithm": "xxh3_64", "routing_values": None,
-            "strategy": "hash"}
-
-
-def load_xxh3():
-    library = ctypes.CDLL("libxxhash.so.0")
-    library.XXH3_64bits.restype = ctypes.c_uint64
-    library.XXH3_64bits.argtypes = [ctypes.c_char_p, ctypes.c_size_t]
-    return library.XXH3_64bits
-
-
-def to_json(value):
-    return json.dumps(value, sort_keys=True)
-
-
-class Snapshot:
-    """Writes shards, then the manifest, then _CURRENT, below a folder that is renamed into place at the end."""
-
-    def __init__(self, folder, shards, key_encoding, custom):
-        self.url = "s3://bench/" + os.path.basename(folder).split(".")[0]
-        self.folder, self.shards, self.key_encoding, self.custom = folder, shards, key_encoding, custom
-        self.rows = []
-        self.hash = load_xxh3()
-
-    def route(self, canonical_key):
-        return self.hash(canonical_key, len(canonical_key)) % self.shards
-
-    def create_shard(self, shard):
-        path = f"shards/run_id={RUN_ID}/db={shard:05d}/attempt=00"
-        os.makedirs(os.path.join(self.folder, path))
-        database = sqlite3.connect(os.path.join(self.folder, path, "shard.db"), isolation_level=None)
-        database.execute("PRAGMA page_size = 4096")
-        database.execute("PRAGMA journal_mode = OFF")
-        database.execute("PRAGMA synchronous = OFF")
-        database.execute("CREATE TABLE kv (k BLOB PRIMARY KEY, v BLOB NOT NULL) WITHOUT ROWID")
-        self.rows.append([shard, f"{self.url}/{path}", 0, 0, 0, None, None, f"{shard:032x}", to_json(WRITER_INFO)])
-        return database
-
-    def close_shard(self, database, row_count):
-        database.execute("COMMIT")
-        path = database.execute("PRAGMA database_list").fetchone()[2]
-        database.close()
-        self.rows[-1][3:5] = row_count, os.path.getsize(path)
-
-    def publish(self):
-        name = f"manifests/{WRITTEN_AT}_run_id={RUN_ID}"
-        os.makedirs(os.path.join(self.folder, name))
-        manifest = sqlite3.connect(os.path.join(self.folder, name, "manifest"))
-        manifest.executescript(MANIFEST_TABLES)
-        meta = (RUN_ID, WRITTEN_AT, self.shards, self.url, "_key", to_json(SHARDING), "db={db_id:05d}", "shards", 4,
-                self.key_encoding, to_json(self.custom))
-        manifest.execute("INSERT INTO build_meta VALUES (?,?,?,?,?,?,?,?,?,?,?)", meta)
-        manifest.executemany("INSERT INTO shards VALUES (?,?,?,?,?,?,?,?,?)", self.rows)
-        manifest.commit()
-        manifest.close()
-        current = {"format_version": 1, "manifest_content_type": "application/x-sqlite3",
-                   "manifest_ref": f"{self.url}/{name}/manifest", "run_id": RUN_ID, "updated_at": WRITTEN_AT}
-        with open(os.path.join(self.folder, "_CURRENT"), "w") as file:
-            file.write(json.dumps(current, sort_keys=True, separators=(",", ":")))
+SLATEDB_SHARDS, SLATEDB_ROWS, SLATEDB_LOOKUPS = 4, 100_000, 100_000
+LANCE_M, LANCE_EF_CONSTRUCTION = 32, 200  # a denser graph than lancedb's own: random vectors need it
+WRITER_BATCH = 50_000  # rows a batch, the default of the Python project's writers
 
 
 def write_keys(folder, name, keys):
@@ -195,7 +127,81 @@ def make_build(folder):
         file.write(numbers.randbytes(VECTORS * BUILD_VALUE_SIZE))
 
 
-PARTS = {"kv": make_kv, "open": make_open, "vectors": make_vectors, "build": make_build}
+async def write_slatedb(folder, rows, expected):
+    """One shard as the project's adapter writes it: default settings, awaited batches, a flush of the WAL, shutdown."""
+    import slatedb.uniffi as slatedb
+
+    database = await slatedb.DbBuilder("", slatedb.ObjectStore.resolve("file://" + os.path.abspath(folder))).build()
+    for first in range(0, len(rows), WRITER_BATCH):
+        batch = slatedb.WriteBatch()
+        for key, value in rows[first : first + WRITER_BATCH]:
+            batch.put(key, value)
+        await database.write(batch)
+    await database.flush_with_options(slatedb.FlushOptions(flush_type=slatedb.FlushType.WAL))
+    await database.shutdown()
+    if os.path.isdir(os.path.join(folder, "compacted")) != (expected == "compacted"):
+        sys.exit(f"this slatedb leaves its rows somewhere else than in {expected}/")
+
+
+def make_slatedb(folder, expected):
+    """100,000 text keys of 16 bytes with values of 100 in 4 shards; what is looked up, one in five absent, beside them."""
+    import asyncio
+
+    numbers = random.Random(5)
+    names = list({numbers.randbytes(8).hex().encode(): None for _ in range(SLATEDB_ROWS + SLATEDB_LOOKUPS)})
+    keys, absent = names[:SLATEDB_ROWS], names[SLATEDB_ROWS:]
+    snapshot = Snapshot(folder, SLATEDB_SHARDS, "utf8", {})
+    routed = [[] for _ in range(SLATEDB_SHARDS)]
+    for key in keys:
+        routed[snapshot.route(key)].append((key, numbers.randbytes(100)))
+    for shard, rows in enumerate(routed):
+        asyncio.run(write_slatedb(snapshot.add_shard(shard, len(rows)), rows, expected))
+    snapshot.publish()
+    lookups = [numbers.choice(absent if numbers.random() < 0.2 else keys) for _ in range(SLATEDB_LOOKUPS)]
+    write_keys(folder, "lookups.bin", lookups)
+    write_keys(folder, "first.bin", [rows[0][0] for rows in routed])
+
+
+def make_lance(folder):
+    """The vectors of `vectors` in one shard: keys and values in SQLite, a Lance dataset beside it. Then the same dataset with
+    an index, which only the peer reads."""
+    import lancedb
+    import numpy
+    import pyarrow
+
+    vectors = numpy.fromfile(os.path.join(os.path.dirname(folder), "vectors", "vectors.bin"), dtype=numpy.float32)
+    meta = {"backend": "lancedb", "dim": DIMENSION, "index_type": "hnsw", "kv_backend": "sqlite", "metric": "cosine",
+            "quantization": None, "unified": True}
+    snapshot = Snapshot(os.path.join(folder, "snapshot"), 1, "utf8", {"vector": meta})
+    database = snapshot.create_shard(0)
+    database.execute("BEGIN")
+    rows = sorted((str(row).encode(), b"row %d" % row) for row in range(VECTORS))
+    database.executemany("INSERT INTO kv VALUES (?,?)", rows)
+    shard = os.path.dirname(database.execute("PRAGMA database_list").fetchone()[2])
+    snapshot.close_shard(database, VECTORS)
+    fields = [("id", pyarrow.string()), ("vector", pyarrow.list_(pyarrow.float32(), DIMENSION)), ("payload", pyarrow.string())]
+    schema = pyarrow.schema(fields)
+    store, table = lancedb.connect(os.path.join(shard, "vector")), None
+    for first in range(0, VECTORS, WRITER_BATCH):
+        batch = range(first, min(first + WRITER_BATCH, VECTORS))
+        flat = pyarrow.array(vectors[batch.start * DIMENSION : batch.stop * DIMENSION])
+        columns = [pyarrow.array([str(row) for row in batch]), pyarrow.FixedSizeListArray.from_arrays(flat, DIMENSION),
+                   pyarrow.array([json.dumps({"row": row}) for row in batch])]
+        data = pyarrow.table(columns, schema=schema)
+        if table:
+            table.add(data)
+        else:
+            table = store.create_table("vector_index", data=data, schema=schema)
+    snapshot.publish()
+    indexed = os.path.join(folder, "indexed")
+    shutil.copytree(os.path.join(shard, "vector"), indexed)
+    index = lancedb.index.HnswSq(distance_type="cosine", num_partitions=1, m=LANCE_M, ef_construction=LANCE_EF_CONSTRUCTION)
+    lancedb.connect(indexed).open_table("vector_index").create_index("vector", config=index)
+
+
+PARTS = {"kv": make_kv, "open": make_open, "vectors": make_vectors, "build": make_build,
+         "slatedb-0.12": lambda folder: make_slatedb(folder, "wal"),
+         "slatedb-0.13": lambda folder: make_slatedb(folder, "compacted"), "lance": make_lance}
 
 
 def make(root, part):

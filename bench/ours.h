@@ -6,6 +6,8 @@
 
 #include <stdbool.h>
 
+#define BENCH_CACHE "cache"
+
 struct bench_ours {
     shf_runtime *runtime;
     shf_reader *reader;
@@ -15,8 +17,12 @@ struct bench_ours {
 /* Prints why a call failed and releases op. Always false. */
 bool bench_failed(const char *what, shf_status status, shf_op *op);
 
-/* Opens DATA/name with so many workers (0 = one a core); the local cache is DATA/cache. */
+/* Opens DATA/name with so many workers (0 = one a core); the local cache is DATA/cache, or the other one named. */
 bool bench_ours_open(struct bench_ours *ours, const char *data, const char *name, uint32_t workers);
+bool bench_ours_open_in(struct bench_ours *ours, const char *data, const char *name, uint32_t workers, const char *cache);
 void bench_ours_close(struct bench_ours *ours);
+
+/* Removes a local cache, which no reader uses. */
+bool bench_ours_forget(const char *data, const char *cache);
 
 #endif

@@ -20,7 +20,8 @@ import sys
 import time
 
 import sqlite_vec
-from make_data import BUILD_VALUE_SIZE, DIMENSION, load_xxh3
+from make_data import BUILD_VALUE_SIZE, DIMENSION
+from snapshot import load_xxh3
 
 SHARDS, BATCH = 16, 1000
 PRAGMAS = ("page_size = 4096", "journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE", "temp_store = MEMORY")

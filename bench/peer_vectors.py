@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A peer of the search benchmarks in a process of its own; times itself, on request, in turn with ours.
 
-    peer_vectors.py sqlite-vec|faiss DATA
+    peer_vectors.py sqlite-vec|faiss|lancedb|lancedb-index DATA
 
 Reads requests from standard input, answers each with one line:
 
@@ -16,7 +16,11 @@ import os
 import sys
 import time
 
+from make_data import LANCE_EF_CONSTRUCTION, LANCE_M
+from snapshot import shard_path
+
 DIMENSION, TOP_K = 384, 10
+LANCE_EF, LANCE_REFINE_FACTOR = 2000, 3
 
 
 def memory_of(field):
@@ -90,6 +94,51 @@ class Faiss:
         return found
 
 
+class LanceDb:
+    """The dataset of the shard itself, without an index: every row is looked at."""
+
+    store = os.path.join("snapshot", shard_path(0), "vector")
+
+    def __init__(self, folder):
+        import lancedb
+
+        self.before = memory_of("RssAnon")
+        self.version = lancedb.__version__
+        self.table = lancedb.connect(os.path.join(os.path.dirname(folder), "lance", self.store)).open_table("vector_index")
+
+    def describe(self):
+        return f"lancedb {self.version} from PyPI, no index, ids alone"
+
+    def query(self, query):
+        return self.table.search(query).bypass_vector_index()
+
+    def search(self, query):
+        found = self.query(query).distance_type("cosine").limit(TOP_K).select(["id", "_distance"]).to_arrow()
+        return found["id"].to_pylist()
+
+    def prepare(self, queries):
+        return list(queries)
+
+    def batch(self, queries):
+        return [self.search(query) for query in queries]
+
+
+class LanceDbIndex(LanceDb):
+    """A copy with an index; what is asked of it reaches the recall that the runner wants."""
+
+    store = "indexed"
+
+    def describe(self):
+        return (f"lancedb {self.version} from PyPI, IVF_HNSW_SQ of 1 partition, m {LANCE_M}, "
+                f"ef_construction {LANCE_EF_CONSTRUCTION}, ef {LANCE_EF}, refine_factor {LANCE_REFINE_FACTOR}, ids alone")
+
+    def query(self, query):
+        return self.table.search(query).nprobes(1).ef(LANCE_EF).refine_factor(LANCE_REFINE_FACTOR)
+
+
+PEERS = {"sqlite-vec": SqliteVec, "faiss": Faiss, "lancedb": LanceDb, "lancedb-index": LanceDbIndex}
+
+
 def timed_round(peer, queries):
     times = []
     for query in queries:
@@ -118,13 +167,13 @@ def answer(peer, all_queries, verb, arguments):
 
 
 def main():
-    if len(sys.argv) != 3 or sys.argv[1] not in ("sqlite-vec", "faiss"):
+    if len(sys.argv) != 3 or sys.argv[1] not in PEERS:
         sys.exit(__doc__)
     import numpy
 
     folder = os.path.join(sys.argv[2], "vectors")
     queries = numpy.fromfile(os.path.join(folder, "queries.bin"), dtype=numpy.float32).reshape(-1, DIMENSION)
-    peer = SqliteVec(folder) if sys.argv[1] == "sqlite-vec" else Faiss(folder)
+    peer = PEERS[sys.argv[1]](folder)
     for line in sys.stdin:
         verb, *arguments = line.split()
         print(answer(peer, queries, verb, arguments), flush=True)

@@ -10,8 +10,8 @@ import sys
 from xml.sax.saxutils import escape
 
 # Prefix of the names, and the marks around the table.
-BUILDING = "build_"
-READING_TABLE, BUILDING_TABLE = "table", "table of building"
+BUILDING, COMPOSITE = ("build_",), ("slatedb_", "lance_")
+READING_TABLE, BUILDING_TABLE, COMPOSITE_TABLE = "table", "table of building", "table of SlateDB and LanceDB"
 WIDTH, LEFT, RIGHT, ROW, BAR = 860, 250, 150, 58, 17
 STYLE = """
   text { font: 13px system-ui, sans-serif; fill: #24292f }
@@ -97,8 +97,9 @@ def main():
             with open(os.path.join(docs, f"benchmarks-{name}.svg"), "w", encoding="utf-8") as file:
                 file.write(plot(title, chosen))
     building = [result for result in results if result["name"].startswith(BUILDING)]
-    reading = [result for result in results if result not in building]
-    for name, chosen in ((READING_TABLE, reading), (BUILDING_TABLE, building)):
+    composite = [result for result in results if result["name"].startswith(COMPOSITE)]
+    reading = [result for result in results if result not in building and result not in composite]
+    for name, chosen in ((READING_TABLE, reading), (COMPOSITE_TABLE, composite), (BUILDING_TABLE, building)):
         if chosen:
             replace_table(os.path.join(docs, "benchmarks.md"), name, chosen)
 

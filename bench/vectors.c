@@ -51,10 +51,19 @@ double bench_recall(const struct bench_vectors *vectors, unsigned first, unsigne
     return (double)found / (count * BENCH_TOP_K);
 }
 
+/* A dataset of LanceDB has texts for ids: the number in digits. */
+static int64_t id_number(const shf_vector_id *id) {
+    char digits[24] = "";
+    if (id->kind == SHF_ID_INT) return id->int_value;
+    if (id->kind != SHF_ID_TEXT || id->text.size == 0 || id->text.size >= sizeof digits) return -1;
+    memcpy(digits, id->text.data, id->text.size);
+    return strtoll(digits, NULL, 10);
+}
+
 void bench_hits(const shf_op *op, size_t query, int64_t *ids) {
     for (size_t i = 0; i < BENCH_TOP_K; i++) {
         shf_hit hit;
         SHF_INIT(&hit);
-        ids[i] = shf_op_hit(op, query, i, &hit) || hit.id.kind != SHF_ID_INT ? -1 : hit.id.int_value;
+        ids[i] = shf_op_hit(op, query, i, &hit) ? -1 : id_number(&hit.id);
     }
 }

@@ -12,17 +12,20 @@
 #define MODEL 400u
 
 struct sink {
-    struct shf_byte_sink base;
+    struct shf_slatedb_sink base;
     uint8_t *bytes;
     size_t size;
 };
-static shf_status keep(struct shf_byte_sink *base, const void *data, size_t size, struct shf_error **error) {
+static shf_status keep(struct shf_slatedb_sink *base, uint64_t offset, const void *data, size_t size,
+                       struct shf_error **error) {
     struct sink *sink = (struct sink *)base;
     (void)error;
-    sink->bytes = realloc(sink->bytes, sink->size + size);
+    if (offset + size > sink->size) {
+        sink->bytes = realloc(sink->bytes, offset + size);
+        sink->size = offset + size;
+    }
     demand(sink->bytes != NULL && size > 0);
-    memcpy(sink->bytes + sink->size, data, size);
-    sink->size += size;
+    memcpy(sink->bytes + offset, data, size);
     return SHF_OK;
 }
 
@@ -156,6 +159,7 @@ static void fuzz_replay(uint64_t last_l0_seq, const uint8_t *data, size_t size) 
     struct shf_slatedb_replay *replay;
     struct shf_budget budget;
     struct sink sink = {.base = {keep}};
+    uint8_t *objects[OBJECTS] = {0}; /* they stay as long as the replay */
     shf_status status = SHF_OK;
     model.count = 0;
     model.is_full = false;
@@ -166,18 +170,18 @@ static void fuzz_replay(uint64_t last_l0_seq, const uint8_t *data, size_t size) 
         data += 2;
         size -= 2;
         if (part > size || i == OBJECTS - 1) part = size;
-        uint8_t *object = copy_of(data, part);
+        uint8_t *object = objects[i] = copy_of(data, part);
         (void)seal_file(object, part);
         demand(shf_slatedb_replay_next_id(replay) == 7 + i);
         status = shf_slatedb_replay_add(replay, object, part, NULL);
         if (!status) walk(&model, object, part, &budget);
-        free(object);
         data += part;
         size -= part;
     }
     if (!status) status = shf_slatedb_replay_write(replay, &sink.base, NULL);
     if (!status) compare(&model, sink.bytes, sink.size, last_l0_seq);
     shf_slatedb_replay_free(replay);
+    for (unsigned i = 0; i < OBJECTS; i++) free(objects[i]);
     demand(atomic_load(&budget.used_bytes) == 0);
     for (unsigned i = 0; i < model.count; i++) free(model.rows[i].key);
     free(sink.bytes);

@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "io/copy_file.h"
 #include "io/fs.h"
+#include "io/mapped_file.h"
 #include "io/store_body.h"
 #include "io/store_file_priv.h"
 
@@ -130,6 +131,17 @@ static shf_status copy_to_file(const struct shf_file_answer *answer, int fd, uin
     return SHF_OK;
 }
 
+/* Takes fd. */
+static shf_status map(const struct shf_file_answer *answer, int fd, uint64_t size) {
+    struct shf_store_request *request = answer->request;
+    struct shf_mapped_file mapped;
+    shf_status status = shf_mapped_file_new(request->internal, NULL, fd, size, answer->url, &mapped, answer->error);
+    if (status) return status;
+    request->body = mapped.buf;
+    request->body_size = size;
+    return SHF_OK;
+}
+
 static shf_status answer_get(const struct shf_file_answer *answer) {
     struct shf_store_request *request = answer->request;
     struct stat before;
@@ -138,6 +150,9 @@ static shf_status answer_get(const struct shf_file_answer *answer) {
     shf_status status = open_object(answer, &fd, &before);
     if (status) return status;
     status = choose_range(answer, &offset, &size);
+    if (!status && request->may_map && request->body_fd < 0 && !request->has_range && size > 0) {
+        return map(answer, fd, size);
+    }
     if (!status && request->body_fd >= 0) {
         status = copy_to_file(answer, fd, offset, size);
     } else if (!status) {

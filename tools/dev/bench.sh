@@ -1,4 +1,4 @@
-# Benchmarks against LMDB, libsqlite3, sqlite-vec and faiss. Sourced.
+# Benchmarks against LMDB, libsqlite3, sqlite-vec, faiss, SlateDB and LanceDB. Sourced.
 # shellcheck shell=sh
 
 bench_venv=build/bench-venv
@@ -11,10 +11,37 @@ bench_install_peers() {
     "$bench_venv/bin/pip" install --quiet --disable-pip-version-check --upgrade faiss-cpu
 }
 
+# bench_install_in VENV REQUIREMENT...: peers that need an environment of their own.
+bench_install_in() {
+    bench_own_venv=$1
+    shift
+    [ -x "$bench_own_venv/bin/pip" ] || /usr/bin/python3 -m venv "$bench_own_venv" || return 1
+    "$bench_own_venv/bin/pip" install --quiet --disable-pip-version-check --upgrade "$@"
+}
+
+# bench_prepare_part PART: one that a package of its own writes, and reads as the peer.
+bench_prepare_part() {
+    case $1 in
+        slatedb-*) bench_wanted="slatedb==${1#slatedb-}.*" bench_own=$1 ;;
+        lance) bench_wanted='lancedb numpy' bench_own=lancedb ;;
+    esac
+    # shellcheck disable=SC2086 # a list of names
+    quietly "$bench_wanted from PyPI in $bench_venv-$bench_own" bench_install_in "$bench_venv-$bench_own" $bench_wanted ||
+        die 'the peers could not be installed'
+    quietly "$1 in $bench_data" "$bench_venv-$bench_own/bin/python3" bench/make_data.py "$bench_data" "$1" ||
+        die 'the data could not be made'
+}
+
 # The parts of the data that the named benchmarks need, made where they are not there already.
 bench_prepare() {
     bench_parts=$(build/shf-bench --parts "$@" | tr ' ' '\n' | sort -u) || die 'no such benchmark'
-    bench_python=/usr/bin/python3
+    bench_python=/usr/bin/python3 bench_shared='' bench_own_parts=''
+    for bench_part in $bench_parts; do
+        case $bench_part in
+            slatedb-* | lance) bench_own_parts="$bench_own_parts $bench_part" ;;
+            *) bench_shared="$bench_shared $bench_part" ;;
+        esac
+    done
     case $bench_parts in
         *vectors*)
             quietly "sqlite-vec and faiss from PyPI in $bench_venv" bench_install_peers || die 'the peers could not be installed'
@@ -22,13 +49,15 @@ bench_prepare() {
             ;;
     esac
     # shellcheck disable=SC2086 # a list of names
-    quietly "snapshots in $bench_data" "$bench_python" bench/make_data.py "$bench_data" $bench_parts ||
+    quietly "snapshots in $bench_data" "$bench_python" bench/make_data.py "$bench_data" $bench_shared ||
         die 'the data could not be made'
+    # These last: lance holds the vectors of another part.
+    for bench_part in $bench_own_parts; do bench_prepare_part "$bench_part"; done
 }
 
 # bench_run OPTION... [NAME...]
 bench_run() {
-    build/shf-bench --data "$bench_data" --python "$bench_venv/bin/python3" "$@"
+    build/shf-bench --data "$bench_data" --python "$bench_venv/bin/python3" --venvs "$bench_venv" "$@"
 }
 
 bench_build() {

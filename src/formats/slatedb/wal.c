@@ -61,18 +61,23 @@ static shf_status reserve_row(struct shf_slatedb_replay *replay, struct shf_erro
     return SHF_OK;
 }
 
-/* Room for a row: in a chunk that it shares, or by itself where it is large. */
-static uint8_t *reserve_bytes(struct shf_slatedb_replay *replay, size_t size) {
-    if (size > CHUNK_BYTES / 4) return shf_arena_alloc(&replay->arena, size, 1);
-    if (size > replay->chunk_left) {
+/* A copy: in a chunk that it shares, or by itself where it is large. NULL without memory. */
+static const uint8_t *keep(struct shf_slatedb_replay *replay, struct shf_slatedb_bytes bytes) {
+    uint8_t *copy;
+    if (bytes.size > CHUNK_BYTES / 4) {
+        copy = shf_arena_alloc(&replay->arena, bytes.size, 1);
+        return copy ? memcpy(copy, bytes.data, bytes.size) : NULL;
+    }
+    if (bytes.size > replay->chunk_left || !replay->chunk) {
         uint8_t *chunk = shf_arena_alloc(&replay->arena, CHUNK_BYTES, 1);
         if (!chunk) return NULL;
         replay->chunk = chunk;
         replay->chunk_left = CHUNK_BYTES;
     }
-    uint8_t *bytes = replay->chunk + (CHUNK_BYTES - replay->chunk_left);
-    replay->chunk_left -= size;
-    return bytes;
+    copy = replay->chunk + (CHUNK_BYTES - replay->chunk_left);
+    if (bytes.size) memcpy(copy, bytes.data, bytes.size);
+    replay->chunk_left -= bytes.size;
+    return copy;
 }
 
 /* Sorting compares the bytes behind it, which mostly tell. */
@@ -82,22 +87,22 @@ static void note_prefix(struct shf_slatedb_replay *replay, struct shf_slatedb_by
     replay->prefix_size = shf_slatedb_common(first, key);
 }
 
-static shf_status add_row(struct shf_slatedb_replay *replay, const struct shf_slatedb_row *row, struct shf_error **error) {
+/* value_stays: as long as the replay. */
+static shf_status add_row(struct shf_slatedb_replay *replay, const struct shf_slatedb_row *row, bool value_stays,
+                          struct shf_error **error) {
     if (row->seq <= replay->last_l0_seq) return SHF_OK;
     shf_status status = reserve_row(replay, error);
     if (status) return status;
-    uint8_t *bytes = reserve_bytes(replay, SHF_SORTED_ROW + row->key.size + row->value.size);
-    if (!bytes) return shf_arena_refuse(&replay->arena, "the rows of a WAL", error);
-    bytes[0] = (uint8_t)row->key.size;
-    bytes[1] = (uint8_t)(row->key.size >> 8);
-    bytes[2] = (uint8_t)row->kind;
-    bytes[3] = 0;
-    shf_store_u32le(bytes + 4, (uint32_t)row->value.size);
-    shf_store_u64le(bytes + 8, row->seq);
-    memcpy(bytes + SHF_SORTED_ROW, row->key.data, row->key.size);
-    if (row->value.size) memcpy(bytes + SHF_SORTED_ROW + row->key.size, row->value.data, row->value.size);
+    const uint8_t *key = keep(replay, row->key);
+    const uint8_t *value = value_stays || !key ? row->value.data : keep(replay, row->value);
+    if (!key || (row->value.size && !value)) return shf_arena_refuse(&replay->arena, "the rows of a WAL", error);
     note_prefix(replay, row->key);
-    replay->rows[replay->row_count++] = (struct shf_replay_row){0, row->seq, bytes};
+    replay->rows[replay->row_count++] = (struct shf_replay_row){.seq = row->seq,
+                                                                .key = key,
+                                                                .value = value,
+                                                                .value_size = (uint32_t)row->value.size,
+                                                                .key_size = (uint16_t)row->key.size,
+                                                                .kind = (uint8_t)row->kind};
     return SHF_OK;
 }
 
@@ -117,7 +122,7 @@ static shf_status add_block(struct shf_slatedb_replay *replay, const struct shf_
     while (!status) {
         status = shf_slatedb_rows_next(&rows, &done, &row, error);
         if (status || done) break;
-        status = add_row(replay, &row, error);
+        status = add_row(replay, &row, !block.memory.data, error);
     }
     shf_slatedb_rows_free(&rows);
     shf_slatedb_block_close(&block);

@@ -45,12 +45,32 @@ static void merge_all(struct shf_slatedb_replay *replay, struct shf_replay_row *
     if (from != replay->rows) memcpy(replay->rows, from, (size_t)count * sizeof *from);
 }
 
-shf_status shf_replay_sort(struct shf_slatedb_replay *replay, struct shf_error **error) {
-    uint64_t count = replay->row_count, kept = 0, bytes = count * sizeof *replay->rows;
+/* Keys ascend, each once: as a single batch leaves them. */
+static bool is_sorted(const struct shf_slatedb_replay *replay) {
+    for (uint64_t i = 1; i < replay->row_count; i++) {
+        const struct shf_replay_row *a = &replay->rows[i - 1], *b = &replay->rows[i];
+        if (a->key_part > b->key_part) return false;
+        if (a->key_part == b->key_part && shf_slatedb_compare(shf_replay_key(a), shf_replay_key(b)) >= 0) return false;
+    }
+    return true;
+}
+
+static void keep_newest(struct shf_slatedb_replay *replay) {
+    uint64_t kept = 0;
+    for (uint64_t i = 0; i < replay->row_count; i++) {
+        const struct shf_replay_row *last = kept ? &replay->rows[kept - 1] : NULL;
+        if (last && shf_slatedb_compare(shf_replay_key(last), shf_replay_key(&replay->rows[i])) == 0) continue;
+        replay->rows[kept++] = replay->rows[i];
+    }
+    replay->row_count = kept;
+}
+
+static shf_status sort(struct shf_slatedb_replay *replay, struct shf_error **error) {
+    uint64_t count = replay->row_count, bytes = count * sizeof *replay->rows;
     for (uint64_t i = 0; i < count; i++) {
         replay->rows[i].key_part = shf_slatedb_key_part(shf_replay_key(&replay->rows[i]), replay->prefix_size);
     }
-    if (count < 2) return SHF_OK;
+    if (is_sorted(replay)) return SHF_OK;
     if (!shf_budget_take(replay->budget, bytes))
         return shf_budget_refuse(replay->budget, bytes, "sorting a WAL", error);
     struct shf_replay_row *other = shf_alloc_array((size_t)count, sizeof *other);
@@ -58,37 +78,30 @@ shf_status shf_replay_sort(struct shf_slatedb_replay *replay, struct shf_error *
     shf_free(other);
     shf_budget_give(replay->budget, bytes);
     if (!other) return shf_error_set(error, SHF_E_NO_MEMORY, "no memory to sort a WAL");
-    for (uint64_t i = 0; i < count; i++) {
-        const struct shf_replay_row *last = kept ? &replay->rows[kept - 1] : NULL;
-        if (last && shf_slatedb_compare(shf_replay_key(last), shf_replay_key(&replay->rows[i])) == 0) continue;
-        replay->rows[kept++] = replay->rows[i];
-    }
-    replay->row_count = kept;
+    keep_newest(replay);
     return SHF_OK;
-}
-
-uint64_t shf_replay_row_size(const struct shf_replay_row *row) {
-    return SHF_SORTED_ROW + (uint64_t)(row->stored[0] | row->stored[1] << 8) + shf_load_u32le(row->stored + 4);
 }
 
 /* ---- writing ---- */
 
-/* Pieces behind the header; without a sink they are only summed up. */
+/* What lies behind the header, a piece at a time. */
 struct stream {
-    struct shf_byte_sink *sink;
+    struct shf_slatedb_sink *sink;
     struct shf_error **error;
     uint8_t *piece;
     size_t used;
+    uint64_t offset; /* in the file, of the piece */
     uint64_t sum;
 };
 
 static shf_status flush(struct stream *stream) {
     size_t size = stream->used;
-    stream->used = 0;
+    uint64_t offset = stream->offset;
     if (size == 0) return SHF_OK;
-    if (stream->sink) return stream->sink->write(stream->sink, stream->piece, size, stream->error);
+    stream->used = 0;
+    stream->offset += size;
     stream->sum = shf_slatedb_sorted_add(stream->sum, stream->piece, size);
-    return SHF_OK;
+    return stream->sink->write(stream->sink, offset, stream->piece, size, stream->error);
 }
 
 static shf_status add(struct stream *stream, const uint8_t *data, uint64_t size) {
@@ -104,26 +117,37 @@ static shf_status add(struct stream *stream, const uint8_t *data, uint64_t size)
     return status;
 }
 
-static shf_status add_all(struct stream *stream, const struct shf_slatedb_replay *replay) {
+static uint64_t row_size(const struct shf_replay_row *row) {
+    return (uint64_t)SHF_SORTED_ROW + row->key_size + row->value_size;
+}
+
+static shf_status add_row(struct stream *stream, const struct shf_replay_row *row) {
+    uint8_t head[SHF_SORTED_ROW] = {(uint8_t)row->key_size, (uint8_t)(row->key_size >> 8), row->kind};
+    shf_store_u32le(head + 4, row->value_size);
+    shf_store_u64le(head + 8, row->seq);
+    shf_status status = add(stream, head, sizeof head);
+    if (!status) status = add(stream, row->key, row->key_size);
+    return status ? status : add(stream, row->value, row->value_size);
+}
+
+/* *end: of the file. */
+static shf_status add_all(struct stream *stream, const struct shf_slatedb_replay *replay, uint64_t *end) {
     uint8_t entry[SHF_SORTED_ENTRY];
     uint64_t offset = SHF_SLATEDB_SORTED_HEADER + replay->row_count * SHF_SORTED_ENTRY;
     shf_status status = SHF_OK;
     for (uint64_t i = 0; i < replay->row_count && !status; i++) {
         shf_store_u64le(entry, replay->rows[i].key_part);
         shf_store_u64le(entry + 8, offset);
-        offset += shf_replay_row_size(&replay->rows[i]);
+        offset += row_size(&replay->rows[i]);
         status = add(stream, entry, sizeof entry);
     }
-    for (uint64_t i = 0; i < replay->row_count && !status; i++) {
-        status = add(stream, replay->rows[i].stored, shf_replay_row_size(&replay->rows[i]));
-    }
+    for (uint64_t i = 0; i < replay->row_count && !status; i++) status = add_row(stream, &replay->rows[i]);
+    *end = offset;
     return status ? status : flush(stream);
 }
 
-static shf_status write_header(const struct shf_slatedb_replay *replay, const struct stream *stream) {
+static shf_status write_header(const struct shf_slatedb_replay *replay, const struct stream *stream, uint64_t size) {
     uint8_t header[SHF_SLATEDB_SORTED_HEADER];
-    uint64_t size = sizeof header + replay->row_count * SHF_SORTED_ENTRY;
-    for (uint64_t i = 0; i < replay->row_count; i++) size += shf_replay_row_size(&replay->rows[i]);
     shf_store_u64le(header, SHF_SORTED_MAGIC);
     shf_store_u32le(header + 8, SHF_SLATEDB_SORTED_VERSION);
     shf_store_u32le(header + 12, (uint32_t)replay->prefix_size);
@@ -134,23 +158,21 @@ static shf_status write_header(const struct shf_slatedb_replay *replay, const st
     shf_store_u64le(header + 48, replay->last_l0_seq);
     shf_store_u64le(header + 56, stream->sum);
     shf_store_u64le(header + 64, shf_hash64(header, 64));
-    return stream->sink->write(stream->sink, header, sizeof header, stream->error);
+    return stream->sink->write(stream->sink, 0, header, sizeof header, stream->error);
 }
 
-/* The header holds the checksum of what follows it: the rows are gone through twice. */
-shf_status shf_slatedb_replay_write(struct shf_slatedb_replay *replay, struct shf_byte_sink *sink,
+shf_status shf_slatedb_replay_write(struct shf_slatedb_replay *replay, struct shf_slatedb_sink *sink,
                                     struct shf_error **error) {
-    struct stream stream = {.error = error};
+    struct stream stream = {.sink = sink, .error = error, .offset = SHF_SLATEDB_SORTED_HEADER};
+    uint64_t size = 0;
     if (replay->is_over) {
         return shf_error_set(error, SHF_E_INTERNAL, "a replayed WAL was written twice, or after an error");
     }
     replay->is_over = true;
-    shf_status status = shf_replay_sort(replay, error);
+    shf_status status = sort(replay, error);
     if (status) return status;
     stream.piece = shf_arena_alloc(&replay->arena, SHF_SLATEDB_SORTED_PIECE, 1);
     if (!stream.piece) return shf_arena_refuse(&replay->arena, "writing a WAL", error);
-    status = add_all(&stream, replay);
-    stream.sink = sink;
-    if (!status) status = write_header(replay, &stream);
-    return status ? status : add_all(&stream, replay);
+    status = add_all(&stream, replay, &size);
+    return status ? status : write_header(replay, &stream, size);
 }

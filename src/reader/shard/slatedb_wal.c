@@ -27,6 +27,7 @@ struct shf_slatedb_wal_load {
     uint64_t first_id, end_id; /* the objects to be replayed: [first_id, end_id); the first ones of the listing, then */
     struct shf_cache_key identity;
     struct shf_slatedb_replay *replay;
+    struct shf_buf **bodies; /* of all objects, one each: the replay refers to them */
     struct fetch fetches[AT_ONCE];
     uint32_t fetch_count;
     uint32_t pending; /* loop thread only */
@@ -54,6 +55,10 @@ void shf_slatedb_wal_load_free(struct shf_slatedb_wal_load *load) {
     drop_fetches(load);
     shf_store_request_clear(&load->listing);
     shf_slatedb_replay_free(load->replay);
+    for (uint64_t id = load->first_id; load->bodies && id < load->end_id; id++) {
+        shf_buf_release(load->bodies[id - load->first_id]);
+    }
+    shf_free(load->bodies);
     shf_free(load->directory);
     shf_free(load);
 }
@@ -73,18 +78,15 @@ static shf_status use_sorted(struct shf_slatedb_wal_load *load, struct shf_error
 }
 
 struct file_sink {
-    struct shf_byte_sink sink;
+    struct shf_slatedb_sink sink;
     int fd;
-    uint64_t offset;
 };
 
-static shf_status write_sorted(struct shf_byte_sink *sink, const void *data, size_t size, struct shf_error **error) {
-    struct file_sink *file = SHF_CONTAINER(sink, struct file_sink, sink);
-    if (shf_fs_write(file->fd, data, size, file->offset) != 0) {
-        return shf_fs_error(error, SHF_E_LOCAL, errno, "cannot write a sorted WAL into the cache directory");
-    }
-    file->offset += size;
-    return SHF_OK;
+static shf_status write_sorted(struct shf_slatedb_sink *sink, uint64_t offset, const void *data, size_t size,
+                               struct shf_error **error) {
+    const struct file_sink *file = SHF_CONTAINER(sink, struct file_sink, sink);
+    if (shf_fs_write(file->fd, data, size, offset) == 0) return SHF_OK;
+    return shf_fs_error(error, SHF_E_LOCAL, errno, "cannot write the sorted rows of a log into the cache directory");
 }
 
 static shf_status make_sorted(struct shf_slatedb_wal_load *load, struct shf_error **error) {
@@ -94,15 +96,14 @@ static shf_status make_sorted(struct shf_slatedb_wal_load *load, struct shf_erro
     shf_status status = shf_source_cache(load->opening->shard->source, &cache, error);
     if (!status) status = shf_disk_cache_begin(cache, &writer, error);
     if (status) return status;
-    struct file_sink file = {.sink = {write_sorted}, .fd = writer.fd};
+    struct file_sink file = {{write_sorted}, writer.fd};
     status = shf_slatedb_replay_write(load->replay, &file.sink, error);
     if (status) {
         shf_disk_cache_abort(&writer);
         return status;
     }
     status = shf_disk_cache_commit(&writer, &load->identity, "wal", &made->wal_file, error);
-    if (!status) status = use_sorted(load, error);
-    return status ? status : shf_slatedb_sorted_verify(&made->wal, error);
+    return status ? status : use_sorted(load, error);
 }
 
 /* ---- fetching and replaying ---- */
@@ -137,7 +138,9 @@ static shf_status replay_one(struct shf_slatedb_wal_load *load, struct fetch *fe
     if (listed && request->version && !is_same_version(listed, request->version)) {
         status = shf_error_set(error, SHF_E_STORE_RETRY, "it changed since it was listed; try again");
     } else {
-        status = shf_slatedb_replay_add(load->replay, request->body->data, request->body->size, error);
+        struct shf_buf *body = load->bodies[id - load->first_id] = request->body;
+        request->body = NULL;
+        status = shf_slatedb_replay_add(load->replay, body->data, body->size, error);
     }
     if (status) {
         char name[SHF_SLATEDB_NAME_BYTES];
@@ -151,11 +154,7 @@ static void replay_task(struct shf_task *task) {
     struct shf_slatedb_wal_load *load = SHF_CONTAINER(task, struct shf_slatedb_wal_load, task);
     struct shf_error *error = NULL;
     shf_status status = shf_shard_check_cancelled(load->opening->cancel, &error);
-    for (uint32_t i = 0; i < load->fetch_count && !status; i++) {
-        status = replay_one(load, &load->fetches[i], &error);
-        shf_buf_release(load->fetches[i].request.body);
-        load->fetches[i].request.body = NULL;
-    }
+    for (uint32_t i = 0; i < load->fetch_count && !status; i++) status = replay_one(load, &load->fetches[i], &error);
     drop_fetches(load);
     if (!status && shf_slatedb_replay_next_id(load->replay) < load->end_id) {
         fetch_more(load);
@@ -194,6 +193,7 @@ static void fetch_more(struct shf_slatedb_wal_load *load) {
         request->key = load->fetches[i].key;
         request->body_fd = -1;
         request->max_bytes = SHF_LIMIT_SLATEDB_WAL_BYTES;
+        request->may_map = !(load->opening->shard->source->flags & SHF_OPEN_PRIVATE_COPY);
         request->deadline_ns = SHF_DEADLINE_NONE;
         request->cancel = load->opening->cancel;
         request->done = fetched;
@@ -269,6 +269,10 @@ static shf_status look_for_sorted(struct shf_slatedb_wal_load *load, bool *found
     if (!status && *found) status = use_sorted(load, error);
     if (!status && !*found) {
         status = shf_slatedb_replay_new(made->manifest, shf_rt_budget(runtime_of(load)), &load->replay, error);
+        if (!status) load->bodies = shf_alloc_zero(load->end_id - load->first_id, sizeof(struct shf_buf *));
+        if (!status && !load->bodies) {
+            status = shf_error_set(error, SHF_E_NO_MEMORY, "no memory for the list of WAL objects");
+        }
     }
     return status;
 }

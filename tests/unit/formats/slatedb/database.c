@@ -73,13 +73,16 @@ void database_free(struct database *db) {
 
 /* ---- opening ---- */
 
-static shf_status write_bytes(struct shf_byte_sink *base, const void *data, size_t size, struct shf_error **error) {
+static shf_status write_bytes(struct shf_slatedb_sink *base, uint64_t offset, const void *data, size_t size,
+                              struct shf_error **error) {
     struct memory_bytes *sink = (struct memory_bytes *)base;
     if (++sink->writes == sink->fail_at) return shf_error_set(error, SHF_E_LOCAL, "the disk is full");
-    sink->bytes = realloc(sink->bytes, sink->size + size + 1);
-    assert_non_null(sink->bytes);
-    memcpy(sink->bytes + sink->size, data, size);
-    sink->size += size;
+    if (offset + size > sink->size) {
+        sink->bytes = realloc(sink->bytes, offset + size + 1);
+        assert_non_null(sink->bytes);
+        sink->size = offset + size;
+    }
+    memcpy(sink->bytes + offset, data, size);
     return SHF_OK;
 }
 

@@ -45,9 +45,9 @@ shf_status database_get(struct database *db, const void *key, size_t key_size, b
 typedef void scanned_row(void *context, const struct shf_slatedb_row *row);
 shf_status database_scan(struct database *db, scanned_row *row, void *context, struct shf_error **error);
 
-/* A byte sink into memory. */
+/* A sink into memory. */
 struct memory_bytes {
-    struct shf_byte_sink base;
+    struct shf_slatedb_sink base;
     uint8_t *bytes;
     size_t size, writes, fail_at;
 };
