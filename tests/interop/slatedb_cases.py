@@ -9,10 +9,10 @@ from slatedb import uniffi
 from slatedb_shard import VERSION, Layout
 
 SHUTDOWN_FLUSHES = VERSION >= (0, 13)  # 0.12 leaves what is in memory to the WAL
-QUICK = {"flush_interval": "5ms"}
+QUICK = {"flush_interval": "5ms", "compactor_options.poll_interval": "3600s"}  # not compacted, however long it takes
 SMALL = {**QUICK, "l0_sst_size_bytes": 65536}
-COMPACTION_SECONDS = 30
-EXPIRY_MS = 1500
+COMPACTION_SECONDS = 120
+EXPIRY_MS = 4000
 
 
 def compacting(codec=None):
