@@ -25,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     memcpy(record, data, size < sizeof record ? size : sizeof record);
     memcpy(key.digest, record + 8, sizeof key.digest);
     struct stat file = file_of(record);
-    shf_cache_record_encode(&key, "shard", &file, ours);
+    shf_cache_record_encode(&key, "shard", &file, record + 80, record + 96, ours);
     demand(shf_cache_record_agrees(ours, &key, "shard", &file));
     demand(shf_cache_record_agrees(record, &key, "shard", &file) == (memcmp(record, ours, sizeof ours) == 0));
     demand(!shf_cache_record_agrees(ours, &key, "vectors", &file));

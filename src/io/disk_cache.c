@@ -1,6 +1,8 @@
 #include "io/disk_cache.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
+#include "base/hash.h"
 #include "base/text.h"
 #include "io/disk_cache_priv.h"
 
@@ -107,13 +109,31 @@ static shf_status open_directory(char *path, int *out, struct shf_error **error)
     return SHF_OK;
 }
 
+/*
+ * The system's name for this boot. Where it has none, a name that is used once: whatever another opening of the cache wrote
+ * is hashed when it is found.
+ */
+static bool name_boot(uint8_t out[16]) {
+    char text[64];
+    int fd = shf_fs_open(AT_FDCWD, "/proc/sys/kernel/random/boot_id", O_RDONLY, 0);
+    ssize_t size = fd < 0 ? -1 : shf_fs_read(fd, text, sizeof text, 0);
+    if (fd >= 0) shf_fs_close(fd);
+    if (size <= 0) return shf_random_bytes(out, 16);
+    shf_hash128(text, (size_t)size, out);
+    return true;
+}
+
 shf_status shf_disk_cache_open(shf_runtime *runtime, const char *given, uint64_t max_bytes, struct shf_disk_cache **out,
                                struct shf_error **error) {
     char *path = NULL;
     int directory = -1;
+    uint8_t boot[16];
     struct shf_disk_cache *cache = NULL;
     shf_status status = choose_path(given, &path, error);
     if (!status) status = open_directory(path, &directory, error);
+    if (!status && !name_boot(boot)) {
+        status = shf_error_set(error, SHF_E_LOCAL, "the system has no random numbers for the cache %s", path);
+    }
     if (status) goto done;
     cache = shf_alloc_zero(1, sizeof *cache);
     if (!cache) {
@@ -125,6 +145,7 @@ shf_status shf_disk_cache_open(shf_runtime *runtime, const char *given, uint64_t
     cache->runtime = shf_rt_retain(runtime);
     cache->directory = directory;
     cache->path = path;
+    memcpy(cache->boot, boot, sizeof boot);
     cache->max_bytes = max_bytes ? max_bytes : SHF_CACHE_DEFAULT_BYTES;
     shf_cache_remove_stale(cache);
     *out = cache;

@@ -4,7 +4,8 @@
  * blocks on the file system: workers only.
  *
  * A file is put in place by rename after it was verified; its record (identity, inode, size, modification time) is
- * written beside it, and a file that no longer agrees with its record is thrown away, not used. A file in use holds a
+ * written beside it, and a file that no longer agrees with its record is thrown away, not used. Nothing waits for the disk:
+ * a record names the boot in which it was written, and after another one the file is hashed before it is used again. A file in use holds a
  * shared flock; eviction (least recently used, above the cap) skips what it can not lock exclusively. That costs one
  * file descriptor a file in use, so the limit of open files (ulimit -n) bounds how many shards can be open at once.
  *

@@ -10,7 +10,7 @@
 #define SHF_CACHE_DEFAULT_BYTES (UINT64_C(64) << 30)
 #define SHF_CACHE_KIND_BYTES 16u /* with the NUL */
 #define SHF_CACHE_NAME_BYTES 96u /* 64 digits, dot, kind, ".record", NUL */
-#define SHF_CACHE_RECORD_BYTES 96u
+#define SHF_CACHE_RECORD_BYTES 128u
 #define SHF_CACHE_FILES 1048576u    /* entries that one look through the directory takes in */
 #define SHF_CACHE_NAME_ATTEMPTS 16u /* names for a temporary */
 #define SHF_CACHE_LOCK_WAIT_MS 5000 /* for another process that publishes or evicts */
@@ -23,6 +23,7 @@ struct shf_disk_cache {
     int directory;
     char *path; /* for messages */
     uint64_t max_bytes;
+    uint8_t boot[16]; /* names this boot of the system */
     atomic_int_least64_t allowance; /* bytes that may be added before the directory is measured again */
 };
 
@@ -34,7 +35,10 @@ void shf_cache_names_make(const struct shf_cache_key *key, const char *kind, str
 /* ---- records: what binds a name to the very file that was verified (disk_cache_record.c) ---- */
 
 void shf_cache_record_encode(const struct shf_cache_key *key, const char *kind, const struct stat *file,
-                             uint8_t out[SHF_CACHE_RECORD_BYTES]);
+                             const uint8_t content[16], const uint8_t boot[16], uint8_t out[SHF_CACHE_RECORD_BYTES]);
+/* XXH3-128 of a file that is not empty. */
+shf_status shf_cache_hash_content(const struct shf_disk_cache *cache, int fd, uint64_t size, uint8_t out[16],
+                                  struct shf_error **error);
 /* True when the record is whole, of this name, and of this file. */
 bool shf_cache_record_agrees(const uint8_t record[SHF_CACHE_RECORD_BYTES], const struct shf_cache_key *key,
                              const char *kind, const struct stat *file);

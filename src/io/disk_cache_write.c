@@ -83,18 +83,16 @@ void shf_disk_cache_abort(struct shf_cache_writer *writer) {
     writer->fd = -1;
 }
 
-/* Syncs the file, so that no power loss can leave it short behind a record that vouches for it. */
-static shf_status seal(const struct shf_cache_writer *writer, struct stat *sealed, struct shf_error **error) {
+/* What its record says of the file. It is not synced: disk_cache_record.c has the way out. */
+static shf_status seal(const struct shf_cache_writer *writer, struct stat *sealed, uint8_t content[16],
+                       struct shf_error **error) {
     const char *path = writer->cache->path;
-    if (shf_fs_sync(writer->fd) != 0) {
-        return shf_fs_error(error, SHF_E_LOCAL, errno, "cannot write a file of the cache %s to the disk", path);
-    }
     if (shf_fs.fstat(writer->fd, sealed) != 0) {
         return shf_fs_error(error, SHF_E_LOCAL, errno, "cannot look at a new file of the cache %s", path);
     }
     if (sealed->st_size == 0)
         return shf_error_set(error, SHF_E_CORRUPT, "the object is empty: there is nothing to keep");
-    return SHF_OK;
+    return shf_cache_hash_content(writer->cache, writer->fd, (uint64_t)sealed->st_size, content, error);
 }
 
 /*
@@ -102,13 +100,13 @@ static shf_status seal(const struct shf_cache_writer *writer, struct stat *seale
  * checksum, and the file is fetched again.
  */
 static shf_status write_record(struct shf_disk_cache *cache, const struct shf_cache_key *key, const char *kind,
-                               const struct stat *sealed, char name[SHF_CACHE_NAME_BYTES], int *fd,
-                               struct shf_error **error) {
+                               const struct stat *sealed, const uint8_t content[16], char name[SHF_CACHE_NAME_BYTES],
+                               int *fd, struct shf_error **error) {
     uint8_t record[SHF_CACHE_RECORD_BYTES];
     int made;
     shf_status status = shf_cache_temporary_new(cache, name, &made, error);
     if (status) return status;
-    shf_cache_record_encode(key, kind, sealed, record);
+    shf_cache_record_encode(key, kind, sealed, content, cache->boot, record);
     if (shf_fs_write(made, record, sizeof record, 0) != 0) {
         status = shf_fs_error(error, SHF_E_LOCAL, errno, "cannot write a record in the cache %s", cache->path);
         drop_temporary(cache, name, made);
@@ -158,10 +156,11 @@ shf_status shf_disk_cache_commit(struct shf_cache_writer *writer, const struct s
                                  struct shf_mapped_file *out, struct shf_error **error) {
     struct shf_disk_cache *cache = writer->cache;
     struct stat sealed;
+    uint8_t content[16];
     char record[SHF_CACHE_NAME_BYTES];
     int record_fd = -1;
-    shf_status status = seal(writer, &sealed, error);
-    if (!status) status = write_record(cache, key, kind, &sealed, record, &record_fd, error);
+    shf_status status = seal(writer, &sealed, content, error);
+    if (!status) status = write_record(cache, key, kind, &sealed, content, record, &record_fd, error);
     if (!status) {
         uint64_t size = (uint64_t)sealed.st_size;
         int lock = shf_cache_lock(cache, SHF_CACHE_LOCK_WAIT_MS);

@@ -14,6 +14,11 @@ _Static_assert(BLOCK_BYTES / (SHF_LIMIT_DIMENSION * sizeof(float)) > 0, "a block
 
 static const double zeros[SHF_LIMIT_DIMENSION];
 
+static shf_kernel_function *function_of(enum shf_search_metric metric) {
+    const struct shf_kernel *kernel = shf_kernel_current();
+    return metric == SHF_SEARCH_L2 || metric == SHF_SEARCH_L2_SQUARED ? kernel->squared : kernel->dot;
+}
+
 /* |x|^2 = sum (x - 0)^2, in the order of the kernels. */
 static double squared_norm(const float *row, uint32_t dimension) {
     const double *query = zeros;
@@ -59,7 +64,7 @@ shf_status shf_search_query_init(struct shf_search_query *query, enum shf_search
 
 /* The reported distances of a block, in place of the kernel's sums. Plain loops, which compilers make vectors of. */
 static void finish_scores(const struct shf_search_query *query, const double *norms, size_t count, double *scores) {
-    if (query->metric == SHF_SEARCH_L2_SQUARED) return;
+    if (query->metric == SHF_SEARCH_L2_SQUARED) return; /* the kernel's sums */
     if (query->metric == SHF_SEARCH_L2) {
         for (size_t r = 0; r < count; r++) scores[r] = sqrt(scores[r]);
         return;
@@ -112,14 +117,9 @@ static void fetch_block(const float *vectors, size_t values) {
     }
 }
 
-static bool is_squared(enum shf_search_metric metric) {
-    return metric == SHF_SEARCH_L2 || metric == SHF_SEARCH_L2_SQUARED;
-}
-
 static void scan_block(const struct shf_vector_rows *rows, uint32_t shard, uint64_t first, size_t count,
                        const struct shf_search_query *queries, const uint32_t *which, size_t query_count,
                        struct shf_topk *topks) {
-    const struct shf_kernel *kernel = shf_kernel_current();
     const float *vectors = rows->vectors + first * rows->dimension;
     const double *norms = rows->norms ? rows->norms + first : NULL;
     double sums[SHF_KERNEL_QUERIES * BLOCK_ROWS];
@@ -132,7 +132,7 @@ static void scan_block(const struct shf_vector_rows *rows, uint32_t shard, uint6
             at[i] = which ? which[q + i] : q + i;
             values[i] = queries[at[i]].values;
         }
-        shf_kernel_function *function = is_squared(queries[at[0]].metric) ? kernel->squared : kernel->dot;
+        shf_kernel_function *function = function_of(queries[at[0]].metric);
         function(vectors, count, rows->dimension, values, together, sums);
         for (uint32_t i = 0; i < together; i++) {
             finish_scores(&queries[at[i]], norms, count, sums + i * count);

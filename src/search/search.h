@@ -4,12 +4,14 @@
  * Every distance is computed in float64 from the stored float32 values in one fixed order, so that scalar, AVX2 and
  * AVX-512 kernels return the same bits: element i goes to accumulator lane i mod 32; the lanes are then added as a
  * halving tree (lane j + lane j+16, then +8, +4, +2, +1). Products of two float32 are exact in float64; no fused
- * multiply-add is used where the product is not exact (l2).
+ * multiply-add is used where the product is not exact (l2, l2 squared).
  *
  *   cosine       max(0, 1 - dot(x, q) / (|x| * |q|)), for rounding can put equal directions a hair below 0; NaN when
  *                |x| is 0 or a value is not finite
- *   l2           sqrt(sum (x_i - q_i)^2); l2 squared is the sum itself, as LanceDB has it
+ *   l2           sqrt(sum (x_i - q_i)^2)
  *   dot_product  1 - dot(x, q)
+ *   l2 squared   sum (x_i - q_i)^2: the sum of l2 without the root, which is what LanceDB calls l2. It has an order of its
+ *                own: two sums that differ can have one root, so that l2 sees a tie where this one sees none
  *
  * Order: finite scores ascending, then infinite, then NaN; equal scores by shard, then position.
  */
@@ -21,7 +23,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Values equal those of enum shf_metric in formats/vec0.h. */
+/* The first three equal those of enum shf_metric in formats/vec0.h. */
 enum shf_search_metric { SHF_SEARCH_COSINE = 1, SHF_SEARCH_L2 = 2, SHF_SEARCH_DOT = 3, SHF_SEARCH_L2_SQUARED = 4 };
 
 #define SHF_SEARCH_LANES 32u

@@ -2,6 +2,7 @@
 
 #include "fault/scenarios_write.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,7 +52,7 @@ static void inspect(struct session *session) {
     }
     if (shf_snapshot_shard(snapshot, 1, &shard) || shard.row_count != 509)
         (void)session_wrong(session, "shf_snapshot_shard");
-    if (shf_snapshot_vectors(snapshot, &vectors) || vectors.dimension != WORLD_DIMENSION) {
+    if (shf_snapshot_vectors(snapshot, &vectors) || vectors.dimension != WORLD_UNIFIED_DIMENSION) {
         (void)session_wrong(session, "shf_snapshot_vectors");
     }
     if (shf_health(session->reader, 0, &health) || health.status != SHF_HEALTHY || health.num_shards != 2) {
@@ -201,16 +202,43 @@ static void search_with(struct session *session, const shf_query *query) {
 }
 
 static void search(struct session *session) {
-    shf_query query = session_query(0);
+    shf_query query = world_query(0);
     search_with(session, &query);
 }
 
 static void search_shards(struct session *session) {
     static const uint32_t shards[] = {1, 0};
-    shf_query query = session_query(0);
+    shf_query query = world_query(0);
     query.shard_ids = shards;
     query.shard_count = 2;
     search_with(session, &query);
+}
+
+/* A vector's own neighbours by dot product are others than itself: they must stay the same. */
+static void search_like_dot(struct session *session) {
+    static char first[1024]; /* what came of the first run, which is one without a fault */
+    const struct world_hit *wanted = &world->queries[0].hits[0];
+    shf_vector_id like = {.kind = SHF_ID_TEXT, .text = {wanted->id, strlen(wanted->id)}};
+    shf_query query;
+    shf_op *op = NULL;
+    char text[sizeof first] = "";
+    size_t used = 0;
+    SHF_INIT(&query);
+    query.top_k = 5;
+    query.like = &like;
+    shf_status status = shf_search_sync(session->reader, &query, 0, &op);
+    if (!session_ended(session, status, op)) goto done;
+    for (size_t i = 0; i < shf_op_hit_count(op, 0) && used < sizeof text; i++) {
+        shf_hit hit;
+        SHF_INIT(&hit);
+        (void)shf_op_hit(op, 0, i, &hit);
+        used += (size_t)snprintf(text + used, sizeof text - used, "%.*s %.17g, ", (int)hit.id.text.size,
+                                 (const char *)hit.id.text.data, hit.score);
+    }
+    if (!*first && shf_op_hit_count(op, 0) == query.top_k) memcpy(first, text, sizeof first);
+    if (strcmp(first, text) != 0) (void)session_wrong(session, "like another: %s", text);
+done:
+    shf_op_release(op);
 }
 
 /* The nearest to a stored vector is itself. */
@@ -238,7 +266,7 @@ static void batch_search(struct session *session) {
     shf_query queries[WORLD_QUERIES];
     shf_call call = session_call(session);
     shf_op_id id = 0;
-    for (size_t i = 0; i < WORLD_QUERIES; i++) queries[i] = session_query(i);
+    for (size_t i = 0; i < WORLD_QUERIES; i++) queries[i] = world_query(i);
     shf_status submitted = shf_batch_search(session->reader, queries, WORLD_QUERIES, &call, &id);
     shf_op *op = session_wait(session, submitted, id);
     if (op) (void)session_hits_are_right(session, op, WORLD_QUERIES);
@@ -264,7 +292,7 @@ static void refresh_to(struct session *session, uint32_t changed, uint32_t malfo
     } else if (info.changed != changed || info.manifest_malformed != malformed) {
         (void)session_wrong(session, "refresh says changed %u, malformed %u", info.changed, info.manifest_malformed);
     }
-    if (info.changed) session->serves = 1;
+    if (info.changed) session->serves = session->scenario->published == WORLD_SECOND;
     shf_op_release(op);
 }
 static void refresh_changed(struct session *session) { refresh_to(session, 1, 0); }
@@ -273,7 +301,7 @@ static void refresh_malformed(struct session *session) { refresh_to(session, 0, 
 
 /* Another operation may be running: it ends, one way or the other. */
 static void close_with(struct session *session, int mode) {
-    shf_query query = session_query(0);
+    shf_query query = world_query(0);
     shf_call call = session_call(session);
     shf_op_id ids[2] = {0, 0};
     shf_op *op = NULL;
@@ -294,6 +322,23 @@ static void close_cancel(struct session *session) { close_with(session, SHF_CLOS
 static void release_unclosed(struct session *session) {
     shf_reader_release(session->reader);
     session->reader = NULL;
+}
+
+/* The shards that a search waits for are still being opened. */
+static void search_and_release(struct session *session) {
+    shf_query query = world_query(0);
+    shf_call call = session_call(session);
+    shf_op_id id = 0;
+    shf_status submitted = shf_search(session->reader, &query, &call, &id);
+    release_unclosed(session);
+    shf_op *op = NULL;
+    if (!session_status(session, submitted, "shf_search")) return;
+    if (shf_await(session->cq, id, 60000, &op)) {
+        (void)session_wrong(session, "a search does not end");
+    } else if (shf_op_status(op) == SHF_OK) {
+        (void)session_hits_are_right(session, op, 1);
+    }
+    shf_op_release(op);
 }
 
 static void history(struct session *session) {
@@ -418,5 +463,113 @@ const struct scenario scenarios[] = {
      .writes = true,
      .over_store = true},
     {.name = "inspection", .run = inspect, .start = START_READER},
+
+#define COMPOSITE .world = WORLD_COMPOSITE
+    {.name = "composite, open, cold", COMPOSITE, .run = open_reader, .start = START_RUNTIME, .cache = CACHE_COLD},
+    {.name = "composite, open, cold, copies",
+     COMPOSITE,
+     .run = open_reader,
+     .start = START_RUNTIME,
+     .cache = CACHE_COLD,
+     .flags = COPY},
+    {.name = "composite, open, warm", COMPOSITE, .run = open_sync, .start = START_RUNTIME},
+    {.name = "composite, open, warm, copies", COMPOSITE, .run = open_reader, .start = START_RUNTIME, .flags = COPY},
+    {.name = "composite, open, lazy, and get",
+     COMPOSITE,
+     .run = open_and_get,
+     .start = START_RUNTIME,
+     .cache = CACHE_COLD,
+     .flags = LAZY | COPY},
+    {.name = "composite, get", COMPOSITE, .run = get_sync, .start = START_READER},
+    {.name = "composite, get, lazy", COMPOSITE, .run = get_long, .start = START_READER, .cache = CACHE_COLD, .flags = LAZY},
+    {.name = "composite, multi_get", COMPOSITE, .run = multi_get_100, .start = START_READER},
+    {.name = "composite, multi_get, 10000", COMPOSITE, .run = multi_get_10000, .start = START_READER},
+    {.name = "composite, buffers", COMPOSITE, .run = buffers, .start = START_READER},
+    {.name = "composite, search", COMPOSITE, .run = search, .start = START_READER},
+    {.name = "composite, search, lazy", COMPOSITE, .run = search, .start = START_READER, .cache = CACHE_COLD, .flags = LAZY},
+    {.name = "composite, search, like", COMPOSITE, .run = search_like_dot, .start = START_READER},
+    {.name = "composite, batch_search", COMPOSITE, .run = batch_search, .start = START_READER},
+    {.name = "composite, refresh",
+     COMPOSITE,
+     .run = refresh_changed,
+     .start = START_READER,
+     .cache = CACHE_COLD,
+     .flags = COPY,
+     .published = WORLD_SECOND},
+    {.name = "composite, refresh, back",
+     COMPOSITE,
+     .run = refresh_changed,
+     .start = START_READER,
+     .cache = CACHE_COLD,
+     .opened = WORLD_SECOND},
+    {.name = "composite, close, cancel",
+     COMPOSITE,
+     .run = close_cancel,
+     .start = START_READER,
+     .cache = CACHE_COLD,
+     .flags = LAZY | COPY,
+     .closes = true},
+    {.name = "composite, release",
+     COMPOSITE,
+     .run = search_and_release,
+     .start = START_READER,
+     .cache = CACHE_COLD,
+     .flags = LAZY | COPY},
+    {.name = "composite, open, cold, store",
+     COMPOSITE,
+     .run = open_reader,
+     .start = START_RUNTIME,
+     .cache = CACHE_COLD,
+     .over_store = true},
+    {.name = "composite, open, warm, store", COMPOSITE, .run = open_reader, .start = START_RUNTIME, .over_store = true},
+    {.name = "composite, get, lazy, store",
+     COMPOSITE,
+     .run = get_long,
+     .start = START_READER,
+     .cache = CACHE_COLD,
+     .flags = LAZY,
+     .over_store = true},
+    {.name = "composite, search, lazy, store",
+     COMPOSITE,
+     .run = search,
+     .start = START_READER,
+     .cache = CACHE_COLD,
+     .flags = LAZY,
+     .over_store = true},
+    {.name = "composite, refresh, store",
+     COMPOSITE,
+     .run = refresh_changed,
+     .start = START_READER,
+     .cache = CACHE_COLD,
+     .published = WORLD_SECOND,
+     .over_store = true},
+    {.name = "composite, close, cancel, store",
+     COMPOSITE,
+     .run = close_cancel,
+     .start = START_READER,
+     .cache = CACHE_COLD,
+     .flags = LAZY,
+     .closes = true,
+     .over_store = true},
+
+#define KEYS .world = WORLD_KEYS
+    {.name = "keys, open, cold", KEYS, .run = open_reader, .start = START_RUNTIME, .cache = CACHE_COLD},
+    {.name = "keys, open, warm, copies", KEYS, .run = open_sync, .start = START_RUNTIME, .flags = COPY},
+    {.name = "keys, get, lazy", KEYS, .run = get_long, .start = START_READER, .cache = CACHE_COLD, .flags = LAZY | COPY},
+    {.name = "keys, multi_get", KEYS, .run = multi_get_100, .start = START_READER},
+    {.name = "keys, refresh",
+     KEYS,
+     .run = refresh_changed,
+     .start = START_READER,
+     .cache = CACHE_COLD,
+     .flags = COPY,
+     .published = WORLD_SECOND},
+    {.name = "keys, open, cold, store",
+     KEYS,
+     .run = open_reader,
+     .start = START_RUNTIME,
+     .cache = CACHE_COLD,
+     .over_store = true},
+    {.name = "keys, get, lazy, store", KEYS, .run = get_long, .start = START_READER, .flags = LAZY, .over_store = true},
 };
 const size_t scenario_count = sizeof scenarios / sizeof scenarios[0];

@@ -25,14 +25,14 @@ static void make_value(char *value, size_t size, unsigned number) {
 
 /* One a run: what the last run left may still be on its way out. */
 static unsigned run_number;
-static char *file_prefix(void) { return support_path("%s/written-%u", world.root, run_number); }
+static char *file_prefix(void) { return support_path("%s/written-%u", world_root, run_number); }
 
 static shf_writer *open_writer(struct session *session, bool is_unified, uint32_t flags) {
     shf_writer_options options;
     shf_op *op = NULL;
     shf_writer *writer = NULL;
     run_number++;
-    char *prefix = file_prefix(), *local = support_path("%s/written-here", world.root);
+    char *prefix = file_prefix(), *local = support_path("%s/written-here", world_root);
     SHF_INIT(&options);
     options.url = session->scenario->over_store ? STORE_URL : prefix;
     options.local_root = session->scenario->over_store ? local : NULL;

@@ -17,6 +17,7 @@ struct scenario {
     const char *name;
     void (*run)(struct session *session);
     void (*check)(struct session *session); /* NULL: what a reader must be able to do is all */
+    enum world_kind world;
     enum session_start start;
     enum session_cache cache;
     uint32_t flags;               /* SHF_OPEN_* */
@@ -24,8 +25,8 @@ struct scenario {
     enum world_pointer published; /* and when the run begins */
     shf_status expected;          /* how it ends without a fault */
     bool closes;                  /* the reader is closed in the run */
-    bool writes;                  /* not under session_url */
-    bool over_store;              /* s3://, answered by the stand-in; else files, or session_url */
+    bool writes;                  /* not under session_base */
+    bool over_store;              /* s3://, answered by the stand-in; else files, or session_base */
 };
 
 struct outcome {
@@ -42,12 +43,13 @@ struct session {
     shf_cq *cq;
     shf_reader *reader;
     const char *cache;
+    char url[256];
     int serves; /* the run that the reader must answer from */
     struct outcome outcome;
 };
 
-/* Where readers are opened from; NULL = the world's snapshot, as files. Both are borrowed. */
-extern const char *session_url;
+/* Where readers are opened from, above the name of the world; NULL = files. Both are borrowed. */
+extern const char *session_base;
 extern void (*session_publish)(enum world_pointer pointer); /* there too; may be NULL */
 extern const shf_s3_options *session_s3;
 /* Deadline of the operations that the run begins: 0 = the default. */
@@ -82,7 +84,5 @@ bool session_make_runtime(struct session *session);
 bool session_open(struct session *session);
 bool session_values_are_right(struct session *session, const shf_op *op, size_t first_row, size_t count);
 bool session_hits_are_right(struct session *session, const shf_op *op, size_t count);
-/* Hits and their distances as the first run gave them; only their payloads belong to a run. */
-shf_query session_query(size_t index);
 
 #endif

@@ -11,11 +11,11 @@
 
 #define STAND_IN_URL "s3://world/snapshot"
 
-/* The world's objects, read once. */
+/* The objects of all worlds, read once. */
 void stand_in_setup(void);
 void stand_in_teardown(void);
 
-/* One at a time; ended before its runtime is freed. */
+/* One at a time, with the world in use; ended before its runtime is freed. */
 void stand_in_begin(shf_runtime *runtime);
 void stand_in_publish(enum world_pointer pointer);
 void stand_in_end(void);

@@ -47,6 +47,7 @@ static const struct kind kinds[] = {
     {"stall", {.kind = SHF_FAULT_STALL, .status = SHF_E_DEADLINE}, STALL_MS, {0}},
     {"empty", {.kind = SHF_FAULT_TRUNCATE}, 0, {SHF_E_MANIFEST, SHF_E_STATE, SHF_E_STORE_RETRY}},
     {"cut", {.kind = SHF_FAULT_TRUNCATE, .amount = 100}, 0, {SHF_E_MANIFEST, SHF_E_STATE, SHF_E_STORE_RETRY}},
+    {"lost", {.kind = SHF_FAULT_LOSE, .status = SHF_E_STORE_RETRY}, 0, {0}},
     {"longer", {.kind = SHF_FAULT_EXTRA, .amount = 1}, 0, {SHF_E_MANIFEST, SHF_E_STATE, SHF_E_STORE_RETRY}},
     {"another ETag", {.kind = SHF_FAULT_WRONG_ETAG}, 0, {SHF_E_STORE_RETRY}},
 };

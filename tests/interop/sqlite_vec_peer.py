@@ -7,29 +7,18 @@ Every key and some absent ones, every query: values and payloads byte for byte, 
 distances within 1e-6 + 1e-5 * |d|. Prints "N passed, N failed" last.
 """
 
-import base64
-import datetime
 import json
 import pathlib
 import random
 import sqlite3
 import struct
-import subprocess
 import sys
 import tempfile
 
 import sqlite_vec
-import xxhash
 
-MANIFEST_DDL = """
-CREATE TABLE build_meta (run_id TEXT NOT NULL, created_at TEXT NOT NULL, num_dbs INTEGER NOT NULL, s3_prefix TEXT NOT NULL,
-  key_col TEXT NOT NULL, sharding TEXT NOT NULL, db_path_template TEXT NOT NULL, shard_prefix TEXT NOT NULL,
-  format_version INTEGER NOT NULL, key_encoding TEXT NOT NULL, custom TEXT NOT NULL DEFAULT '{}');
-CREATE TABLE shards (db_id INTEGER NOT NULL PRIMARY KEY, db_url TEXT, attempt INTEGER NOT NULL, row_count INTEGER NOT NULL,
-  db_bytes INTEGER NOT NULL, min_key TEXT, max_key TEXT, checkpoint_id TEXT, writer_info TEXT NOT NULL DEFAULT '{}');
-"""
-RUN = "interop"
-PREFIX = "s3://elsewhere/snapshot"
+from building import Wrong, expect
+from snapshot import Count, Program, Snapshot, close, vector_meta
 
 
 class Case:
@@ -104,43 +93,18 @@ def write_shard(path, case, indexes, source):
     return connection, rows
 
 
-def write_manifest(root, case, shards):
-    now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    name = f"{now}_run_id={RUN}"
-    folder = root / "manifests" / name
-    folder.mkdir(parents=True)
-    sharding = {"cel_columns": None, "cel_expr": None, "hash_algorithm": "xxh3_64", "routing_values": None, "strategy": "hash"}
-    custom = {"vector": {"backend": "sqlite-vec", "dim": case.dimension, "index_type": "hnsw", "kv_backend": "sqlite-vec",
-                         "metric": case.metric, "quantization": None, "unified": True}}
-    connection = sqlite3.connect(folder / "manifest", isolation_level=None)
-    connection.executescript(MANIFEST_DDL)
-    connection.execute(
-        "INSERT INTO build_meta VALUES (?,?,?,?,?,?,?,?,?,?,?)",
-        (RUN, now, case.shards, PREFIX, "_key", json.dumps(sharding), "db={db_id:05d}", "shards", 4, "utf8", json.dumps(custom)),
-    )
-    for shard, (count, size) in shards.items():
-        connection.execute(
-            "INSERT INTO shards VALUES (?,?,0,?,?,NULL,NULL,?,'{}')",
-            (shard, f"{PREFIX}/shards/run_id={RUN}/db={shard:05d}/attempt=00", count, size, f"{shard:032x}"),
-        )
-    connection.close()
-    pointer = {"format_version": 1, "manifest_content_type": "application/x-sqlite3",
-               "manifest_ref": f"{PREFIX}/manifests/{name}/manifest", "run_id": RUN, "updated_at": now}
-    (root / "_CURRENT").write_text(json.dumps(pointer, separators=(",", ":"), sort_keys=True))
-
-
 def write_snapshot(root, case, source):
     """The open connections of the shards, by shard id, with what their rows are."""
+    snapshot = Snapshot(root, case.shards, "utf8", vector_meta("sqlite-vec", "sqlite-vec", case.dimension, case.metric))
     indexes = {}
     for index in range(case.rows):
-        indexes.setdefault(xxhash.xxh3_64_intdigest(key_of(index)) % case.shards, []).append(index)
-    opened, sizes = {}, {}
+        indexes.setdefault(snapshot.route(key_of(index)), []).append(index)
+    opened = {}
     for shard in indexes or ([0] if case.rows == 0 else []):
-        folder = root / "shards" / f"run_id={RUN}" / f"db={shard:05d}" / "attempt=00"
-        folder.mkdir(parents=True)
-        opened[shard] = write_shard(folder / "shard.db", case, indexes.get(shard, []), source)
-        sizes[shard] = (len(indexes.get(shard, [])), (folder / "shard.db").stat().st_size)
-    write_manifest(root, case, sizes)
+        path = snapshot.folder(shard) / "shard.db"
+        opened[shard] = write_shard(path, case, indexes.get(shard, []), source)
+        snapshot.add(shard, len(indexes.get(shard, [])), path.stat().st_size)
+    snapshot.publish()
     return opened
 
 
@@ -155,51 +119,25 @@ def peer_answer(opened, vector, top_k):
     return sorted(hits, key=lambda hit: hit[:2])[:top_k]
 
 
-def run(shardy, root, cache, arguments, text):
-    command = [shardy, "-u", str(root), "--local-root", str(cache), "--output-format", "jsonl", "--value-encoding", "base64"]
-    done = subprocess.run(command + arguments, input=text, capture_output=True, text=True, timeout=120)
-    if done.returncode:
-        raise ValueError(f"shardy {arguments[0]}: {done.stderr.strip() or done.stdout[-300:]}")
-    return [json.loads(line) for line in done.stdout.splitlines()]
+def check_keys(program, case):
+    wanted = {key_of(index): value_of(index) for index in range(case.rows)}
+    program.check_values({**wanted, **{b"absent-%d" % n: None for n in range(50)}})
 
 
-def check_keys(shardy, root, cache, case):
-    keys = [key_of(index).decode() for index in range(case.rows)] + [f"absent-{n}" for n in range(50)]
-    answers = run(shardy, root, cache, ["multiget", "-", "--flat"], "\n".join(keys) + "\n")
-    if len(answers) != len(keys):
-        raise ValueError(f"{len(answers)} answers for {len(keys)} keys")
-    for index, answer in enumerate(answers):
-        wanted = value_of(index) if index < case.rows else None
-        got = base64.b64decode(answer["value"]) if answer["found"] else None
-        if got != wanted:
-            raise ValueError(f"key {keys[index]}: the value differs")
-
-
-def close(a, b):
-    return abs(a - b) <= 1e-6 + 1e-5 * abs(b)
-
-
-def check_hits(number, answers, wanted):
-    got = [(hit["score"], hit["id"], hit["payload"]) for hit in answers["results"]]
-    if len(got) != len(wanted):
-        raise ValueError(f"query {number}: {len(got)} hits, sqlite-vec finds {len(wanted)}")
+def check_hits(number, hits, wanted):
+    got = [(hit["score"], hit["id"], hit["payload"]) for hit in hits]
+    expect(len(got) == len(wanted), f"query {number}: {len(got)} hits, sqlite-vec finds {len(wanted)}")
     for place, ((score, identity, payload), (distance, _, wanted_identity, wanted_payload)) in enumerate(zip(got, wanted)):
-        if not close(score, distance):
-            raise ValueError(f"query {number}, hit {place}: distance {score}, sqlite-vec has {distance}")
+        expect(close(score, distance), f"query {number}, hit {place}: distance {score}, sqlite-vec has {distance}")
         near = [hit for hit in wanted if close(hit[0], distance)]
         last = close(wanted[-1][0], distance)  # a tie may have been cut off by top_k
         if len(near) == 1 and not last and (identity, payload) != (wanted_identity, wanted_payload):
-            raise ValueError(f"query {number}, hit {place}: {identity} {payload}, sqlite-vec has {wanted_identity}")
+            raise Wrong(f"query {number}, hit {place}: {identity} {payload}, sqlite-vec has {wanted_identity}")
 
 
-def check_queries(shardy, root, cache, case, opened, source):
+def check_queries(program, case, opened, source):
     queries = [(vector_of(source, case.dimension), top_k) for top_k in (1, 10, 10, 100, 2000)]
-    lines = [
-        json.dumps({"vector_base64": base64.b64encode(vector).decode(), "top_k": top_k}) for vector, top_k in queries
-    ]
-    answers = run(shardy, root, cache, ["search", "--queries", "-"], "\n".join(lines) + "\n")
-    if len(answers) != len(queries):
-        raise ValueError(f"{len(answers)} answers for {len(queries)} queries")
+    answers = program.search([(vector, top_k, None) for vector, top_k in queries])
     for number, (vector, top_k) in enumerate(queries):
         check_hits(number, answers[number], peer_answer(opened, vector, top_k))
 
@@ -208,11 +146,11 @@ def check(shardy, case):
     source = random.Random(case.name)
     with tempfile.TemporaryDirectory() as folder:
         root, cache = pathlib.Path(folder) / "snapshot", pathlib.Path(folder) / "cache"
-        root.mkdir()
         opened = write_snapshot(root, case, source)
         try:
-            check_keys(shardy, root, cache, case)
-            check_queries(shardy, root, cache, case, opened, source)
+            program = Program(shardy, root, cache)
+            check_keys(program, case)
+            check_queries(program, case, opened, source)
         finally:
             for connection, _ in opened.values():
                 connection.close()
@@ -221,18 +159,12 @@ def check(shardy, case):
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    shardy = str(pathlib.Path(sys.argv[1]).resolve())
-    failed = 0
+    count = Count()
     version = connect(":memory:").execute("SELECT vec_version()").fetchone()[0]
     print(f"sqlite-vec {version}, SQLite {sqlite3.sqlite_version}")
     for case in CASES:
-        try:
-            check(shardy, case)
-        except (ValueError, OSError, sqlite3.Error, subprocess.SubprocessError) as problem:
-            failed += 1
-            print(f"{case.name}: {problem}")
-    print(f"{len(CASES) - failed} passed, {failed} failed")
-    sys.exit(1 if failed else 0)
+        count.check(case.name, check, sys.argv[1], case)
+    sys.exit(count.end())
 
 
 main()

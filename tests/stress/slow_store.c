@@ -117,20 +117,22 @@ static bool list(struct connection *connection, const struct request *request) {
     char *path = support_path("%s/%s", connection->store->directory, request->prefix), *body = NULL;
     size_t size = 0;
     FILE *text = open_memstream(&body, &size);
-    DIR *names = opendir(path);
-    struct dirent *entry;
+    struct dirent **entries = NULL;
+    int count = scandir(path, &entries, NULL, alphasort);
     (void)fprintf(text, "<ListBucketResult><IsTruncated>false</IsTruncated>");
-    while (names && (entry = readdir(names)) != NULL) {
-        if (entry->d_name[0] == '.') continue;
-        bool deeper = entry->d_type == DT_DIR;
-        (void)fprintf(text,
-                      deeper ? "<CommonPrefixes><Prefix>%s%s/</Prefix></CommonPrefixes>"
-                             : "<Contents><Key>%s%s</Key></Contents>",
-                      request->prefix, entry->d_name);
+    for (int i = 0; i < count; i++) {
+        bool deeper = entries[i]->d_type == DT_DIR;
+        if (entries[i]->d_name[0] != '.') {
+            (void)fprintf(text,
+                          deeper ? "<CommonPrefixes><Prefix>%s%s/</Prefix></CommonPrefixes>"
+                                 : "<Contents><Key>%s%s</Key></Contents>",
+                          request->prefix, entries[i]->d_name);
+        }
+        free(entries[i]);
     }
     (void)fprintf(text, "</ListBucketResult>");
     (void)fclose(text);
-    if (names) (void)closedir(names);
+    free(entries);
     bool ok = send_head(connection, "200 OK", "list", size) && send_all(connection->fd, body, size);
     free(body);
     free(path);

@@ -51,8 +51,7 @@ ci_legs() {
     leg 'thread sanitizer: build' ci_sanitizer thread thread
     leg 'thread sanitizer: tests' run_tests build-ci/thread -LE pure
     lint_legs
-    leg "reads what sqlite-vec $interop_newest writes" interop sqlite_vec_peer.py "$interop_newest"
-    leg "sqlite-vec $interop_newest reads what is built" interop sqlite_vec_reads.py "$interop_newest"
+    interop_newest_legs leg
     if interop_python_project_is_there; then
         leg 'the Python project reads what is built' interop_python_project build/shardy build/with_s3_server
     fi
@@ -83,10 +82,7 @@ stress_full() { SHF_STRESS_FULL=1 ctest --test-dir build --output-on-failure --n
 verb_ci_full() {
     ci_begin
     ci_legs
-    # shellcheck disable=SC2086 # a list of versions
-    leg "reads what sqlite-vec $interop_versions writes" interop sqlite_vec_peer.py $interop_versions
-    # shellcheck disable=SC2086 # a list of versions
-    leg "sqlite-vec $interop_versions reads what is built" interop sqlite_vec_reads.py $interop_versions
+    interop_all_legs leg sqlite-vec slatedb lancedb
     leg 'faults: allocations, system calls, requests, answers; all of them' ci_faults
     leg 'lines that the tests reach' coverage
     leg 'stress tests with their full numbers' stress_full

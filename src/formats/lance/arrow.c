@@ -4,8 +4,8 @@
  */
 #include "base/alloc.h"
 #include "base/cursor.h"
+#include "formats/flatbuffer.h"
 #include "formats/lance/deletions_priv.h"
-#include "formats/lance/flatbuffer.h"
 #include "formats/zstd_frame.h"
 
 #include <inttypes.h>
@@ -31,45 +31,42 @@ static shf_status bad(struct shf_error **error, const char *what) {
 
 /* ---- footer and schema ---- */
 
-static shf_status check_field(const struct shf_flatbuffer_table *field, struct shf_error **error) {
+static shf_status check_field(const struct shf_flat_table *field, struct shf_error **error) {
     static const char wanted[] = "row_id";
-    struct shf_flatbuffer_table type, dictionary;
+    struct shf_flat_table type, dictionary;
     const uint8_t *name;
-    uint32_t name_size;
-    uint64_t kind, bits, is_signed;
-    bool found, has_dictionary;
-    if (!shf_flatbuffer_vector(field, FIELD_NAME, 1, &name, &name_size) ||
-        !shf_flatbuffer_number(field, FIELD_TYPE_KIND, 1, 0, &kind) ||
-        !shf_flatbuffer_child(field, FIELD_DICTIONARY, &has_dictionary, &dictionary) ||
-        !shf_flatbuffer_child(field, FIELD_TYPE, &found, &type)) {
-        return bad(error, "its schema is malformed");
-    }
+    size_t name_size;
+    (void)shf_flat_bytes(field, FIELD_NAME, &name, &name_size);
+    uint8_t kind = shf_flat_u8(field, FIELD_TYPE_KIND);
+    bool has_dictionary = shf_flat_table(field, FIELD_DICTIONARY, &dictionary);
+    bool has_type = shf_flat_table(field, FIELD_TYPE, &type);
+    shf_status status = shf_flat_status(field->flat, "its schema", 0, error);
+    if (status) return status;
     if (name_size != sizeof wanted - 1 || memcmp(name, wanted, name_size) != 0) {
         return bad(error, "its column is not row_id");
     }
-    if (kind != TYPE_INT || !found || has_dictionary) return bad(error, "its column is not one of integers");
-    if (!shf_flatbuffer_number(&type, INT_BITS, 4, 0, &bits) ||
-        !shf_flatbuffer_number(&type, INT_IS_SIGNED, 1, 0, &is_signed)) {
-        return bad(error, "its schema is malformed");
-    }
+    if (kind != TYPE_INT || !has_type || has_dictionary) return bad(error, "its column is not one of integers");
+    uint32_t bits = shf_flat_u32(&type, INT_BITS);
+    bool is_signed = shf_flat_u8(&type, INT_IS_SIGNED) != 0;
+    status = shf_flat_status(field->flat, "its schema", 0, error);
+    if (status) return status;
     return bits == 32 && !is_signed ? SHF_OK : bad(error, "its column is not one of unsigned integers of 32 bits");
 }
 
-static shf_status check_schema(const struct shf_flatbuffer_table *footer, struct shf_error **error) {
-    struct shf_flatbuffer_table schema, field;
-    const uint8_t *fields;
-    uint32_t count;
-    uint64_t endianness;
-    bool found;
-    if (!shf_flatbuffer_child(footer, FOOTER_SCHEMA, &found, &schema) || !found ||
-        !shf_flatbuffer_number(&schema, SCHEMA_ENDIANNESS, 2, 0, &endianness) ||
-        !shf_flatbuffer_vector(&schema, SCHEMA_FIELDS, 4, &fields, &count)) {
-        return bad(error, "its schema is malformed");
-    }
-    if (endianness != 0) return shf_error_set(error, SHF_E_UNSUPPORTED, "big-endian Arrow files are not read");
-    if (count != 1) return bad(error, "it has not one column");
-    if (!shf_flatbuffer_element(&schema, SCHEMA_FIELDS, 0, &field)) return bad(error, "its schema is malformed");
-    return check_field(&field, error);
+static shf_status check_schema(const struct shf_flat_table *footer, struct shf_error **error) {
+    struct shf_flat_table schema, field;
+    struct shf_flat_vector fields;
+    bool has_schema = shf_flat_table(footer, FOOTER_SCHEMA, &schema);
+    bool is_big_endian = shf_flat_u16(&schema, SCHEMA_ENDIANNESS, 0) != 0;
+    (void)shf_flat_tables(&schema, SCHEMA_FIELDS, &fields);
+    shf_status status = shf_flat_status(footer->flat, "its schema", 0, error);
+    if (status) return status;
+    if (!has_schema) return bad(error, "it has no schema");
+    if (is_big_endian) return shf_error_set(error, SHF_E_UNSUPPORTED, "big-endian Arrow files are not read");
+    if (fields.count != 1) return bad(error, "it has not one column");
+    (void)shf_flat_table_at(&fields, 0, &field);
+    status = shf_flat_status(footer->flat, "its schema", 0, error);
+    return status ? status : check_field(&field, error);
 }
 
 struct block {
@@ -78,7 +75,7 @@ struct block {
 
 /* The only record batch of the file. */
 static shf_status find_batch(const uint8_t *data, size_t size, struct block *out, struct shf_error **error) {
-    struct shf_flatbuffer_table footer;
+    struct shf_flat_table footer;
     const uint8_t *blocks, *dictionaries;
     uint32_t count, dictionary_count;
     size_t tail = 4 + MAGIC_BYTES;
@@ -88,12 +85,12 @@ static shf_status find_batch(const uint8_t *data, size_t size, struct block *out
     }
     uint32_t footer_size = shf_load_u32le(data + size - tail);
     if (footer_size > size - 8 - tail) return bad(error, "its footer is larger than the file");
-    if (!shf_flatbuffer_root(data + size - tail - footer_size, footer_size, &footer) ||
-        !shf_flatbuffer_vector(&footer, FOOTER_DICTIONARIES, BLOCK_BYTES, &dictionaries, &dictionary_count) ||
-        !shf_flatbuffer_vector(&footer, FOOTER_BATCHES, BLOCK_BYTES, &blocks, &count)) {
-        return bad(error, "its footer is malformed");
-    }
-    shf_status status = check_schema(&footer, error);
+    struct shf_flat flat = shf_flat_of(data + size - tail - footer_size, footer_size);
+    (void)shf_flat_root(&flat, &footer);
+    (void)shf_flat_structs(&footer, FOOTER_DICTIONARIES, BLOCK_BYTES, &dictionaries, &dictionary_count);
+    (void)shf_flat_structs(&footer, FOOTER_BATCHES, BLOCK_BYTES, &blocks, &count);
+    shf_status status = shf_flat_status(&flat, "its footer", 0, error);
+    if (!status) status = check_schema(&footer, error);
     if (status) return status;
     if (dictionary_count != 0 || count != 1) {
         return shf_error_set(error, SHF_E_UNSUPPORTED,
@@ -120,26 +117,22 @@ struct batch {
 };
 
 /* Metadata: 0xffffffff (not in old files), i32 bytes of the message, the message. */
-static bool open_message(struct shf_cursor metadata, struct shf_flatbuffer_table *out) {
+static bool open_message(struct shf_cursor metadata, struct shf_flat *out) {
     uint32_t size;
     if (!shf_cursor_u32le(&metadata, &size)) return false;
     if (size == CONTINUATION && !shf_cursor_u32le(&metadata, &size)) return false;
-    return size <= metadata.left && shf_flatbuffer_root(metadata.at, size, out);
+    if (size > metadata.left) return false;
+    *out = shf_flat_of(metadata.at, size);
+    return true;
 }
 
-static shf_status check_compression(const struct shf_flatbuffer_table *table, bool *is_zstd, struct shf_error **error) {
-    struct shf_flatbuffer_table compression;
-    uint64_t codec, method;
-    if (!shf_flatbuffer_child(table, BATCH_COMPRESSION, is_zstd, &compression)) {
-        return bad(error, "its record batch is malformed");
-    }
-    if (!*is_zstd) return SHF_OK;
-    if (!shf_flatbuffer_number(&compression, COMPRESSION_CODEC, 1, 0, &codec) ||
-        !shf_flatbuffer_number(&compression, COMPRESSION_METHOD, 1, 0, &method)) {
-        return bad(error, "its record batch is malformed");
-    }
-    if (codec == CODEC_ZSTD && method == 0) return SHF_OK;
-    return shf_error_set(error, SHF_E_UNSUPPORTED, "the Arrow compression %s (method %" PRIu64 ") is not read, only zstd",
+static shf_status check_compression(const struct shf_flat_table *table, bool *is_zstd, struct shf_error **error) {
+    struct shf_flat_table compression;
+    *is_zstd = shf_flat_table(table, BATCH_COMPRESSION, &compression);
+    uint8_t codec = shf_flat_u8(&compression, COMPRESSION_CODEC), method = shf_flat_u8(&compression, COMPRESSION_METHOD);
+    shf_status status = shf_flat_status(table->flat, "its record batch", 0, error);
+    if (status || !*is_zstd || (codec == CODEC_ZSTD && method == 0)) return status;
+    return shf_error_set(error, SHF_E_UNSUPPORTED, "the Arrow compression %s (method %u) is not read, only zstd",
                          codec == 0   ? "LZ4"
                          : codec == 1 ? "zstd"
                                       : "of an unknown codec",
@@ -147,18 +140,22 @@ static shf_status check_compression(const struct shf_flatbuffer_table *table, bo
 }
 
 static shf_status read_batch(const struct block *block, struct batch *out, struct shf_error **error) {
-    struct shf_flatbuffer_table message, table;
+    struct shf_flat flat;
+    struct shf_flat_table message, table = {0};
     const uint8_t *nodes, *buffers;
     uint32_t node_count, buffer_count;
-    uint64_t kind;
-    bool found;
-    if (!open_message(block->metadata, &message) || !shf_flatbuffer_number(&message, MESSAGE_HEADER_KIND, 1, 0, &kind) ||
-        kind != HEADER_RECORD_BATCH || !shf_flatbuffer_child(&message, MESSAGE_HEADER, &found, &table) || !found ||
-        !shf_flatbuffer_number(&table, BATCH_LENGTH, 8, 0, &out->rows) ||
-        !shf_flatbuffer_vector(&table, BATCH_NODES, PAIR_BYTES, &nodes, &node_count) ||
-        !shf_flatbuffer_vector(&table, BATCH_BUFFERS, PAIR_BYTES, &buffers, &buffer_count)) {
-        return bad(error, "its record batch is malformed");
-    }
+    if (!open_message(block->metadata, &flat)) return bad(error, "its record batch is cut");
+    (void)shf_flat_root(&flat, &message);
+    bool is_batch = shf_flat_u8(&message, MESSAGE_HEADER_KIND) == HEADER_RECORD_BATCH;
+    if (is_batch) is_batch = shf_flat_table(&message, MESSAGE_HEADER, &table);
+    shf_status status = shf_flat_status(&flat, "its record batch", 0, error);
+    if (status) return status;
+    if (!is_batch) return bad(error, "its record batch is none");
+    out->rows = shf_flat_u64(&table, BATCH_LENGTH);
+    (void)shf_flat_structs(&table, BATCH_NODES, PAIR_BYTES, &nodes, &node_count);
+    (void)shf_flat_structs(&table, BATCH_BUFFERS, PAIR_BYTES, &buffers, &buffer_count);
+    status = shf_flat_status(&flat, "its record batch", 0, error);
+    if (status) return status;
     if (node_count != 1 || buffer_count != 2 || shf_load_u64le(nodes) != out->rows) {
         return bad(error, "its record batch is not one of one column");
     }

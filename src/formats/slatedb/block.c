@@ -29,7 +29,17 @@ static shf_status read_layout(struct shf_slatedb_block *block, size_t size, stru
 shf_status shf_slatedb_block_open(const struct shf_slatedb_info *info, const uint8_t *stored, size_t size,
                                   uint64_t offset, bool checked, struct shf_budget *budget,
                                   struct shf_slatedb_block *out, struct shf_error **error) {
-    struct shf_slatedb_block block = {.version = info->version, .offset = offset, .memory = {.budget = budget}};
+    struct shf_slatedb_unpacker unpacker = {.budget = budget};
+    shf_status status = shf_slatedb_block_open_with(info, stored, size, offset, checked, &unpacker, out, error);
+    shf_slatedb_unpacker_free(&unpacker);
+    return status;
+}
+
+shf_status shf_slatedb_block_open_with(const struct shf_slatedb_info *info, const uint8_t *stored, size_t size,
+                                       uint64_t offset, bool checked, struct shf_slatedb_unpacker *unpacker,
+                                       struct shf_slatedb_block *out, struct shf_error **error) {
+    struct shf_slatedb_block block = {.version = info->version, .offset = offset};
+    block.memory.budget = unpacker->budget;
     if (size < SHF_SLATEDB_CHECKSUM_BYTES) return refuse(offset, "it is shorter than its checksum", error);
     if (size > SHF_LIMIT_SLATEDB_BLOCK_BYTES) {
         return shf_error_set(error, SHF_E_LIMIT,
@@ -41,7 +51,7 @@ shf_status shf_slatedb_block_open(const struct shf_slatedb_info *info, const uin
     shf_status status = SHF_OK;
     block.data = stored;
     if (info->codec != SHF_SLATEDB_PLAIN) {
-        status = shf_slatedb_unpack(info->codec, stored, payload, &block.memory, error);
+        status = shf_slatedb_unpack(unpacker, info->codec, stored, payload, &block.memory, error);
         if (status && error) shf_error_prefix(error, "SST: block at offset %" PRIu64, offset);
         block.data = block.memory.data;
         payload = block.memory.size;

@@ -34,6 +34,10 @@ struct shf_slatedb_block {
 shf_status shf_slatedb_block_open(const struct shf_slatedb_info *info, const uint8_t *stored, size_t size,
                                   uint64_t offset, bool checked, struct shf_budget *budget,
                                   struct shf_slatedb_block *out, struct shf_error **error);
+/* The same for a block after others. Also good after the unpacker was freed. */
+shf_status shf_slatedb_block_open_with(const struct shf_slatedb_info *info, const uint8_t *stored, size_t size,
+                                       uint64_t offset, bool checked, struct shf_slatedb_unpacker *unpacker,
+                                       struct shf_slatedb_block *out, struct shf_error **error);
 void shf_slatedb_block_close(struct shf_slatedb_block *block); /* zeroed is fine */
 
 enum shf_slatedb_found {

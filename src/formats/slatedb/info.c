@@ -57,8 +57,8 @@ shf_status shf_slatedb_info_decode(const struct shf_flat_table *table, uint16_t 
                                    const char *what, struct shf_slatedb_info *out, struct shf_error **error) {
     struct shf_slatedb_info info = {.version = version};
     if (!table->flat) return shf_error_set(error, SHF_E_CORRUPT, "%s: the information about an SST is missing", what);
-    info.has_first_key = shf_flat_bytes(table, FIRST_ENTRY, &info.first_key);
-    info.has_last_key = shf_flat_bytes(table, LAST_ENTRY, &info.last_key);
+    info.has_first_key = shf_flat_bytes(table, FIRST_ENTRY, &info.first_key.data, &info.first_key.size);
+    info.has_last_key = shf_flat_bytes(table, LAST_ENTRY, &info.last_key.data, &info.last_key.size);
     info.index_offset = shf_flat_u64(table, INDEX_OFFSET);
     info.index_size = shf_flat_u64(table, INDEX_LEN);
     info.filter_offset = shf_flat_u64(table, FILTER_OFFSET);

@@ -5,9 +5,9 @@
 #ifndef SHF_FORMATS_SLATEDB_INFO_H
 #define SHF_FORMATS_SLATEDB_INFO_H
 
-#include "formats/slatedb/flatbuffer.h"
-
 #include "base/limits.h"
+#include "formats/flatbuffer.h"
+#include "formats/slatedb/bytes.h"
 
 enum shf_slatedb_codec { SHF_SLATEDB_PLAIN, SHF_SLATEDB_SNAPPY, SHF_SLATEDB_ZLIB, SHF_SLATEDB_LZ4, SHF_SLATEDB_ZSTD };
 

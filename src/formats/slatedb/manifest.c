@@ -77,7 +77,7 @@ static shf_status read_segments(struct shf_manifest_lists *lists, const struct s
     for (uint32_t i = 0; i < vector->count && !status; i++) {
         struct shf_slatedb_segment *segment = &m->segments[i];
         if (!shf_flat_table_at(vector, i, &table)) break;
-        (void)shf_flat_bytes(&table, PREFIX, &segment->prefix);
+        (void)shf_flat_bytes(&table, PREFIX, &segment->prefix.data, &segment->prefix.size);
         if (segment->prefix.size > SHF_SLATEDB_KEY_BYTES) {
             return shf_error_set(error, SHF_E_CORRUPT, "manifest: segment %" PRIu32 ": a prefix of %zu bytes", i,
                                  segment->prefix.size);

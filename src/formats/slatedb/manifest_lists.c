@@ -92,7 +92,7 @@ static shf_status read_bound(const struct shf_flat_table *range, unsigned slot, 
     struct shf_slatedb_bytes key;
     (void)shf_flat_table(range, slot, &bound);
     uint8_t kind = shf_flat_u8(&bound, BOUND_TYPE);
-    bool has_key = shf_flat_bytes(&bound, BOUND_KEY, &key);
+    bool has_key = shf_flat_bytes(&bound, BOUND_KEY, &key.data, &key.size);
     if (kind < SHF_SLATEDB_UNBOUNDED || kind > SHF_SLATEDB_EXCLUDED || (kind != SHF_SLATEDB_UNBOUNDED && !has_key)) {
         return shf_error_set(error, SHF_E_CORRUPT, "manifest: a visible range has a bound of kind %u %s a key", kind,
                              has_key ? "with" : "without");

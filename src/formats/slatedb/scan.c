@@ -6,6 +6,7 @@
 
 struct shf_slatedb_scan {
     struct shf_scan_place place;
+    struct shf_slatedb_unpacker unpacker;
     struct shf_arena arena;
     struct shf_scan_cursor *cursors; /* newest first */
     uint32_t cursor_count;
@@ -91,7 +92,8 @@ shf_status shf_slatedb_scan_new(const struct shf_slatedb_manifest *manifest, con
     struct shf_slatedb_scan *scan = shf_arena_zero(&arena, 1, sizeof *scan);
     size_t most = (size_t)manifest->sst_count + manifest->run_count + 1;
     if (scan) {
-        scan->place = (struct shf_scan_place){manifest, source, budget};
+        scan->place = (struct shf_scan_place){manifest, source, &scan->unpacker};
+        scan->unpacker.budget = budget;
         scan->cursors = shf_arena_zero(&arena, most, sizeof *scan->cursors);
         scan->heap = shf_arena_alloc(&arena, most, sizeof *scan->heap);
         scan->last_key = shf_arena_alloc(&arena, SHF_SLATEDB_KEY_BYTES, 1);
@@ -110,6 +112,7 @@ shf_status shf_slatedb_scan_new(const struct shf_slatedb_manifest *manifest, con
 void shf_slatedb_scan_free(struct shf_slatedb_scan *scan) {
     if (!scan) return;
     for (uint32_t i = 0; i < scan->cursor_count; i++) shf_scan_cursor_close(&scan->cursors[i]);
+    shf_slatedb_unpacker_free(&scan->unpacker);
     struct shf_arena arena = scan->arena; /* the scan itself lies in it */
     shf_arena_free(&arena);
 }

@@ -22,7 +22,7 @@ static shf_status open_table(struct shf_scan_cursor *cursor, const struct shf_sc
     shf_slatedb_info_table_range(info, &offset, &size);
     shf_status status = place->source->read(place->source, cursor->sst, offset, size, &bytes, error);
     if (status) return status;
-    return shf_slatedb_table_open(info, bytes, (size_t)size, place->budget, &cursor->table, error);
+    return shf_slatedb_table_open(info, bytes, (size_t)size, place->unpacker->budget, &cursor->table, error);
 }
 
 static shf_status open_block(struct shf_scan_cursor *cursor, const struct shf_scan_place *place,
@@ -32,8 +32,8 @@ static shf_status open_block(struct shf_scan_cursor *cursor, const struct shf_sc
     shf_slatedb_table_block_range(cursor->table, cursor->next_block++, &offset, &size);
     shf_status status = place->source->read(place->source, cursor->sst, offset, size, &bytes, error);
     if (status) return status;
-    status = shf_slatedb_block_open(&cursor->table->info, bytes, (size_t)size, offset, false, place->budget,
-                                    &cursor->block, error);
+    status = shf_slatedb_block_open_with(&cursor->table->info, bytes, (size_t)size, offset, false, place->unpacker,
+                                         &cursor->block, error);
     if (status) return status;
     cursor->has_block = true;
     cursor->rows = (struct shf_slatedb_rows){.block = &cursor->block};

@@ -23,7 +23,7 @@ struct shf_scan_cursor {
 struct shf_scan_place { /* where the bytes are */
     const struct shf_slatedb_manifest *manifest;
     struct shf_slatedb_bytes_source *source;
-    struct shf_budget *budget;
+    struct shf_slatedb_unpacker *unpacker; /* and the budget */
 };
 
 /* *done: it has no row any more. */

@@ -9,14 +9,16 @@
 /* Slots of SsTableIndex and BlockMeta. */
 enum { BLOCK_META };
 enum { OFFSET, FIRST_KEY };
+static const char index_name[] = "SST: index (damaged or encrypted)";
 
 /* A part of the file behind its checksum. stored is there in full. */
-static shf_status unpack_part(uint8_t codec, const uint8_t *stored, size_t size, uint64_t offset, const char *what,
-                              struct shf_slatedb_memory *out, struct shf_error **error) {
+static shf_status unpack_part(struct shf_slatedb_unpacker *unpacker, uint8_t codec, const uint8_t *stored, size_t size,
+                              uint64_t offset, const char *what, struct shf_slatedb_memory *out,
+                              struct shf_error **error) {
     if (!shf_slatedb_checksum_is_right(stored, size)) {
         return shf_error_set(error, SHF_E_CORRUPT, "SST: %s at offset %" PRIu64 ": the checksum is wrong", what, offset);
     }
-    shf_status status = shf_slatedb_unpack(codec, stored, size - SHF_SLATEDB_CHECKSUM_BYTES, out, error);
+    shf_status status = shf_slatedb_unpack(unpacker, codec, stored, size - SHF_SLATEDB_CHECKSUM_BYTES, out, error);
     if (status && error) shf_error_prefix(error, "SST: %s at offset %" PRIu64, what, offset);
     return status;
 }
@@ -57,13 +59,13 @@ static shf_status read_entries(struct shf_slatedb_table *table, struct shf_flat 
         struct shf_slatedb_bytes key;
         if (!shf_flat_table_at(vector, i, &meta)) break;
         table->entries[i].offset = shf_flat_u64(&meta, OFFSET);
-        if (shf_flat_bytes(&meta, FIRST_KEY, &key)) {
+        if (shf_flat_bytes(&meta, FIRST_KEY, &key.data, &key.size)) {
             table->entries[i].key_at = (uint32_t)(key.data - table->index.data);
             table->entries[i].key_size = (uint32_t)key.size;
         }
         if (!flat->failure) status = check_entry(table, i, error);
     }
-    return status ? status : shf_flat_status(flat, "SST: index", 0, error);
+    return status ? status : shf_flat_status(flat, index_name, 0, error);
 }
 
 /* Bounds are in order: what the second and the last begin with, all between do. */
@@ -76,17 +78,18 @@ static void set_parts(struct shf_slatedb_table *table) {
     }
 }
 
-static shf_status read_index(struct shf_slatedb_table *table, const uint8_t *stored, struct shf_error **error) {
+static shf_status read_index(struct shf_slatedb_table *table, struct shf_slatedb_unpacker *unpacker,
+                             const uint8_t *stored, struct shf_error **error) {
     const struct shf_slatedb_info *info = &table->info;
     struct shf_flat_table root;
     struct shf_flat_vector vector;
-    shf_status status =
-        unpack_part(info->codec, stored, (size_t)info->index_size, info->index_offset, "index", &table->index, error);
+    shf_status status = unpack_part(unpacker, info->codec, stored, (size_t)info->index_size, info->index_offset,
+                                    "index", &table->index, error);
     if (status) return status;
     struct shf_flat flat = shf_flat_of(table->index.data, table->index.size);
     (void)shf_flat_root(&flat, &root);
     (void)shf_flat_tables(&root, BLOCK_META, &vector);
-    status = shf_flat_status(&flat, "SST: index", 0, error);
+    status = shf_flat_status(&flat, index_name, 0, error);
     if (status) return status;
     uint64_t bytes = (uint64_t)vector.count * sizeof *table->entries;
     if (!shf_budget_take(table->budget, bytes)) {
@@ -101,11 +104,12 @@ static shf_status read_index(struct shf_slatedb_table *table, const uint8_t *sto
     return status;
 }
 
-static shf_status read_filter(struct shf_slatedb_table *table, const uint8_t *stored, struct shf_error **error) {
+static shf_status read_filter(struct shf_slatedb_table *table, struct shf_slatedb_unpacker *unpacker,
+                              const uint8_t *stored, struct shf_error **error) {
     const struct shf_slatedb_info *info = &table->info;
     if (info->filter_size == 0) return SHF_OK;
-    shf_status status = unpack_part(info->codec, stored, (size_t)info->filter_size, info->filter_offset, "filter",
-                                    &table->filter_bytes, error);
+    shf_status status = unpack_part(unpacker, info->codec, stored, (size_t)info->filter_size, info->filter_offset,
+                                    "filter", &table->filter_bytes, error);
     if (status) return status;
     status = shf_slatedb_filter_parse(table->filter_bytes.data, table->filter_bytes.size, info->filter_format,
                                       &table->filter, error);
@@ -136,8 +140,10 @@ shf_status shf_slatedb_table_open(const struct shf_slatedb_info *info, const uin
     table->info.has_first_key = table->info.has_last_key = false;
     table->budget = table->index.budget = table->filter_bytes.budget = budget;
     table->charged_bytes = sizeof *table;
-    shf_status status = read_filter(table, bytes, error);
-    if (!status) status = read_index(table, bytes + (info->index_offset - offset), error);
+    struct shf_slatedb_unpacker unpacker = {.budget = budget};
+    shf_status status = read_filter(table, &unpacker, bytes, error);
+    if (!status) status = read_index(table, &unpacker, bytes + (info->index_offset - offset), error);
+    shf_slatedb_unpacker_free(&unpacker);
     if (status) {
         shf_slatedb_table_free(table);
         return status;

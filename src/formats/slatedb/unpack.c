@@ -149,18 +149,9 @@ static shf_status run_zstd(ZSTD_DCtx *context, const uint8_t *stored, size_t siz
     }
 }
 
-static shf_status unpack_zstd(const uint8_t *stored, size_t size, struct shf_slatedb_memory *out,
-                              struct shf_error **error) {
-    unsigned long long content = ZSTD_getFrameContentSize(stored, size);
-    if (content == ZSTD_CONTENTSIZE_ERROR) return refuse(error, "zstd", "it has no frame");
-    if (content != ZSTD_CONTENTSIZE_UNKNOWN) {
-        shf_status status = reserve(out, size, content, error);
-        if (status) return status;
-        if (ZSTD_findFrameCompressedSize(stored, size) != size)
-            return refuse(error, "zstd", "it is not one whole frame");
-        size_t got = ZSTD_decompress(out->data, out->size, stored, size);
-        return got == out->size ? SHF_OK : refuse(error, "zstd", "it can not be unpacked");
-    }
+/* With a context of its own, which grows with the window of the frame. */
+static shf_status unpack_zstd_stream(const uint8_t *stored, size_t size, struct shf_slatedb_memory *out,
+                                     struct shf_error **error) {
     ZSTD_DCtx *context = ZSTD_createDCtx();
     if (!context) return shf_error_set(error, SHF_E_NO_MEMORY, "zstd: no memory to unpack a block");
     (void)ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, WINDOW_LOG_MAX);
@@ -169,16 +160,35 @@ static shf_status unpack_zstd(const uint8_t *stored, size_t size, struct shf_sla
     return status;
 }
 
-shf_status shf_slatedb_unpack(uint8_t codec, const uint8_t *stored, size_t size, struct shf_slatedb_memory *out,
-                              struct shf_error **error) {
-    struct shf_slatedb_memory memory = {.budget = out->budget};
+static shf_status unpack_zstd(struct shf_slatedb_unpacker *unpacker, const uint8_t *stored, size_t size,
+                              struct shf_slatedb_memory *out, struct shf_error **error) {
+    unsigned long long content = ZSTD_getFrameContentSize(stored, size);
+    if (content == ZSTD_CONTENTSIZE_ERROR) return refuse(error, "zstd", "it has no frame");
+    if (content == ZSTD_CONTENTSIZE_UNKNOWN) return unpack_zstd_stream(stored, size, out, error);
+    shf_status status = reserve(out, size, content, error);
+    if (status) return status;
+    if (ZSTD_findFrameCompressedSize(stored, size) != size) return refuse(error, "zstd", "it is not one whole frame");
+    if (!unpacker->zstd) unpacker->zstd = ZSTD_createDCtx();
+    if (!unpacker->zstd) return shf_error_set(error, SHF_E_NO_MEMORY, "zstd: no memory to unpack a block");
+    size_t got = ZSTD_decompressDCtx(unpacker->zstd, out->data, out->size, stored, size);
+    return got == out->size ? SHF_OK : refuse(error, "zstd", "it can not be unpacked");
+}
+
+void shf_slatedb_unpacker_free(struct shf_slatedb_unpacker *unpacker) {
+    (void)ZSTD_freeDCtx(unpacker->zstd); /* NULL is fine */
+    unpacker->zstd = NULL;
+}
+
+shf_status shf_slatedb_unpack(struct shf_slatedb_unpacker *unpacker, uint8_t codec, const uint8_t *stored, size_t size,
+                              struct shf_slatedb_memory *out, struct shf_error **error) {
+    struct shf_slatedb_memory memory = {.budget = unpacker->budget};
     shf_status status = SHF_OK;
     switch (codec) {
     case SHF_SLATEDB_PLAIN: status = copy_plain(stored, size, &memory, error); break;
     case SHF_SLATEDB_SNAPPY: status = unpack_snappy(stored, size, &memory, error); break;
     case SHF_SLATEDB_ZLIB: status = unpack_zlib(stored, size, &memory, error); break;
     case SHF_SLATEDB_LZ4: status = unpack_lz4(stored, size, &memory, error); break;
-    case SHF_SLATEDB_ZSTD: status = unpack_zstd(stored, size, &memory, error); break;
+    case SHF_SLATEDB_ZSTD: status = unpack_zstd(unpacker, stored, size, &memory, error); break;
     default: status = shf_error_set(error, SHF_E_UNSUPPORTED, "compression codec %u is not supported", codec);
     }
     if (status) {

@@ -29,11 +29,21 @@ shf_status shf_slatedb_memory_grow(struct shf_slatedb_memory *memory, size_t cap
 void shf_slatedb_memory_free(struct shf_slatedb_memory *memory);
 
 /*
- * codec: enum shf_slatedb_codec; SHF_SLATEDB_PLAIN copies. *out (zeroed, but for its budget) is written on success
+ * For unpacking one block after the other: keeps the context of zstd (some 100 KB, not charged), of which making one
+ * takes longer than unpacking a usual block. {.budget = ...} to begin; one thread at a time.
+ */
+struct shf_slatedb_unpacker {
+    struct shf_budget *budget;
+    struct ZSTD_DCtx_s *zstd; /* made when it is wanted */
+};
+void shf_slatedb_unpacker_free(struct shf_slatedb_unpacker *unpacker); /* can be used again */
+
+/*
+ * codec: enum shf_slatedb_codec; SHF_SLATEDB_PLAIN copies. *out, charged to the unpacker's budget, is written on success
  * only. SHF_E_CORRUPT: undecodable, or bytes follow; SHF_E_LIMIT; SHF_E_NO_MEMORY. The messages want the name of the
  * part before them.
  */
-shf_status shf_slatedb_unpack(uint8_t codec, const uint8_t *stored, size_t size, struct shf_slatedb_memory *out,
-                              struct shf_error **error);
+shf_status shf_slatedb_unpack(struct shf_slatedb_unpacker *unpacker, uint8_t codec, const uint8_t *stored, size_t size,
+                              struct shf_slatedb_memory *out, struct shf_error **error);
 
 #endif

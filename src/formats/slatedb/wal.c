@@ -19,7 +19,7 @@ shf_status shf_slatedb_replay_new(const struct shf_slatedb_manifest *manifest, s
         shf_budget_give(budget, sizeof *replay);
         return shf_error_set(error, SHF_E_NO_MEMORY, "no memory to replay a WAL");
     }
-    replay->budget = replay->arena.budget = budget;
+    replay->budget = replay->arena.budget = replay->unpacker.budget = budget;
     replay->replay_after_wal_id = manifest->replay_after_wal_id;
     replay->next_id = manifest->replay_after_wal_id + 1;
     replay->last_l0_seq = manifest->last_l0_seq;
@@ -31,6 +31,7 @@ void shf_slatedb_replay_free(struct shf_slatedb_replay *replay) {
     if (!replay) return;
     struct shf_budget *budget = replay->budget;
     shf_arena_free(&replay->arena);
+    shf_slatedb_unpacker_free(&replay->unpacker);
     shf_budget_give(budget, replay->row_capacity * sizeof *replay->rows);
     shf_free(replay->rows);
     shf_free(replay);
@@ -114,8 +115,8 @@ static shf_status add_block(struct shf_slatedb_replay *replay, const struct shf_
     uint64_t offset, size;
     bool done = false;
     shf_slatedb_table_block_range(table, number, &offset, &size);
-    shf_status status =
-        shf_slatedb_block_open(&table->info, data + offset, (size_t)size, offset, false, replay->budget, &block, error);
+    shf_status status = shf_slatedb_block_open_with(&table->info, data + offset, (size_t)size, offset, false,
+                                                    &replay->unpacker, &block, error);
     if (status) return status;
     struct shf_slatedb_rows rows = {.block = &block};
     struct shf_slatedb_row row;

@@ -18,6 +18,7 @@ struct shf_replay_row {
 struct shf_slatedb_replay {
     struct shf_budget *budget;
     struct shf_arena arena;
+    struct shf_slatedb_unpacker unpacker;
     uint64_t replay_after_wal_id, next_id, last_l0_seq;
     struct shf_replay_row *rows;
     uint64_t row_count, row_capacity;

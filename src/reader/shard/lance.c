@@ -15,7 +15,7 @@ void shf_lance_free(struct shf_lance *lance) {
     for (uint32_t i = 0; lance->files && i < lance->file_count; i++) shf_buf_release(lance->files[i].buf);
     shf_free(lance->files);
     shf_lance_manifest_free(lance->manifest);
-    if (lance->charged_bytes) shf_budget_give(lance->budget, lance->charged_bytes);
+    shf_budget_give(lance->budget, lance->charged_bytes);
     shf_free(lance);
 }
 
@@ -151,6 +151,7 @@ static shf_status name_objects(struct shf_lance_opening *opening, struct shf_err
     for (size_t i = 0; i < manifest->fragment_count; i++) { /* fits: limits of fragments and of files in one */
         lance->file_count += (uint32_t)manifest->fragments[i].file_count + manifest->fragments[i].has_deletions;
     }
+    /* A manifest of many small files holds names of full length, and each file has an object. */
     uint64_t bytes = (uint64_t)manifest->fragment_count * sizeof *manifest->fragments +
                      (uint64_t)lance->file_count *
                          (sizeof *manifest->fragments->files + sizeof *lance->files + sizeof *group->objects);
@@ -216,6 +217,8 @@ static void listed_task(struct shf_task *task) {
     if (!status && opening->listing.name_count) {
         status = shf_error_set(&error, SHF_E_INDEX, "it has no manifest, but %s; it was damaged, or half copied",
                                opening->listing.names[0]);
+    } else if (!status && opening->asked_again) { /* it was there a moment ago */
+        status = shf_error_set(&error, SHF_E_NOT_FOUND, "its files are gone, and so is its manifest: it was removed");
     }
     end(opening, status, error);
 }

@@ -5,6 +5,8 @@
 #include "base/text.h"
 #include "reader/shard/shard.h"
 
+#include <inttypes.h>
+
 static void ask_list(struct shf_newest *newest);
 
 void shf_newest_clear(struct shf_newest *newest) {
@@ -31,6 +33,13 @@ static shf_status no_memory(struct shf_newest *newest) {
     return shf_error_set(&newest->error, SHF_E_NO_MEMORY, "no memory for the name of a manifest");
 }
 
+/* What was there a moment ago: to say that there is none would let a shard pass for one without vectors. */
+static shf_status gone(struct shf_newest *newest) {
+    return shf_error_set(&newest->error, SHF_E_NOT_FOUND,
+                         "%s%s is gone, and no other manifest is there: the database was removed", newest->directory,
+                         newest->name);
+}
+
 static void got(struct shf_store_request *request) {
     struct shf_newest *newest = SHF_CONTAINER(request, struct shf_newest, request);
     shf_status status = request->status;
@@ -38,6 +47,11 @@ static void got(struct shf_store_request *request) {
         newest->asked_again = true;
         ask_list(newest);
         return;
+    }
+    if (!status && request->body_size != request->object_size) {
+        status =
+            shf_error_set(&newest->error, SHF_E_STORE_RETRY, "%s: received %" PRIu64 " bytes of %" PRIu64 "; try again",
+                          newest->key, request->body_size, request->object_size);
     }
     if (!status) {
         newest->body = request->body;
@@ -62,11 +76,13 @@ static void ask_get(struct shf_newest *newest) {
     shf_store_submit(newest->shard->store, request);
 }
 
-static void listed(struct shf_store_request *request) {
-    struct shf_newest *newest = SHF_CONTAINER(request, struct shf_newest, request);
-    const char *name = request->status ? NULL : newest->choose(request->names, request->name_count);
-    if (request->status || !name) {
-        end(newest, request->status);
+/* A listing may be long: on a worker. */
+static void choose_task(struct shf_task *task) {
+    struct shf_newest *newest = SHF_CONTAINER(task, struct shf_newest, task);
+    const struct shf_store_request *request = &newest->request;
+    const char *name = newest->choose(request->names, request->name_count);
+    if (!name) {
+        end(newest, newest->asked_again ? gone(newest) : SHF_OK);
         return;
     }
     struct shf_text key = {0};
@@ -81,6 +97,16 @@ static void listed(struct shf_store_request *request) {
     } else {
         end(newest, no_memory(newest));
     }
+}
+
+static void listed(struct shf_store_request *request) {
+    struct shf_newest *newest = SHF_CONTAINER(request, struct shf_newest, request);
+    if (request->status) {
+        end(newest, request->status);
+        return;
+    }
+    newest->task.run = choose_task;
+    shf_rt_post_worker(newest->shard->source->runtime, &newest->task);
 }
 
 static void ask_list(struct shf_newest *newest) {
@@ -107,5 +133,5 @@ void shf_newest_start(struct shf_newest *newest) {
         return;
     }
     newest->task.run = no_memory_task;
-    shf_rt_post_loop(newest->shard->source->runtime, &newest->task);
+    shf_rt_post_worker(newest->shard->source->runtime, &newest->task);
 }

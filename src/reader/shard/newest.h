@@ -16,7 +16,7 @@ struct shf_newest {
     uint64_t max_bytes;
     const char *(*choose)(char *const *names, size_t count); /* one of them, or NULL */
     const struct shf_cancel *cancel;
-    void (*done)(struct shf_newest *newest); /* once, on the loop thread */
+    void (*done)(struct shf_newest *newest); /* once, any thread */
 
     /* out */
     shf_status status;

@@ -100,8 +100,9 @@ static shf_status number_tables(struct shf_slatedb *slatedb, struct place *place
 static shf_status list_tables(struct shf_slatedb_opening *opening, struct shf_error **error) {
     struct shf_slatedb *slatedb = opening->made;
     const struct shf_slatedb_manifest *manifest = slatedb->manifest;
-    uint64_t bytes = (uint64_t)manifest->sst_count *
-                     (sizeof *slatedb->table_of + sizeof *slatedb->tables + sizeof *opening->group.objects);
+    uint64_t bytes = opening->newest.body->size + /* the manifest has a copy */
+                     (uint64_t)manifest->sst_count * (sizeof *manifest->ssts + sizeof *slatedb->table_of +
+                                                      sizeof *slatedb->tables + sizeof *opening->group.objects);
     if (!shf_budget_take(slatedb->budget, bytes)) {
         return shf_budget_refuse(slatedb->budget, bytes, "the list of SSTs", error);
     }

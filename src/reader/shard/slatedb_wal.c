@@ -137,6 +137,9 @@ static shf_status replay_one(struct shf_slatedb_wal_load *load, struct fetch *fe
     shf_status status = SHF_OK;
     if (listed && request->version && !is_same_version(listed, request->version)) {
         status = shf_error_set(error, SHF_E_STORE_RETRY, "it changed since it was listed; try again");
+    } else if (request->body_size != request->object_size) { /* cut to nothing it would be a fence */
+        status = shf_error_set(error, SHF_E_STORE_RETRY, "received %" PRIu64 " bytes of %" PRIu64 "; try again",
+                               request->body_size, request->object_size);
     } else {
         struct shf_buf *body = load->bodies[id - load->first_id] = request->body;
         request->body = NULL;
@@ -247,12 +250,9 @@ static shf_status make_identity(struct shf_slatedb_wal_load *load, struct shf_er
         shf_text_free(&objects);
         return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for the list of WAL objects");
     }
-    const char *parts[] = {"sorted WAL 1",
-                           shard->store->endpoint ? shard->store->endpoint : "",
-                           shard->directory_key,
-                           shard->checkpoint_id ? shard->checkpoint_id : "",
-                           newest->name,
-                           newest->version,
+    const char *parts[] = {"sorted WAL 1",       shard->store->endpoint ? shard->store->endpoint : "",
+                           shard->directory_key, shard->checkpoint_id ? shard->checkpoint_id : "",
+                           newest->name,         newest->version,
                            objects.data};
     shf_status status = shf_cache_key_make(parts, sizeof parts / sizeof parts[0], &load->identity, error);
     shf_text_free(&objects);

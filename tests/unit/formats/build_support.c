@@ -1,6 +1,5 @@
 #include "build_support.h"
 
-#include "base/alloc.h"
 #include "base/cursor.h"
 #include "formats/sqlite.h"
 
@@ -257,31 +256,3 @@ void check_page_lists(const uint8_t *bytes, size_t size, const struct shf_shard_
     free(walk.chains);
     shf_sqlite_schema_free(&schema);
 }
-
-/* ---- allocations ---- */
-
-static unsigned allocations, fail_at, live;
-
-static void *failing_alloc(size_t size) {
-    if (++allocations == fail_at) return NULL;
-    live++;
-    return malloc(size ? size : 1);
-}
-static void *failing_realloc(void *old, size_t size) {
-    if (++allocations == fail_at) return NULL;
-    if (!old) live++;
-    return realloc(old, size ? size : 1);
-}
-static void counting_free(void *memory) {
-    if (memory) live--;
-    free(memory);
-}
-
-void alloc_fail_at(unsigned n) {
-    static const struct shf_alloc_seam seam = {failing_alloc, failing_realloc, counting_free};
-    allocations = live = 0;
-    fail_at = n;
-    shf_alloc_set_seam(&seam);
-}
-unsigned alloc_live(void) { return live; }
-void alloc_normal(void) { shf_alloc_set_seam(NULL); }

@@ -2,6 +2,7 @@
 #ifndef SHF_TESTS_FORMATS_BUILD_SUPPORT_H
 #define SHF_TESTS_FORMATS_BUILD_SUPPORT_H
 
+#include "failing_alloc.h"
 #include "support.h"
 
 #include "formats/sidecar_build.h"
@@ -51,10 +52,5 @@ struct bytes_sink {
 shf_status bytes_write(struct shf_byte_sink *base, const void *data, size_t size, struct shf_error **error);
 /* Makes a sidecar and reads it: it has just the pages and chains of the lists, which check_page_lists has checked. */
 void check_sidecar(const struct built *built);
-
-/* Allocations that fail: the n-th one, or none when 0. */
-void alloc_fail_at(unsigned n);
-unsigned alloc_live(void);
-void alloc_normal(void);
 
 #endif

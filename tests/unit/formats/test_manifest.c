@@ -1,7 +1,7 @@
 /* Every validation rule of the manifest and of _CURRENT, one by one, on databases made by libsqlite3. */
+#include "failing_alloc.h"
 #include "support.h"
 
-#include "base/alloc.h"
 #include "formats/manifest.h"
 
 #include <stdio.h>
@@ -537,22 +537,6 @@ static void test_current(void **state) {
 
 /* ---- memory ---- */
 
-static unsigned fail_at, allocations, live;
-static void *failing_alloc(size_t size) {
-    if (++allocations == fail_at) return NULL;
-    live++;
-    return malloc(size);
-}
-static void *failing_realloc(void *old, size_t size) {
-    if (++allocations == fail_at) return NULL;
-    if (!old) live++;
-    return realloc(old, size);
-}
-static void counting_free(void *memory) {
-    live--;
-    free(memory);
-}
-
 /* Every allocation of a parse fails once; each time there is an error about memory, and nothing leaks. */
 static void test_failing_allocations(void **state) {
     (void)state;
@@ -561,14 +545,12 @@ static void test_failing_allocations(void **state) {
     db_run(db, "UPDATE build_meta SET custom = '{\"vector\": {\"dim\": 4, \"metric\": \"l2\", \"unified\": true, "
                "\"backend\": 7}}'");
     uint8_t *bytes = db_bytes(db, &size);
-    const struct shf_alloc_seam seam = {failing_alloc, failing_realloc, counting_free};
-    shf_alloc_set_seam(&seam);
     shf_status status = SHF_E_NO_MEMORY;
     unsigned n = 0;
-    for (fail_at = 1; status && fail_at < 1000; fail_at++, n++) {
+    while (status && n < 1000) {
         struct shf_manifest *manifest = NULL;
         struct shf_error *error = NULL;
-        allocations = live = 0;
+        alloc_fail_at(++n);
         status = shf_manifest_parse(bytes, size, &manifest, &error);
         if (status) {
             assert_int_equal(status, SHF_E_NO_MEMORY);
@@ -577,9 +559,9 @@ static void test_failing_allocations(void **state) {
         }
         shf_error_free(error);
         shf_manifest_free(manifest);
-        assert_int_equal(live, 0);
+        assert_int_equal(alloc_live(), 0);
     }
-    shf_alloc_set_seam(NULL);
+    alloc_normal();
     assert_int_equal(status, SHF_OK);
     assert_true(n > 30);
     free(bytes);

@@ -26,6 +26,7 @@ struct set {
     uint32_t lists[MOST_QUERIES][SHARDS];
     struct shf_plan_query queries[MOST_QUERIES];
     uint32_t query_count;
+    enum shf_search_metric metric;
     struct shf_budget budget;
     struct shf_arena arena;
     struct shf_plan plan;
@@ -41,6 +42,7 @@ static void make_shards(struct set *set) {
     for (uint32_t s = 0; s < SHARDS; s++) {
         uint32_t rows = s == 2 ? 0 : 1 + next_random(MOST_ROWS);
         for (size_t i = 0; i < (size_t)rows * DIMENSION; i++) set->vectors[s][i] = (float)next_random(7) - 3;
+        if (rows > 3) memset(set->vectors[s] + (size_t)2 * DIMENSION, 0, DIMENSION * sizeof(float));
         shf_search_norms(set->vectors[s], rows, DIMENSION, set->norms[s]);
         set->rows[s] = (struct shf_vector_rows){set->vectors[s], set->norms[s], rows, DIMENSION};
     }
@@ -53,7 +55,7 @@ static void make_query(struct set *set, uint32_t q, uint32_t kind) {
     for (uint32_t i = 0; i < DIMENSION; i++) vector[i] = (float)next_random(5) + 1;
     if (q && next_random(8) == 0) memcpy(vector, set->query_vectors[q - 1], sizeof set->query_vectors[q]);
     *query = (struct shf_plan_query){.vector = vector, .top_k = next_random(4) ? 1 + next_random(20) : 100000};
-    assert_int_equal(shf_search_query_check(SHF_SEARCH_COSINE, vector, DIMENSION, &query->norm, NULL), SHF_OK);
+    assert_int_equal(shf_search_query_check(set->metric, vector, DIMENSION, &query->norm, NULL), SHF_OK);
     if (kind == 0 || (kind == 3 && next_random(2))) return;
     query->shards = set->lists[q];
     if (kind == 1) {
@@ -72,7 +74,7 @@ static void plan_all(struct set *set, uint32_t threads) {
                                   .queries = set->queries,
                                   .query_count = set->query_count,
                                   .dimension = DIMENSION,
-                                  .metric = SHF_SEARCH_COSINE,
+                                  .metric = set->metric,
                                   .threads = threads};
     assert_int_equal(shf_plan_begin(&set->plan, NULL), SHF_OK);
     while (more) assert_int_equal(shf_plan_next(&set->plan, &more, NULL), SHF_OK);
@@ -92,8 +94,9 @@ static void cut_finely(struct shf_plan *plan) {
     }
 }
 
-static struct set *make_set(uint32_t kind, uint32_t query_count) {
+static struct set *make_set_of(enum shf_search_metric metric, uint32_t kind, uint32_t query_count) {
     struct set *set = calloc(1, sizeof *set);
+    set->metric = metric;
     shf_budget_init(&set->budget, NO_LIMIT);
     set->arena.budget = &set->budget;
     make_shards(set);
@@ -101,6 +104,10 @@ static struct set *make_set(uint32_t kind, uint32_t query_count) {
     for (uint32_t q = 0; q < query_count; q++) make_query(set, q, kind);
     plan_all(set, 1 + next_random(SCANNERS));
     return set;
+}
+
+static struct set *make_set(uint32_t kind, uint32_t query_count) {
+    return make_set_of(SHF_SEARCH_COSINE, kind, query_count);
 }
 
 static void free_set(struct set *set) {
@@ -118,7 +125,7 @@ static void check_answer(const struct set *set, uint32_t q, struct shf_topk *fou
     struct shf_candidate *storage = malloc((size_t)SHARDS * MOST_ROWS * sizeof *storage);
     struct shf_topk wanted;
     shf_topk_init(&wanted, storage, shf_plan_keep(query));
-    shf_search_query_fill(&plain, SHF_SEARCH_COSINE, query->vector, DIMENSION, query->norm, values);
+    shf_search_query_fill(&plain, set->metric, query->vector, DIMENSION, query->norm, values);
     for (uint32_t i = 0; i < count; i++) {
         struct shf_plan_shard shard = shard_at(set, query->shards ? query->shards[i] : i);
         assert_true(shf_search_scan(shard.rows, shard.id, 0, shard.rows->rows, &plain, NULL, 1, &wanted, NULL));
@@ -157,15 +164,20 @@ static void run(struct set *set) {
     free(answered);
 }
 
-static void test_random_batches(void **state) {
-    (void)state;
-    for (uint32_t round = 0; round < 120; round++) {
-        struct set *set = make_set(round % 4, 1 + next_random(round % 5 ? 12 : MOST_QUERIES));
+/* Zero rows and equal ones among them: NaN under cosine, ties under all. */
+static void check_batches(enum shf_search_metric metric) {
+    for (uint32_t round = 0; round < 60; round++) {
+        struct set *set = make_set_of(metric, round % 4, 1 + next_random(round % 5 ? 12 : MOST_QUERIES));
         if (round % 3) cut_finely(&set->plan);
         run(set);
         free_set(set);
     }
 }
+
+static void test_random_batches_cosine(void **state) { (void)state, check_batches(SHF_SEARCH_COSINE); }
+static void test_random_batches_l2(void **state) { (void)state, check_batches(SHF_SEARCH_L2); }
+static void test_random_batches_dot(void **state) { (void)state, check_batches(SHF_SEARCH_DOT); }
+static void test_random_batches_l2_squared(void **state) { (void)state, check_batches(SHF_SEARCH_L2_SQUARED); }
 
 static void test_queries_of_one_shard_are_scanned_together(void **state) {
     (void)state;
@@ -205,7 +217,7 @@ static void test_all_is_shared(void **state) {
                             .queries = queries,
                             .query_count = many,
                             .dimension = DIMENSION,
-                            .metric = SHF_SEARCH_COSINE,
+                            .metric = set->metric,
                             .threads = 2};
     bool more = true;
     assert_int_equal(shf_plan_begin(&plan, NULL), SHF_OK);
@@ -230,6 +242,7 @@ static void test_what_does_not_fit_is_refused(void **state) {
                                 .queries = set->queries,
                                 .query_count = set->query_count,
                                 .dimension = DIMENSION,
+                                .metric = set->metric,
                                 .threads = 2};
         shf_status status = shf_plan_begin(&plan, &error);
         while (!status && more) status = shf_plan_next(&plan, &more, &error);
@@ -269,6 +282,7 @@ static void test_units(void **state) {
     for (uint32_t s = 0; s < SHARDS; s++)
         set->rows[s] = (struct shf_vector_rows){value, NULL, s == 0 ? 38400000 : 1000, DIMENSION};
     set->query_count = 1;
+    set->metric = SHF_SEARCH_L2;
     set->queries[0] = (struct shf_plan_query){.vector = value, .norm = 1, .top_k = 1};
     plan_all(set, 2);
     const struct shf_plan_group *group = &set->plan.groups[0];
@@ -279,7 +293,10 @@ static void test_units(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random_batches),
+        cmocka_unit_test(test_random_batches_cosine),
+        cmocka_unit_test(test_random_batches_l2),
+        cmocka_unit_test(test_random_batches_dot),
+        cmocka_unit_test(test_random_batches_l2_squared),
         cmocka_unit_test(test_queries_of_one_shard_are_scanned_together),
         cmocka_unit_test(test_nothing_to_scan),
         cmocka_unit_test(test_all_is_shared),

@@ -17,6 +17,11 @@ static uint32_t next_random(void) {
     return (uint32_t)(seed >> 32);
 }
 
+static const enum shf_search_metric every_metric[] = {SHF_SEARCH_COSINE, SHF_SEARCH_L2, SHF_SEARCH_DOT,
+                                                      SHF_SEARCH_L2_SQUARED};
+enum { METRICS = sizeof every_metric / sizeof every_metric[0] };
+static const char *const every_kernel[] = {"scalar", "avx2", "avx512"};
+
 /* ---- queries ---- */
 
 static void assert_refused(enum shf_search_metric metric, const float *vector, uint32_t dimension, const char *says) {
@@ -31,14 +36,18 @@ static void assert_refused(enum shf_search_metric metric, const float *vector, u
 static void test_queries_that_have_no_answer(void **state) {
     (void)state;
     const float undefined[3] = {1, NAN, 1}, infinite[3] = {1, 1, -INFINITY}, zero[3] = {0, -0.0f, 0};
-    assert_refused(SHF_SEARCH_L2, undefined, 3, "value 1 of the query vector is NaN");
-    assert_refused(SHF_SEARCH_DOT, infinite, 3, "value 2 of the query vector is infinite");
-    assert_refused(SHF_SEARCH_COSINE, zero, 3, "zero");
-    assert_refused(SHF_SEARCH_L2, zero, 0, "0 dimensions");
-    assert_refused(SHF_SEARCH_L2, zero, 8193, "8193 dimensions");
     struct shf_search_query query;
     double values[3];
-    assert_int_equal(shf_search_query_init(&query, SHF_SEARCH_L2, zero, 3, values, NULL), SHF_OK);
+    for (size_t i = 0; i < METRICS; i++) {
+        assert_refused(every_metric[i], undefined, 3, "value 1 of the query vector is NaN");
+        assert_refused(every_metric[i], infinite, 3, "value 2 of the query vector is infinite");
+        assert_refused(every_metric[i], zero, 0, "0 dimensions");
+        assert_refused(every_metric[i], zero, 8193, "8193 dimensions");
+        if (every_metric[i] == SHF_SEARCH_COSINE) continue;
+        assert_int_equal(shf_search_query_init(&query, every_metric[i], zero, 3, values, NULL), SHF_OK);
+        assert_true(query.metric == every_metric[i] && query.norm == 0);
+    }
+    assert_refused(SHF_SEARCH_COSINE, zero, 3, "zero");
     const float right[3] = {2, -3, 6};
     assert_int_equal(shf_search_query_init(&query, SHF_SEARCH_COSINE, right, 3, values, NULL), SHF_OK);
     assert_true(query.norm == 7 && query.values[1] == -3);
@@ -54,12 +63,12 @@ static void test_distances(void **state) {
         double wanted[5]; /* by position; NaN = undefined */
     } cases[] = {{SHF_SEARCH_COSINE, {0, NAN, NAN, NAN, 2}},
                  {SHF_SEARCH_L2, {0, 5, NAN, INFINITY, 10}},
-                 {SHF_SEARCH_L2_SQUARED, {0, 25, NAN, INFINITY, 100}},
-                 {SHF_SEARCH_DOT, {-24, 1, NAN, -INFINITY, 26}}};
+                 {SHF_SEARCH_DOT, {-24, 1, NAN, -INFINITY, 26}},
+                 {SHF_SEARCH_L2_SQUARED, {0, 25, NAN, INFINITY, 100}}};
     double norms[5], values[2];
     shf_search_norms(&rows[0][0], 5, 2, norms);
     assert_true(norms[0] == 5 && norms[1] == 0 && isnan(norms[2]) && isinf(norms[3]));
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < METRICS; i++) {
         const struct shf_vector_rows set = {&rows[0][0], norms, 5, 2};
         struct shf_search_query query;
         struct shf_candidate storage[5];
@@ -73,6 +82,54 @@ static void test_distances(void **state) {
             assert_int_equal(storage[j].shard, 9);
             assert_true(isnan(wanted) ? isnan(storage[j].score) : storage[j].score == wanted);
         }
+    }
+}
+
+/* Only cosine has no answer for a zero row or a zero query; for the others zero is a point like another. */
+static void test_zero_is_ordinary(void **state) {
+    (void)state;
+    const float rows[3][2] = {{0, 0}, {3, 4}, {-0.0f, 0}}, zero[2] = {0, 0}, vector[2] = {-3, -4};
+    const struct shf_vector_rows set = {&rows[0][0], NULL, 3, 2}; /* no norms: they are for cosine */
+    const struct {
+        enum shf_search_metric metric;
+        double of_zero[3], of_vector[3];
+    } cases[] = {{SHF_SEARCH_L2, {0, 5, 0}, {5, 10, 5}},
+                 {SHF_SEARCH_DOT, {1, 1, 1}, {1, 26, 1}},
+                 {SHF_SEARCH_L2_SQUARED, {0, 25, 0}, {25, 100, 25}}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct shf_search_query queries[2];
+        struct shf_candidate storage[2][3];
+        struct shf_topk topks[2];
+        double values[2][2];
+        shf_topk_init(&topks[0], storage[0], 3);
+        shf_topk_init(&topks[1], storage[1], 3);
+        assert_int_equal(shf_search_query_init(&queries[0], cases[i].metric, zero, 2, values[0], NULL), SHF_OK);
+        assert_int_equal(shf_search_query_init(&queries[1], cases[i].metric, vector, 2, values[1], NULL), SHF_OK);
+        assert_true(shf_search_scan(&set, 0, 0, 3, queries, NULL, 2, topks, NULL));
+        for (size_t j = 0; j < 3; j++) {
+            assert_true(storage[0][j].score == cases[i].of_zero[storage[0][j].position]);
+            assert_true(storage[1][j].score == cases[i].of_vector[storage[1][j].position]);
+        }
+    }
+}
+
+/* Differences whose squares have two sums but one root: a tie under l2, which the position decides. */
+static void test_l2_squared_tells_more_apart_than_l2(void **state) {
+    (void)state;
+    const float rows[2][2] = {{1, 0x1p-26f}, {1, 0}}, zero[2] = {0, 0}; /* 1 + 2^-52, and 1 */
+    const struct shf_vector_rows set = {&rows[0][0], NULL, 2, 2};
+    struct shf_search_query query;
+    struct shf_candidate storage[2];
+    struct shf_topk topk;
+    double values[2];
+    for (size_t i = 0; i < 2; i++) {
+        enum shf_search_metric metric = i ? SHF_SEARCH_L2_SQUARED : SHF_SEARCH_L2;
+        shf_topk_init(&topk, storage, 2);
+        assert_int_equal(shf_search_query_init(&query, metric, zero, 2, values, NULL), SHF_OK);
+        assert_true(shf_search_scan(&set, 0, 0, 2, &query, NULL, 1, &topk, NULL));
+        shf_topk_sort(&topk);
+        assert_int_equal(storage[0].position, i);
+        assert_true(storage[0].score == 1 && storage[1].score == (i ? 1 + 0x1p-52 : 1));
     }
 }
 
@@ -118,9 +175,9 @@ static void test_huge_and_tiny_values(void **state) {
         double wanted[3];
     } cases[] = {{SHF_SEARCH_COSINE, {0, 1, 1 + 1 / sqrt(2)}},
                  {SHF_SEARCH_L2, {0, huge, huge * sqrt(5)}},
-                 {SHF_SEARCH_L2_SQUARED, {0, huge * huge, huge * huge * 5}},
-                 {SHF_SEARCH_DOT, {1 - huge * huge, 1, 1 + huge * huge}}};
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+                 {SHF_SEARCH_DOT, {1 - huge * huge, 1, 1 + huge * huge}},
+                 {SHF_SEARCH_L2_SQUARED, {0, huge * huge, 5 * huge * huge}}};
+    for (size_t i = 0; i < METRICS; i++) {
         shf_topk_init(&topk, storage, 3);
         assert_int_equal(shf_search_query_init(&query, cases[i].metric, vector, 2, values, NULL), SHF_OK);
         assert_true(shf_search_scan(&set, 0, 0, 3, &query, NULL, 1, &topk, NULL));
@@ -149,6 +206,34 @@ static void test_finite_rows_displace_the_others(void **state) {
     assert_true(shf_search_scan(&set, 0, 0, 5, &query, NULL, 1, &topk, NULL));
     shf_topk_sort(&topk);
     assert_true(storage[0].position == 3 && storage[1].position == 2 && storage[1].score == -INFINITY);
+}
+
+/* Under every metric: what is finite first, what is undefined last; heaps of every size agree about it. */
+static void test_infinite_and_undefined_scores_come_last(void **state) {
+    (void)state;
+    const float rows[6][1] = {{NAN}, {INFINITY}, {7}, {-INFINITY}, {-2}, {0}}, vector[1] = {1};
+    const uint64_t wanted[METRICS][6] = {{2, 4, 0, 1, 3, 5},  /* cosine: a zero row is undefined, an infinite one too */
+                                         {5, 4, 2, 1, 3, 0},  /* l2 */
+                                         {2, 5, 4, 1, 3, 0},  /* dot_product: -infinity before infinity */
+                                         {5, 4, 2, 1, 3, 0}}; /* l2 squared */
+    double norms[6], values[1];
+    shf_search_norms(&rows[0][0], 6, 1, norms);
+    const struct shf_vector_rows set = {&rows[0][0], norms, 6, 1};
+    for (size_t i = 0; i < METRICS; i++) {
+        for (uint32_t keep = 1; keep <= 6; keep++) {
+            struct shf_search_query query;
+            struct shf_candidate storage[6];
+            struct shf_topk topk;
+            assert_int_equal(shf_search_query_init(&query, every_metric[i], vector, 1, values, NULL), SHF_OK);
+            shf_topk_init(&topk, storage, keep);
+            for (uint64_t r = 0; r < 6; r++) {
+                assert_true(shf_search_scan(&set, 0, r, 1, &query, NULL, 1, &topk, NULL)); /* the heap is full early */
+            }
+            shf_topk_sort(&topk);
+            assert_int_equal(topk.count, keep);
+            for (uint32_t k = 0; k < keep; k++) assert_int_equal(storage[k].position, wanted[i][k]);
+        }
+    }
 }
 
 /* ---- order ---- */
@@ -269,8 +354,70 @@ static void check_scan(enum shf_search_metric metric) {
 
 static void test_scan_cosine(void **state) { (void)state, check_scan(SHF_SEARCH_COSINE); }
 static void test_scan_l2(void **state) { (void)state, check_scan(SHF_SEARCH_L2); }
-static void test_scan_l2_squared(void **state) { (void)state, check_scan(SHF_SEARCH_L2_SQUARED); }
 static void test_scan_dot(void **state) { (void)state, check_scan(SHF_SEARCH_DOT); }
+static void test_scan_l2_squared(void **state) { (void)state, check_scan(SHF_SEARCH_L2_SQUARED); }
+
+/* The defined order of additions, in its plainest form. */
+static double lanes_sum(const float *row, const float *vector, uint32_t dimension, bool squared) {
+    double lanes[32] = {0};
+    for (uint32_t i = 0; i < dimension; i++) {
+        volatile double difference = (double)row[i] - (double)vector[i]; /* volatile: nothing is fused */
+        volatile double term = squared ? difference * difference : (double)row[i] * (double)vector[i];
+        lanes[i % 32] += term;
+    }
+    for (uint32_t width = 16; width > 0; width /= 2) {
+        for (uint32_t j = 0; j < width; j++) lanes[j] = lanes[j] + lanes[j + width];
+    }
+    return lanes[0];
+}
+
+static double score_of(enum shf_search_metric metric, const float *row, const float *vector, uint32_t dimension) {
+    static const float zero[100];
+    if (metric == SHF_SEARCH_L2) return sqrt(lanes_sum(row, vector, dimension, true));
+    if (metric == SHF_SEARCH_L2_SQUARED) return lanes_sum(row, vector, dimension, true);
+    if (metric == SHF_SEARCH_DOT) return 1 - lanes_sum(row, vector, dimension, false);
+    double row_norm = sqrt(lanes_sum(row, zero, dimension, true)), norm = sqrt(lanes_sum(vector, zero, dimension, true));
+    double score = 1 - lanes_sum(row, vector, dimension, false) / (row_norm * norm);
+    return score < 0 ? 0 : score;
+}
+
+/* Every bit of a reported distance, under every metric, with every kernel, for one query and for several. */
+static void test_scores_have_the_bits_of_the_defined_order(void **state) {
+    (void)state;
+    enum { WIDEST = 100, FEW = 9, MANY = 6 };
+    static const uint32_t dimensions[] = {1, 7, 31, 32, 33, 64, WIDEST};
+    float vectors[FEW * WIDEST], wanted[MANY * WIDEST];
+    double norms[FEW], values[MANY][WIDEST];
+    for (size_t i = 0; i < FEW * WIDEST; i++)
+        vectors[i] = ldexpf((float)next_random() - 2e9f, (int)(next_random() % 9));
+    for (size_t i = 0; i < MANY * WIDEST; i++)
+        wanted[i] = ldexpf((float)next_random() - 2e9f, (int)(next_random() % 9));
+    for (size_t n = 0; n < METRICS * 3 * sizeof dimensions / sizeof dimensions[0]; n++) {
+        enum shf_search_metric metric = every_metric[n % METRICS];
+        uint32_t dimension = dimensions[n / METRICS / 3];
+        if (!shf_search_kernel_force(every_kernel[n / METRICS % 3])) continue;
+        shf_search_norms(vectors, FEW, dimension, norms);
+        const struct shf_vector_rows set = {vectors, norms, FEW, dimension};
+        for (size_t together = 1; together <= MANY; together++) {
+            struct shf_search_query queries[MANY];
+            struct shf_candidate storage[MANY][FEW];
+            struct shf_topk topks[MANY];
+            for (size_t q = 0; q < together; q++) {
+                const float *vector = wanted + q * dimension;
+                shf_topk_init(&topks[q], storage[q], FEW);
+                assert_int_equal(shf_search_query_init(&queries[q], metric, vector, dimension, values[q], NULL), SHF_OK);
+            }
+            assert_true(shf_search_scan(&set, 0, 0, FEW, queries, NULL, together, topks, NULL));
+            for (size_t k = 0; k < together * FEW; k++) {
+                const struct shf_candidate *found = &storage[k / FEW][k % FEW];
+                const float *row = vectors + found->position * dimension;
+                double score = score_of(metric, row, wanted + k / FEW * dimension, dimension);
+                assert_memory_equal(&found->score, &score, sizeof score);
+            }
+        }
+    }
+    (void)shf_search_kernel_force(NULL);
+}
 
 /* What shards give by themselves, pushed into one heap, is what a sort of all their rows gives. */
 static void test_merge_across_shards(void **state) {
@@ -303,11 +450,8 @@ static void test_merge_across_shards(void **state) {
     free(data);
 }
 
-/* All kernels, and every number of queries at once, give the same bits. */
-static void test_kernels_and_batches_agree(void **state) {
-    (void)state;
-    static const char *const names[] = {"scalar", "avx2", "avx512"};
-    struct data *data = make_data(SHF_SEARCH_L2);
+static void check_kernels_and_batches(enum shf_search_metric metric) {
+    struct data *data = make_data(metric);
     struct shf_candidate first[QUERIES][KEEP], again[QUERIES][KEEP];
     struct shf_topk topks[QUERIES];
     assert_true(shf_search_kernel_force("scalar"));
@@ -317,7 +461,7 @@ static void test_kernels_and_batches_agree(void **state) {
         shf_topk_sort(&topks[q]);
     }
     for (size_t k = 0; k < 3; k++) {
-        if (!shf_search_kernel_force(names[k])) continue;
+        if (!shf_search_kernel_force(every_kernel[k])) continue;
         for (size_t together = 1; together <= QUERIES; together++) {
             for (size_t q = 0; q < together; q++) shf_topk_init(&topks[q], again[q], KEEP);
             assert_true(shf_search_scan(&data->rows, 1, 0, ROWS, data->queries, NULL, together, topks, NULL));
@@ -329,6 +473,12 @@ static void test_kernels_and_batches_agree(void **state) {
     }
     (void)shf_search_kernel_force(NULL);
     free(data);
+}
+
+/* All kernels, and every number of queries at once, give the same bits. */
+static void test_kernels_and_batches_agree(void **state) {
+    (void)state;
+    for (size_t i = 0; i < METRICS; i++) check_kernels_and_batches(every_metric[i]);
 }
 
 /* Rows of 8,192 dimensions make the smallest blocks. */
@@ -388,20 +538,24 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_queries_that_have_no_answer),
         cmocka_unit_test(test_distances),
+        cmocka_unit_test(test_zero_is_ordinary),
+        cmocka_unit_test(test_l2_squared_tells_more_apart_than_l2),
         cmocka_unit_test(test_cosine_is_never_negative),
         cmocka_unit_test(test_huge_and_tiny_values),
         cmocka_unit_test(test_finite_rows_displace_the_others),
+        cmocka_unit_test(test_infinite_and_undefined_scores_come_last),
         cmocka_unit_test(test_the_order_is_total),
         cmocka_unit_test(test_the_heap_keeps_what_a_sort_keeps),
         cmocka_unit_test(test_scan_cosine),
         cmocka_unit_test(test_scan_l2),
         cmocka_unit_test(test_scan_dot),
+        cmocka_unit_test(test_scan_l2_squared),
+        cmocka_unit_test(test_scores_have_the_bits_of_the_defined_order),
         cmocka_unit_test(test_merge_across_shards),
         cmocka_unit_test(test_kernels_and_batches_agree),
         cmocka_unit_test(test_wide_rows),
         cmocka_unit_test(test_nothing_to_scan_and_nothing_to_keep),
         cmocka_unit_test(test_cancelled_scans_stop),
-        cmocka_unit_test(test_scan_l2_squared), /* last: the rows of the others are random from one seed */
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

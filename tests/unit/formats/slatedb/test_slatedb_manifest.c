@@ -1,7 +1,6 @@
 /* Manifests of both versions: what they hold, what is refused, and which SSTs may hold a key. */
+#include "../failing_alloc.h"
 #include "make.h"
-
-#include "base/alloc.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -307,24 +306,6 @@ static void test_damage(void **state) {
 
 /* ---- allocations ---- */
 
-static unsigned allocations, fail_at;
-static int live;
-
-static void *failing_alloc(size_t size) {
-    if (++allocations == fail_at) return NULL;
-    live++;
-    return malloc(size ? size : 1);
-}
-static void *failing_realloc(void *old, size_t size) {
-    if (++allocations == fail_at) return NULL;
-    if (!old) live++;
-    return realloc(old, size ? size : 1);
-}
-static void counting_free(void *memory) {
-    if (memory) live--;
-    free(memory);
-}
-
 static void test_failing_allocations(void **state) {
     (void)state;
     struct made_sst l0 = sst(5, "a", "m"), of_run[] = {sst(1, "a", "f"), sst(2, "f", "g")};
@@ -332,24 +313,22 @@ static void test_failing_allocations(void **state) {
     struct made_manifest made = {.version = 2, .external = 77, .top = {NULL, &l0, 1, &run, 1}};
     struct bytes bytes = {0};
     make_manifest(&bytes, &made);
-    const struct shf_alloc_seam seam = {failing_alloc, failing_realloc, counting_free};
-    shf_alloc_set_seam(&seam);
     shf_status status = SHF_E_NO_MEMORY;
-    for (fail_at = 1; status && fail_at < 100; fail_at++) {
+    unsigned n = 0;
+    while (status && n < 100) {
         struct shf_slatedb_manifest *m = NULL;
         struct shf_error *error = NULL;
-        allocations = 0;
-        live = 0;
+        alloc_fail_at(++n);
         status = shf_slatedb_manifest_parse(bytes.data, bytes.size, &m, &error);
         if (status) assert_int_equal(status, SHF_E_NO_MEMORY);
         assert_int_equal(shf_error_code(error), status);
         shf_error_free(error);
         shf_slatedb_manifest_free(m);
-        assert_int_equal(live, 0);
+        assert_int_equal(alloc_live(), 0);
     }
-    shf_alloc_set_seam(NULL);
+    alloc_normal();
     assert_int_equal(status, SHF_OK);
-    assert_true(fail_at > 7);
+    assert_true(n > 6);
     bytes_free(&bytes);
 }
 

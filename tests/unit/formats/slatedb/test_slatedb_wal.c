@@ -1,7 +1,7 @@
 /* The replay of a WAL, and the sorted form that comes out of it. */
+#include "../failing_alloc.h"
 #include "make.h"
 
-#include "base/alloc.h"
 #include "base/cursor.h"
 #include "base/hash.h"
 #include "formats/slatedb/sorted_priv.h"
@@ -266,24 +266,6 @@ static void test_form_damage(void **state) {
 
 /* ---- memory ---- */
 
-static unsigned allocations, fail_at;
-static int live;
-
-static void *failing_alloc(size_t size) {
-    if (++allocations == fail_at) return NULL;
-    live++;
-    return malloc(size ? size : 1);
-}
-static void *failing_realloc(void *old, size_t size) {
-    if (++allocations == fail_at) return NULL;
-    if (!old) live++;
-    return realloc(old, size ? size : 1);
-}
-static void counting_free(void *memory) {
-    if (memory) live--;
-    free(memory);
-}
-
 /* A database with every kind of object; opened, looked up in, scanned. */
 static shf_status use_all(struct database *db, struct shf_error **error) {
     uint8_t *value = NULL;
@@ -318,16 +300,14 @@ static void fill(struct database *db) {
 
 static void test_failing_allocations(void **state) {
     (void)state;
-    const struct shf_alloc_seam seam = {failing_alloc, failing_realloc, counting_free};
     shf_status status = SHF_E_NO_MEMORY;
-    for (fail_at = 1; status && fail_at < 500; fail_at++) {
+    unsigned n = 0;
+    while (status && n < 500) {
         struct database db;
         struct shf_error *error = NULL;
         unsigned rows = 0;
         fill(&db);
-        shf_alloc_set_seam(&seam);
-        allocations = 0;
-        live = 0;
+        alloc_fail_at(++n);
         status = use_all(&db, &error);
         if (!status) status = database_scan(&db, ignore_row, &rows, &error);
         if (status) {
@@ -336,11 +316,11 @@ static void test_failing_allocations(void **state) {
         }
         shf_error_free(error);
         database_free(&db); /* sees that nothing is charged any more */
-        assert_int_equal(live, 0);
-        shf_alloc_set_seam(NULL);
+        assert_int_equal(alloc_live(), 0);
+        alloc_normal();
     }
     assert_int_equal(status, SHF_OK);
-    assert_true(fail_at > 20);
+    assert_true(n > 19);
 }
 
 /* The same with a budget that grows: refused cleanly until it is enough. */

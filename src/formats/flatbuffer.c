@@ -1,4 +1,4 @@
-#include "formats/slatedb/flatbuffer.h"
+#include "formats/flatbuffer.h"
 
 #include "base/cursor.h"
 
@@ -11,8 +11,7 @@ struct shf_flat shf_flat_of(const uint8_t *data, size_t size) {
 
 shf_status shf_flat_status(const struct shf_flat *flat, const char *what, uint64_t base, struct shf_error **error) {
     if (!flat->failure) return SHF_OK;
-    return shf_error_set(error, SHF_E_CORRUPT, "%s: offset %" PRIu64 ": %s; damaged or encrypted", what,
-                         base + flat->failed_at, flat->failure);
+    return shf_error_set(error, SHF_E_CORRUPT, "%s: offset %" PRIu64 ": %s", what, base + flat->failed_at, flat->failure);
 }
 
 static bool fail(struct shf_flat *flat, size_t at, const char *failure) {
@@ -88,12 +87,20 @@ static bool open_vector(const struct shf_flat_table *table, unsigned slot, size_
     return true;
 }
 
-bool shf_flat_bytes(const struct shf_flat_table *table, unsigned slot, struct shf_slatedb_bytes *out) {
+bool shf_flat_structs(const struct shf_flat_table *table, unsigned slot, size_t struct_bytes, const uint8_t **out,
+                      uint32_t *count) {
     struct shf_flat_vector vector;
-    *out = (struct shf_slatedb_bytes){NULL, 0};
-    if (!open_vector(table, slot, 1, &vector)) return false;
-    *out = (struct shf_slatedb_bytes){vector.flat->data + vector.at, vector.count};
-    return true;
+    bool is_there = open_vector(table, slot, struct_bytes, &vector);
+    *out = is_there ? vector.flat->data + vector.at : NULL;
+    *count = vector.count;
+    return is_there;
+}
+
+bool shf_flat_bytes(const struct shf_flat_table *table, unsigned slot, const uint8_t **out, size_t *size) {
+    uint32_t count;
+    bool is_there = shf_flat_structs(table, slot, 1, out, &count);
+    *size = count;
+    return is_there;
 }
 
 bool shf_flat_tables(const struct shf_flat_table *table, unsigned slot, struct shf_flat_vector *out) {
