@@ -200,7 +200,11 @@ static void play(struct load *totals, unsigned number) {
         stress_close(load.reader);
     }
     REQUIRE_STATUS(shf_cq_free(cq), SHF_OK);
-    stress_runtime_end(load.runtime);
+    if (way == RELEASE) { /* at once, under openings that are still being cancelled */
+        REQUIRE_STATUS(shf_runtime_free(load.runtime), SHF_OK);
+    } else {
+        stress_runtime_end(load.runtime);
+    }
     slow_store_set_delay(store, 0);
     totals->answered += load.answered;
     totals->cancelled += load.cancelled;
