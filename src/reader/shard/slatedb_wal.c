@@ -220,6 +220,7 @@ static shf_status find_objects(struct shf_slatedb_wal_load *load, struct shf_err
             return shf_error_set(error, SHF_E_CORRUPT, "%s is missing, though later ones are there: its rows are lost",
                                  name);
         }
+        if (object.id == UINT64_MAX) return shf_error_set(error, SHF_E_CORRUPT, "%s: no WAL id follows it", name);
         swap(&listing->names[i], &listing->names[load->end_id - load->first_id]);
         if (listing->versions) swap(&listing->versions[i], &listing->versions[load->end_id - load->first_id]);
         load->end_id++;
