@@ -1,6 +1,7 @@
 #include "fault/scenarios.h"
 
 #include "fault/scenarios_write.h"
+#include "fault/stand_in.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -118,6 +119,26 @@ static bool get_one(struct session *session, size_t row) {
 static void open_and_get(struct session *session) {
     (void)(session_open(session) && get_one(session, 0) && get_one(session, 1) && get_one(session, 500));
 }
+
+/* An object is gone when it is asked for, and there the next time: who opens looks for a newer manifest. */
+static void open_with_a_gap(struct session *session, enum shf_store_verb verb, uint64_t ordinal) {
+    const struct shf_fault_rule rule = {
+        .verb = verb, .first = ordinal, .count = 1, .kind = SHF_FAULT_FAIL, .status = SHF_E_NOT_FOUND, .http_status = 404};
+    if (!shf_store_fault_add(stand_in_store(), &rule)) {
+        (void)session_wrong(session, "no room for a rule");
+    } else {
+        (void)session_open(session);
+    }
+}
+/* The rule may not have been met. */
+static void heal(struct session *session) {
+    (void)session;
+    shf_store_fault_reset(stand_in_store());
+}
+static void open_gone_1(struct session *session) { open_with_a_gap(session, SHF_STORE_HEAD, 1); }
+static void open_gone_3(struct session *session) { open_with_a_gap(session, SHF_STORE_HEAD, 3); }
+static void open_gone_get_4(struct session *session) { open_with_a_gap(session, SHF_STORE_GET, 4); }
+static void open_gone_get_8(struct session *session) { open_with_a_gap(session, SHF_STORE_GET, 8); }
 
 /* ---- lookups ---- */
 
@@ -521,6 +542,11 @@ const struct scenario scenarios[] = {
      .start = START_RUNTIME,
      .cache = CACHE_COLD,
      .over_store = true},
+#define GONE COMPOSITE, .check = heal, .start = START_RUNTIME, .cache = CACHE_COLD, .over_store = true
+    {.name = "composite, open, HEAD 1 gone, store", GONE, .run = open_gone_1},
+    {.name = "composite, open, HEAD 3 gone, store", GONE, .run = open_gone_3},
+    {.name = "composite, open, GET 4 gone, store", GONE, .run = open_gone_get_4},
+    {.name = "composite, open, GET 8 gone, store", GONE, .run = open_gone_get_8},
     {.name = "composite, open, warm, store", COMPOSITE, .run = open_reader, .start = START_RUNTIME, .over_store = true},
     {.name = "composite, get, lazy, store",
      COMPOSITE,

@@ -170,7 +170,7 @@ static void set_options(void) {
     s3.secret_access_key = server.secret_access_key;
 }
 
-/* A proxy takes so many connections and no more: each scenario has one of its own. */
+/* A proxy takes so many connections and no more: each sweep has one of its own. */
 static void change_proxy(void) {
     fault_proxy_stop(proxy);
     proxy = fault_proxy_start(server.port);
@@ -202,7 +202,9 @@ static void test_answers(void **state) {
                 char name[160];
                 (void)snprintf(name, sizeof name, "http/%s/%s/%d", scenario->name, kinds[kind].name, for_ever);
                 bool is_picked = plan_picks("http", index++, SCENARIOS * KINDS * 2, SAMPLED_SWEEPS);
-                if (is_picked && sites) plan_sweep(name, sites, 1, run, &sweep);
+                if (!is_picked || !sites) continue;
+                change_proxy();
+                plan_sweep(name, sites, 1, run, &sweep);
             }
         }
     }

@@ -224,6 +224,35 @@ static void test_one_half_fails(void **state) {
     assert_opens(COMPOSITE_URL);
 }
 
+/* Of several objects one is refused, while the store says nothing of another. */
+static void test_one_object_fails(void **state) {
+    (void)state;
+    static const struct {
+        struct fault faults[2];
+        const char *says;
+    } cases[] = {
+        {{{.kind = FAULT_STALL, .target = "wal/00000000000000000001"},
+          {.kind = FAULT_STATUS, .target = "wal/00000000000000000002", .number = 403, .text = "AccessDenied"}},
+         "wal/00000000000000000002.sst"},
+        {{{.kind = FAULT_STATUS, .target = "compacted/", .skip = 2, .times = 1, .number = 403, .text = "AccessDenied"},
+          {.kind = FAULT_STALL, .target = "compacted/"}},
+         "compacted/"},
+    };
+    world_select(WORLD_KEYS);
+    composite_put_copy("several");
+    /* A database of six SSTs in the place of that with one. */
+    assert_true(s3_server_put_folder(&s3_server, "tests/data/formats/slatedb/run_dup_keys/db", S3_BUCKET,
+                                     "several/" SHARDS "/db=00000/attempt=00"));
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        shf_s3_options s3 = proxied();
+        fault_proxy_set(s3_proxy, cases[i].faults, 2);
+        struct s3_opened opened = s3_open("s3://" S3_BUCKET "/several", &s3, 0, 20000);
+        if (opened.status != SHF_E_ACCESS) print_message("%s\n", opened.message);
+        assert_int_equal(opened.status, SHF_E_ACCESS);
+        assert_says(&opened, cases[i].says);
+    }
+}
+
 /* ---- deadlines and cancelling ---- */
 
 static const struct fault steps[] = {
@@ -311,6 +340,7 @@ int main(void) {
                                        TEST(test_gap_in_the_wal),
                                        TEST(test_no_keys),
                                        TEST(test_one_half_fails),
+                                       TEST(test_one_object_fails),
                                        TEST(test_deadline_in_each_step),
                                        TEST(test_cancel_in_each_step),
                                        TEST(test_asked_for_again)};

@@ -200,7 +200,11 @@ static void play(struct load *totals, unsigned number) {
         stress_close(load.reader);
     }
     REQUIRE_STATUS(shf_cq_free(cq), SHF_OK);
-    stress_runtime_end(load.runtime);
+    if (way == RELEASE) { /* at once, under openings that are still being cancelled */
+        REQUIRE_STATUS(shf_runtime_free(load.runtime), SHF_OK);
+    } else {
+        stress_runtime_end(load.runtime);
+    }
     slow_store_set_delay(store, 0);
     totals->answered += load.answered;
     totals->cancelled += load.cancelled;
@@ -252,8 +256,48 @@ static void leaks(void) {
     REQUIRE(stress_fd_count() <= descriptors && stress_thread_count() <= threads);
 }
 
+/* ---- memory ---- */
+
+/* Whether all of it succeeds; what does not is refused for its size, and gives back what it took. */
+static bool fits(uint64_t budget_bytes, enum place place) {
+    shf_runtime *runtime = stress_runtime(2, 0, budget_bytes);
+    shf_reader_options options = options_of(place);
+    shf_op *op = NULL;
+    shf_reader *reader = NULL;
+    shf_status status = shf_open_sync(runtime, &options, 0, &op);
+    if (!status) REQUIRE_STATUS(shf_op_take_reader(op, &reader), SHF_OK);
+    shf_op_release(op);
+    for (unsigned kind = 0; kind < 2 && !status; kind++) {
+        op = NULL;
+        status = ask(reader, kind, NULL, NULL, &op);
+        REQUIRE(status || is_of(op, 0));
+        shf_op_release(op);
+    }
+    REQUIRE(!status || status == SHF_E_NO_MEMORY || status == SHF_E_INVALID); /* the latter: more than the whole budget */
+    if (reader) stress_close(reader);
+    stress_runtime_end(runtime);
+    return !status;
+}
+
+static void budgets(void) {
+    unsigned step = stress_scale(512, 4096, 16384);
+    world_publish(WORLD_FIRST);
+    for (enum place place = 0; place < PLACES; place++) {
+        uint64_t budget = 1024;
+        empty_cache(); /* once: the WAL that is found sorted takes less */
+        while (!fits(budget, place)) {
+            empty_cache();
+            budget += step;
+            REQUIRE(budget < 64u << 20);
+        }
+        printf("  place %d: %llu bytes suffice\n", (int)place, (unsigned long long)budget);
+        REQUIRE(budget > 1024);
+    }
+}
+
 int main(int argc, char **argv) {
-    static const struct stress_scenario scenarios[] = {{"refreshes", refreshes}, {"given-up", given_up}, {"leaks", leaks}};
+    static const struct stress_scenario scenarios[] = {
+        {"refreshes", refreshes}, {"given-up", given_up}, {"leaks", leaks}, {"budgets", budgets}};
     world_begin();
     world_select(WORLD_COMPOSITE);
     cache = support_path("%s/cache", world_root);

@@ -115,6 +115,12 @@ static shf_status make_identity(struct shf_lance_opening *opening, struct shf_er
     return status;
 }
 
+/* One that is gone may be so because of a newer manifest; nothing else is mended by waiting for the others. */
+static void object_failing(struct shf_object_group *group, shf_status status) {
+    struct shf_lance_opening *opening = SHF_CONTAINER(group, struct shf_lance_opening, group);
+    if (status != SHF_E_NOT_FOUND || opening->asked_again) opening->failing(opening);
+}
+
 static void objects_there(struct shf_object_group *group) {
     struct shf_lance_opening *opening = SHF_CONTAINER(group, struct shf_lance_opening, group);
     struct shf_lance *lance = opening->made;
@@ -163,6 +169,7 @@ static shf_status name_objects(struct shf_lance_opening *opening, struct shf_err
         return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for the %u files of a Lance dataset", lance->file_count);
     }
     group->done = objects_there;
+    group->failing = object_failing;
     for (size_t i = 0; i < manifest->fragment_count; i++) {
         const struct shf_lance_fragment *fragment = &manifest->fragments[i];
         char name[SHF_LANCE_NAME_BYTES + 1];

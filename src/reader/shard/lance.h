@@ -32,6 +32,8 @@ struct shf_lance_opening {
     const struct shf_shard *shard;
     const struct shf_cancel *cancel;
     void (*done)(struct shf_lance_opening *opening); /* once, on a worker */
+    /* Before that, on a worker: it will fail, and is worth cancelling. */
+    void (*failing)(struct shf_lance_opening *opening);
 
     /* out */
     shf_status status;

@@ -53,6 +53,7 @@ struct shf_object_group {
     struct shf_object *objects; /* with shard, key, kind and cancel set */
     uint32_t count;             /* at least 1 */
     void (*done)(struct shf_object_group *group); /* once, on a worker; after a failure the rest may not have begun */
+    void (*failing)(struct shf_object_group *group, shf_status status); /* at the first failure, on a worker; or NULL */
 
     /* out: of the first failure */
     shf_status status;

@@ -11,6 +11,7 @@ static void object_done(struct shf_object *object) {
         group->status = object->status;
         group->error = object->error;
         object->error = NULL;
+        if (group->failing) group->failing(group, object->status); /* before this lane ends, so before `done` */
     }
     go_on(group);
 }

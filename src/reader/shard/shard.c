@@ -164,6 +164,14 @@ static void end_half(struct shf_shard_opening *opening, enum half half, shf_stat
     if (atomic_fetch_sub(&opening->halves_left, 1) == 1) finish_halves(opening);
 }
 
+static void slatedb_failing(struct shf_slatedb_opening *slatedb) {
+    cancel(SHF_CONTAINER(slatedb, struct shf_shard_opening, slatedb));
+}
+
+static void lance_failing(struct shf_lance_opening *lance) {
+    cancel(SHF_CONTAINER(lance, struct shf_shard_opening, lance));
+}
+
 static void slatedb_there(struct shf_slatedb_opening *slatedb) {
     struct shf_shard_opening *opening = SHF_CONTAINER(slatedb, struct shf_shard_opening, slatedb);
     struct shf_shard *shard = opening->shard;
@@ -179,8 +187,10 @@ static void slatedb_there(struct shf_slatedb_opening *slatedb) {
 }
 
 static void open_slatedb(struct shf_shard_opening *opening) {
-    opening->slatedb =
-        (struct shf_slatedb_opening){.shard = opening->shard, .cancel = &opening->cancel, .done = slatedb_there};
+    opening->slatedb = (struct shf_slatedb_opening){.shard = opening->shard,
+                                                    .cancel = &opening->cancel,
+                                                    .failing = slatedb_failing,
+                                                    .done = slatedb_there};
     shf_slatedb_opening_start(&opening->slatedb);
 }
 
@@ -248,8 +258,8 @@ static void open_halves(struct shf_shard_opening *opening) {
         open_object(opening);
     }
     if (!has_lance) return;
-    opening->lance =
-        (struct shf_lance_opening){.shard = shard, .cancel = &opening->cancel, .done = lance_there};
+    opening->lance = (struct shf_lance_opening){
+        .shard = shard, .cancel = &opening->cancel, .failing = lance_failing, .done = lance_there};
     shf_lance_opening_start(&opening->lance);
 }
 

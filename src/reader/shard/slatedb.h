@@ -60,6 +60,8 @@ struct shf_slatedb_opening {
     const struct shf_shard *shard;
     const struct shf_cancel *cancel;
     void (*done)(struct shf_slatedb_opening *opening); /* once, on a worker */
+    /* Before that, any thread: it will fail, and is worth cancelling. */
+    void (*failing)(struct shf_slatedb_opening *opening);
 
     /* out */
     shf_status status;
@@ -82,6 +84,8 @@ void shf_slatedb_opening_start(struct shf_slatedb_opening *opening); /* any thre
 /* What the WAL adds; `opening->made` has its manifest. Then shf_slatedb_opening_go_on, on a worker. */
 void shf_slatedb_wal_start(struct shf_slatedb_opening *opening);
 void shf_slatedb_wal_load_free(struct shf_slatedb_wal_load *load); /* NULL is fine */
+/* The first object that could not be had. Any thread. */
+void shf_slatedb_opening_lacks(struct shf_slatedb_opening *opening, shf_status status);
 /* Goes on with the SSTs, or ends. Worker. */
 void shf_slatedb_opening_go_on(struct shf_slatedb_opening *opening, shf_status status, struct shf_error *error);
 

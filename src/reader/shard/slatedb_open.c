@@ -37,6 +37,11 @@ static bool begin_again(struct shf_slatedb_opening *opening, shf_status status, 
     return true;
 }
 
+/* One that is gone may be so because of a newer manifest; nothing else is mended by waiting for the others. */
+void shf_slatedb_opening_lacks(struct shf_slatedb_opening *opening, shf_status status) {
+    if (status != SHF_E_NOT_FOUND || opening->asked_again) opening->failing(opening);
+}
+
 /* On a worker. */
 static void end(struct shf_slatedb_opening *opening, shf_status status, struct shf_error *error) {
     if (begin_again(opening, status, error)) return;
@@ -51,6 +56,10 @@ static void end(struct shf_slatedb_opening *opening, shf_status status, struct s
 }
 
 /* ---- SSTs ---- */
+
+static void object_failing(struct shf_object_group *group, shf_status status) {
+    shf_slatedb_opening_lacks(SHF_CONTAINER(group, struct shf_slatedb_opening, group), status);
+}
 
 static void objects_there(struct shf_object_group *group) {
     struct shf_slatedb_opening *opening = SHF_CONTAINER(group, struct shf_slatedb_opening, group);
@@ -125,6 +134,7 @@ static shf_status name_objects(struct shf_slatedb_opening *opening, struct shf_e
     if (!group->objects) return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for %u SSTs", slatedb->table_count);
     group->count = slatedb->table_count;
     group->done = objects_there;
+    group->failing = object_failing;
     for (uint32_t i = 0; i < slatedb->manifest->sst_count; i++) {
         struct shf_object *object = &group->objects[slatedb->table_of[i]];
         const struct shf_slatedb_object name = {.kind = SHF_SLATEDB_SST, .ulid = slatedb->manifest->ssts[i].id};

@@ -30,7 +30,8 @@ struct shf_slatedb_wal_load {
     struct shf_buf **bodies; /* of all objects, one each: the replay refers to them */
     struct fetch fetches[AT_ONCE];
     uint32_t fetch_count;
-    uint32_t pending; /* loop thread only */
+    uint32_t pending;     /* loop thread only */
+    struct fetch *failed; /* the first that did; likewise, then the worker's */
 };
 
 static shf_runtime *runtime_of(const struct shf_slatedb_wal_load *load) {
@@ -156,7 +157,9 @@ static shf_status replay_one(struct shf_slatedb_wal_load *load, struct fetch *fe
 static void replay_task(struct shf_task *task) {
     struct shf_slatedb_wal_load *load = SHF_CONTAINER(task, struct shf_slatedb_wal_load, task);
     struct shf_error *error = NULL;
-    shf_status status = shf_shard_check_cancelled(load->opening->cancel, &error);
+    /* The one that failed first, as the others may have been cancelled for it. */
+    shf_status status = load->failed ? replay_one(load, load->failed, &error)
+                                     : shf_shard_check_cancelled(load->opening->cancel, &error);
     for (uint32_t i = 0; i < load->fetch_count && !status; i++) status = replay_one(load, &load->fetches[i], &error);
     drop_fetches(load);
     if (!status && shf_slatedb_replay_next_id(load->replay) < load->end_id) {
@@ -168,7 +171,12 @@ static void replay_task(struct shf_task *task) {
 }
 
 static void fetched(struct shf_store_request *request) {
-    struct shf_slatedb_wal_load *load = SHF_CONTAINER(request, struct fetch, request)->load;
+    struct fetch *fetch = SHF_CONTAINER(request, struct fetch, request);
+    struct shf_slatedb_wal_load *load = fetch->load;
+    if (request->status && !load->failed) {
+        load->failed = fetch;
+        shf_slatedb_opening_lacks(load->opening, request->status);
+    }
     if (--load->pending > 0) return;
     load->task.run = replay_task;
     shf_rt_post_worker(runtime_of(load), &load->task);
@@ -230,6 +238,7 @@ static shf_status find_objects(struct shf_slatedb_wal_load *load, struct shf_err
             return shf_error_set(error, SHF_E_CORRUPT, "%s is missing, though later ones are there: its rows are lost",
                                  name);
         }
+        if (object.id == UINT64_MAX) return shf_error_set(error, SHF_E_CORRUPT, "%s: no WAL id follows it", name);
         swap(&listing->names[i], &listing->names[load->end_id - load->first_id]);
         if (listing->versions) swap(&listing->versions[i], &listing->versions[load->end_id - load->first_id]);
         load->end_id++;
