@@ -3,6 +3,7 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "formats/lance/column_priv.h"
+#include "formats/lance/memory_priv.h"
 #include "formats/zstd_frame.h"
 
 #include <assert.h>
@@ -86,13 +87,34 @@ shf_status shf_lance_column_vectors(const struct shf_lance_column *column, uint6
 
 /* ---- texts ---- */
 
+static const char unpacked_text[] = "unpacking a text of a Lance page";
+
+static void free_room(struct shf_lance_text *text) {
+    shf_free(text->room);
+    shf_lance_memory_give(text->budget, text->room_size);
+    text->room = NULL;
+    text->room_size = 0;
+}
+
 static shf_status make_room(struct shf_lance_text *text, uint64_t size, struct shf_error **error) {
+    void *room = NULL;
+    uint64_t charged = 0;
     if (size <= text->room_size) return SHF_OK;
-    uint8_t *room = shf_realloc_array(text->room, (size_t)size, 1);
-    if (!room) return shf_error_set(error, SHF_E_NO_MEMORY, "no memory to unpack %" PRIu64 " bytes", size);
+    free_room(text);
+    shf_status status = shf_lance_memory_zero(text->budget, (size_t)size, 1, unpacked_text, &room, &charged, error);
     text->room = room;
-    text->room_size = (size_t)size;
-    return SHF_OK;
+    text->room_size = (size_t)charged;
+    return status;
+}
+
+static uint64_t most_bytes(const struct shf_lance_text *text) {
+    return text->max_bytes && text->max_bytes < SHF_LIMIT_VALUE_BYTES ? text->max_bytes : SHF_LIMIT_VALUE_BYTES;
+}
+
+static shf_status refuse_size(struct shf_lance_text *text, const char *what, uint64_t size, struct shf_error **error) {
+    text->is_too_large = true;
+    return shf_error_set(error, SHF_E_LIMIT, "%s %" PRIu64 " bytes; at most %" PRIu64 " are read", what, size,
+                         most_bytes(text));
 }
 
 static shf_status unpack_fsst(const struct shf_lance_page *page, const uint8_t *data, uint64_t size,
@@ -102,6 +124,8 @@ static shf_status unpack_fsst(const struct shf_lance_page *page, const uint8_t *
         text->size = (size_t)size;
         return SHF_OK;
     }
+    if (size / 2 > most_bytes(text))
+        return refuse_size(text, "a text of more than", size / 2, error); /* escapes are two */
     shf_status status = make_room(text, size * SHF_LANCE_SYMBOL_BYTES, error);
     if (status) return status;
     text->data = text->room ? text->room : data;
@@ -111,19 +135,21 @@ static shf_status unpack_fsst(const struct shf_lance_page *page, const uint8_t *
 
 /* u64 size, then a zstd frame. */
 static shf_status unpack_zstd(const uint8_t *data, uint64_t size, struct shf_lance_text *text, struct shf_error **error) {
-    uint8_t *content;
+    uint8_t *content = NULL;
     if (size < 8) return shf_lance_page_bad(error, "a compressed text is too short");
     uint64_t content_size = shf_load_u64le(data);
     if (shf_load_u32le(data) == UINT32_C(0xfd2fb528)) {
         return shf_error_set(error, SHF_E_UNSUPPORTED, "zstd frames without their size before them are not read");
     }
-    if (content_size > SHF_LIMIT_VALUE_BYTES) {
-        return shf_error_set(error, SHF_E_LIMIT, "a text declares to have %" PRIu64 " bytes; at most %u are read",
-                             content_size, SHF_LIMIT_VALUE_BYTES);
-    }
-    shf_status status = shf_zstd_value_unpack(data + 8, (size_t)(size - 8), content_size, &content, error);
+    if (content_size > most_bytes(text)) return refuse_size(text, "a text declares to have", content_size, error);
+    free_room(text);
+    shf_status status = shf_lance_memory_take(text->budget, content_size, unpacked_text, error);
     if (status) return status;
-    shf_free(text->room);
+    status = shf_zstd_value_unpack(data + 8, (size_t)(size - 8), content_size, &content, error);
+    if (status) {
+        shf_lance_memory_give(text->budget, content_size);
+        return status;
+    }
     text->data = text->room = content;
     text->size = text->room_size = (size_t)content_size;
     return SHF_OK;
@@ -132,15 +158,15 @@ static shf_status unpack_zstd(const uint8_t *data, uint64_t size, struct shf_lan
 shf_status shf_lance_text_set(const struct shf_lance_page *page, const uint8_t *data, uint64_t size,
                               struct shf_lance_text *text, struct shf_error **error) {
     shf_status status = SHF_OK;
-    if (size > SHF_LIMIT_VALUE_BYTES) {
-        return shf_error_set(error, SHF_E_LIMIT, "a text of %" PRIu64 " bytes; at most %u are read", size,
-                             SHF_LIMIT_VALUE_BYTES);
+    if (size > (page->packing == SHF_LANCE_NOT_PACKED ? most_bytes(text) : SHF_LIMIT_VALUE_BYTES)) {
+        return refuse_size(text, "a text of", size, error);
     }
     text->data = data;
     text->size = (size_t)size;
     if (page->packing == SHF_LANCE_FSST) status = unpack_fsst(page, data, size, text, error);
     if (page->packing == SHF_LANCE_ZSTD) status = unpack_zstd(data, size, text, error);
     if (status) return status;
+    if (text->size > most_bytes(text)) return refuse_size(text, "a text of", text->size, error);
     return shf_utf8_valid(text->data, text->size) ? SHF_OK : shf_lance_page_bad(error, "a text is not UTF-8");
 }
 
@@ -161,7 +187,8 @@ shf_status shf_lance_column_text(const struct shf_lance_column *column, uint64_t
                                  struct shf_error **error) {
     assert(column->dimension == 0 && row < column->file->rows);
     const struct shf_lance_page *page = page_of(column, row);
-    text->is_null = false;
+    if (!text->room) text->budget = column->file->budget;
+    text->is_null = text->is_too_large = false;
     text->data = (const uint8_t *)"";
     text->size = 0;
     shf_status status = page_text(column, page, row - page->first_row, text, error);
@@ -173,6 +200,6 @@ shf_status shf_lance_column_text(const struct shf_lance_column *column, uint64_t
 }
 
 void shf_lance_text_free(struct shf_lance_text *text) {
-    shf_free(text->room);
-    *text = (struct shf_lance_text){0};
+    free_room(text);
+    *text = (struct shf_lance_text){.max_bytes = text->max_bytes};
 }

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "formats/lance/dataset_priv.h"
+#include "formats/lance/memory_priv.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -25,14 +26,16 @@ static shf_status open_columns(const struct shf_lance_manifest *manifest, const 
 }
 
 static shf_status open_file(const struct shf_lance_manifest *manifest, const struct shf_lance_data_file *description,
-                            const struct shf_lance_source *source, uint64_t rows, struct shf_lance_file *file,
+                            const struct shf_lance_source *source, struct shf_budget *budget, struct shf_lance_file *file,
                             struct shf_lance_open_fragment *fragment, struct shf_error **error) {
+    uint64_t rows = fragment->deletions.rows;
     shf_status status;
     if (description->size != 0 && description->size != source->size) {
         status = shf_error_set(error, SHF_E_CORRUPT, "it has %" PRIu64 " bytes, the manifest says %" PRIu64,
                                source->size, description->size);
     } else {
         status = shf_lance_file_open(file, source, error);
+        file->budget = budget;
     }
     if (!status && file->rows != rows) {
         status =
@@ -43,23 +46,12 @@ static shf_status open_file(const struct shf_lance_manifest *manifest, const str
     return status;
 }
 
-static shf_status open_fragment(const struct shf_lance_manifest *manifest, const struct shf_lance_fragment *description,
-                                const struct shf_lance_fragment_bytes *bytes, struct shf_lance_open_fragment *out,
-                                struct shf_error **error) {
+static shf_status open_deletions(const struct shf_lance_fragment *description,
+                                 const struct shf_lance_fragment_bytes *bytes, struct shf_budget *budget,
+                                 struct shf_lance_open_fragment *out, struct shf_error **error) {
     const struct shf_lance_deletion_file *file = &description->deletions;
-    shf_status status = SHF_OK;
-    out->id = description->id;
-    out->files = shf_alloc_zero(description->file_count, sizeof *out->files);
-    if (!out->files) return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for a fragment of a Lance dataset");
-    for (size_t i = 0; !status && i < description->file_count; i++) {
-        status =
-            open_file(manifest, &description->files[i], &bytes->files[i], description->rows, &out->files[i], out, error);
-    }
-    if (status) return status;
-    out->deletions.rows = description->rows; /* vectors of as many rows are there */
-    if (!description->has_deletions) return SHF_OK;
-    status = shf_lance_deletions_parse(file->type, bytes->deletions, bytes->deletions_size, description->rows,
-                                       &out->deletions, error);
+    shf_status status = shf_lance_deletions_parse_within(file->type, bytes->deletions, bytes->deletions_size,
+                                                         description->rows, budget, &out->deletions, error);
     if (!status && file->deleted_rows != 0 && file->deleted_rows != out->deletions.deleted) {
         status = shf_error_set(error, SHF_E_CORRUPT,
                                "Lance deletion file: it deletes %" PRIu64 " rows, the manifest says %" PRIu64,
@@ -73,30 +65,65 @@ static shf_status open_fragment(const struct shf_lance_manifest *manifest, const
     return status;
 }
 
+static shf_status open_fragment(const struct shf_lance_manifest *manifest, const struct shf_lance_fragment *description,
+                                const struct shf_lance_fragment_bytes *bytes, struct shf_lance_dataset *dataset,
+                                struct shf_lance_open_fragment *out, struct shf_error **error) {
+    void *files = NULL;
+    out->id = description->id;
+    out->deletions.rows = description->rows;
+    shf_status status = shf_lance_memory_zero(dataset->budget, description->file_count, sizeof *out->files,
+                                              "a fragment of a Lance dataset", &files, &dataset->charged_bytes, error);
+    out->files = files;
+    for (size_t i = 0; !status && i < description->file_count; i++) {
+        status =
+            open_file(manifest, &description->files[i], &bytes->files[i], dataset->budget, &out->files[i], out, error);
+    }
+    if (status || !description->has_deletions) return status;
+    /* Vectors of as many rows are there: it makes room for no more. */
+    return open_deletions(description, bytes, dataset->budget, out, error);
+}
+
 static int compare_ids(const void *a, const void *b) {
     const struct shf_lance_fragment_place *x = a, *y = b;
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
+static shf_status make_dataset(size_t fragment_count, struct shf_budget *budget, struct shf_lance_dataset **out,
+                               struct shf_error **error) {
+    static const char what[] = "a Lance dataset";
+    void *memory = NULL, *fragments = NULL, *places = NULL;
+    uint64_t charged = 0;
+    shf_status status = shf_lance_memory_zero(budget, 1, sizeof **out, what, &memory, &charged, error);
+    if (status) return status;
+    struct shf_lance_dataset *dataset = memory;
+    status = shf_lance_memory_zero(budget, fragment_count, sizeof *dataset->fragments, what, &fragments, &charged, error);
+    if (!status) {
+        status = shf_lance_memory_zero(budget, fragment_count, sizeof *dataset->places, what, &places, &charged, error);
+    }
+    dataset->budget = budget;
+    dataset->charged_bytes = charged;
+    dataset->fragments = fragments;
+    dataset->places = places;
+    if (status) {
+        shf_lance_dataset_free(dataset);
+        return status;
+    }
+    *out = dataset;
+    return SHF_OK;
+}
+
 shf_status shf_lance_dataset_open(const struct shf_lance_manifest *manifest,
-                                  const struct shf_lance_fragment_bytes *fragments, struct shf_lance_dataset **out,
-                                  struct shf_error **error) {
+                                  const struct shf_lance_fragment_bytes *fragments, struct shf_budget *budget,
+                                  struct shf_lance_dataset **out, struct shf_error **error) {
     size_t count = manifest->fragment_count;
-    shf_status status = SHF_OK;
-    struct shf_lance_dataset *dataset = shf_alloc_zero(1, sizeof *dataset);
-    if (dataset) {
-        dataset->fragments = shf_alloc_zero(count, sizeof *dataset->fragments);
-        dataset->places = shf_alloc_zero(count, sizeof *dataset->places);
-    }
-    if (!dataset || !dataset->fragments || !dataset->places) {
-        status = shf_error_set(error, SHF_E_NO_MEMORY, "no memory for a Lance dataset");
-        goto done;
-    }
+    struct shf_lance_dataset *dataset = NULL;
+    shf_status status = make_dataset(count, budget, &dataset, error);
+    if (status) return status;
     dataset->dimension = manifest->dimension;
     for (size_t i = 0; i < count; i++) {
         struct shf_lance_open_fragment *fragment = &dataset->fragments[i];
         dataset->fragment_count = i + 1;
-        status = open_fragment(manifest, &manifest->fragments[i], &fragments[i], fragment, error);
+        status = open_fragment(manifest, &manifest->fragments[i], &fragments[i], dataset, fragment, error);
         if (status) goto done;
         dataset->rows += fragment->deletions.rows - fragment->deletions.deleted;
         dataset->places[i] = (struct shf_lance_fragment_place){fragment->id, i};
@@ -117,6 +144,7 @@ void shf_lance_dataset_free(struct shf_lance_dataset *dataset) {
         shf_lance_deletions_free(&fragment->deletions);
         shf_free(fragment->files);
     }
+    shf_lance_memory_give(dataset->budget, dataset->charged_bytes);
     shf_free(dataset->fragments);
     shf_free(dataset->places);
     shf_free(dataset);

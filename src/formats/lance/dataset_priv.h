@@ -17,6 +17,8 @@ struct shf_lance_fragment_place {
 };
 
 struct shf_lance_dataset {
+    struct shf_budget *budget;
+    uint64_t charged_bytes; /* by the dataset itself: its columns and deletions know theirs */
     uint32_t dimension;
     uint64_t rows; /* live */
     struct shf_lance_open_fragment *fragments;
