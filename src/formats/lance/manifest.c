@@ -218,6 +218,33 @@ static shf_status check_ids(const struct shf_lance_manifest *manifest, struct sh
     return is_twice ? bad(error, "two fragments have the same id") : SHF_OK;
 }
 
+static int compare_names(const void *a, const void *b) {
+    const char *x, *y;
+    memcpy(&x, a, sizeof x);
+    memcpy(&y, b, sizeof y);
+    return strcmp(x, y);
+}
+
+/* No file has rows of two fragments: else a small dataset could be one of as many rows as somebody likes. */
+static shf_status check_names(const struct shf_lance_manifest *manifest, struct shf_error **error) {
+    const char *twice = NULL;
+    size_t count = 0, at = 0;
+    for (size_t i = 0; i < manifest->fragment_count; i++) count += manifest->fragments[i].file_count;
+    const char **names = shf_alloc_array(count, sizeof *names);
+    if (!names) return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for the names of a Lance manifest");
+    for (size_t i = 0; i < manifest->fragment_count; i++) {
+        const struct shf_lance_fragment *fragment = &manifest->fragments[i];
+        for (size_t file = 0; file < fragment->file_count; file++) names[at++] = fragment->files[file].name;
+    }
+    qsort(names, count, sizeof *names, compare_names);
+    for (size_t i = 1; i < count && !twice; i++) {
+        if (strcmp(names[i - 1], names[i]) == 0) twice = names[i];
+    }
+    shf_free(names);
+    if (!twice) return SHF_OK;
+    return shf_error_set(error, SHF_E_CORRUPT, "Lance manifest: it has the data file %s twice", twice);
+}
+
 static shf_status read_fragments(struct shf_lance_manifest *manifest, const struct shf_lance_schema *schema,
                                  struct shf_protobuf message, struct shf_error **error) {
     struct shf_protobuf_field field;
@@ -239,7 +266,8 @@ static shf_status read_fragments(struct shf_lance_manifest *manifest, const stru
         if (message.is_bad) return bad(error, "a fragment is malformed");
         at++;
     }
-    return check_ids(manifest, error);
+    shf_status status = check_ids(manifest, error);
+    return status ? status : check_names(manifest, error);
 }
 
 shf_status shf_lance_manifest_parse(const void *data, size_t size, uint64_t version, struct shf_lance_manifest **out,
