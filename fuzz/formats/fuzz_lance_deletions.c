@@ -6,11 +6,13 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct shf_lance_deletions deletions;
     struct shf_error *error = NULL;
+    struct shf_budget budget;
     if (size < 3) return 0;
     uint64_t rows = (uint64_t)shf_load_u16be(data + 1) * 8 + 5, live = 0, last = 0;
     enum shf_lance_deletion_type type = data[0] & 1 ? SHF_LANCE_DELETIONS_BITMAP : SHF_LANCE_DELETIONS_ARROW;
-    if (shf_lance_deletions_parse(type, data + 3, size - 3, rows, &deletions, &error)) {
-        if (!error) __builtin_trap();
+    shf_budget_init(&budget, UINT64_C(1) << 20);
+    if (shf_lance_deletions_parse_within(type, data + 3, size - 3, rows, &budget, &deletions, &error)) {
+        if (!error || budget.used_bytes != 0) __builtin_trap();
         shf_error_free(error);
         return 0;
     }
@@ -25,5 +27,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     if (live != 0) __builtin_trap();
     shf_lance_deletions_free(&deletions);
+    if (budget.used_bytes != 0) __builtin_trap();
     return 0;
 }

@@ -12,6 +12,7 @@
 
 #define ROWS_READ 200u
 #define COLUMNS_READ 6u
+#define BUDGET_BYTES (16u << 20)
 
 static void drop(struct shf_error *error) {
     if (!error) __builtin_trap();
@@ -77,16 +78,20 @@ static void use_column(const struct shf_lance_file *file, uint32_t number, uint3
 
 static void use_file(const uint8_t *data, size_t size, uint32_t dimension) {
     struct shf_lance_source source = shf_lance_source_of(data, size);
+    struct shf_budget budget;
     struct shf_lance_file file;
     struct shf_error *error = NULL;
     if (shf_lance_file_open(&file, &source, &error)) {
         drop(error);
         return;
     }
+    shf_budget_init(&budget, BUDGET_BYTES);
+    file.budget = &budget;
     for (uint32_t i = 0; i <= file.footer.column_count && i < COLUMNS_READ; i++) {
         use_column(&file, i, 0);
         use_column(&file, i, dimension);
     }
+    if (budget.used_bytes != 0) __builtin_trap();
 }
 
 /* ---- making ---- */

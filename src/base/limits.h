@@ -39,7 +39,7 @@
 #define SHF_LIMIT_LANCE_PAGES 65536u                  /* of one column of a file; LanceDB makes one for some MiB */
 #define SHF_LIMIT_LANCE_TEXT_BYTES (64u << 20)        /* unpacked, of one text that is packed */
 #define SHF_LIMIT_LANCE_DICTIONARY_BYTES (64u << 20)  /* unpacked, of one page */
-#define SHF_LIMIT_LANCE_DICTIONARIES_BYTES (1u << 28) /* of one column, and of all of a dataset */
+#define SHF_LIMIT_LANCE_DICTIONARIES_BYTES (1u << 28) /* of one column */
 #define SHF_LIMIT_UNPACKED_FREELY_BYTES (1u << 20)    /* what one value may unpack to, however small it is packed */
 
 /* What zstd may unpack: window, and bytes for one byte of the frame. */

@@ -6,6 +6,7 @@
 #include "base/cursor.h"
 #include "formats/flatbuffer.h"
 #include "formats/lance/deletions_priv.h"
+#include "formats/lance/memory_priv.h"
 #include "formats/zstd_frame.h"
 
 #include <inttypes.h>
@@ -114,6 +115,8 @@ struct batch {
     uint64_t rows;
     struct shf_cursor values; /* as they lie in the body */
     bool is_zstd;
+    uint8_t *unpacked; /* charged */
+    uint64_t unpacked_bytes;
 };
 
 /* Metadata: 0xffffffff (not in old files), i32 bytes of the message, the message. */
@@ -169,14 +172,17 @@ static shf_status read_batch(const struct block *block, struct batch *out, struc
 }
 
 /* Compressed buffers: i64 size of the content, -1 = it follows as it is; an empty one stays empty. */
-static shf_status unpack_values(struct batch *batch, uint8_t **owned, struct shf_error **error) {
+static shf_status unpack_values(struct batch *batch, struct shf_budget *budget, struct shf_error **error) {
     uint64_t content_size;
     if (!batch->is_zstd || batch->values.left == 0) return SHF_OK;
     if (!shf_cursor_u64le(&batch->values, &content_size)) return bad(error, "its values are cut");
     if (content_size == UINT64_MAX) return SHF_OK;
     if (content_size != batch->rows * 4) return bad(error, "its values have another size than its rows");
-    shf_status status = shf_zstd_value_unpack(batch->values.at, batch->values.left, content_size, owned, error);
-    if (!status) batch->values = shf_cursor_of(*owned, (size_t)content_size);
+    shf_status status = shf_lance_memory_take(budget, content_size, "unpacking the deletions of a Lance fragment", error);
+    if (status) return status;
+    batch->unpacked_bytes = content_size;
+    status = shf_zstd_value_unpack(batch->values.at, batch->values.left, content_size, &batch->unpacked, error);
+    if (!status) batch->values = shf_cursor_of(batch->unpacked, (size_t)content_size);
     return status;
 }
 
@@ -184,15 +190,15 @@ shf_status shf_lance_deletions_arrow(const uint8_t *data, size_t size, struct sh
                                      struct shf_error **error) {
     struct block block = {0};
     struct batch batch = {0};
-    uint8_t *owned = NULL;
     shf_status status = find_batch(data, size, &block, error);
     if (!status) status = read_batch(&block, &batch, error);
     if (!status && batch.rows > deletions->rows) status = bad(error, "it deletes more rows than there are");
-    if (!status) status = unpack_values(&batch, &owned, error);
+    if (!status) status = unpack_values(&batch, deletions->budget, error);
     if (!status && batch.values.left < batch.rows * 4) status = bad(error, "its values are cut");
     for (uint64_t i = 0; !status && i < batch.rows; i++) {
         status = shf_lance_delete_row(deletions, shf_load_u32le(batch.values.at + i * 4), error);
     }
-    shf_free(owned);
+    shf_free(batch.unpacked);
+    shf_lance_memory_give(deletions->budget, batch.unpacked_bytes);
     return status;
 }

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "formats/lance/column_priv.h"
+#include "formats/lance/memory_priv.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -192,14 +193,16 @@ shf_status shf_lance_column_open(struct shf_lance_column *column, const struct s
     struct shf_lance_column opened = {.file = file, .number = number, .dimension = dimension};
     const uint8_t *data;
     size_t size;
+    void *pages = NULL;
     shf_status status = shf_lance_file_column(file, number, &data, &size, error);
     if (status) return status;
     struct shf_protobuf message = shf_protobuf_of(data, size);
     status = count_pages(&opened, message, error);
     if (!status) {
-        opened.pages = shf_alloc_zero(opened.page_count, sizeof *opened.pages);
-        if (!opened.pages) status = shf_error_set(error, SHF_E_NO_MEMORY, "no memory for %zu pages", opened.page_count);
+        status = shf_lance_column_alloc(&opened, opened.page_count, sizeof *opened.pages, "the pages of a Lance column",
+                                        &pages, error);
     }
+    opened.pages = pages;
     if (!status) status = parse_pages(&opened, message, error);
     if (status) {
         if (error) shf_error_prefix(error, "Lance file: column %" PRIu32, number);
@@ -217,20 +220,17 @@ void shf_lance_column_close(struct shf_lance_column *column) {
         shf_free(column->pages[i].unpacked_dictionary);
     }
     shf_free(column->pages);
+    if (column->file) shf_lance_memory_give(column->file->budget, column->charged_bytes);
     *column = (struct shf_lance_column){0};
 }
 
-uint64_t shf_lance_column_bytes(const struct shf_lance_column *column, uint64_t *dictionaries) {
-    uint64_t bytes = column->page_count * sizeof *column->pages;
-    for (size_t i = 0; i < column->page_count; i++) {
-        const struct shf_lance_page *page = &column->pages[i];
-        if (page->chunks) bytes += (page->chunk_count + 1) * sizeof *page->chunks;
-        if (page->null_bits) bytes += page->rows / 8 + 1;
-        if (!page->unpacked_dictionary) continue;
-        bytes += page->dictionary_size;
-        *dictionaries += page->dictionary_size;
-    }
-    return bytes;
+shf_status shf_lance_column_alloc(struct shf_lance_column *column, size_t count, size_t size, const char *what,
+                                  void **out, struct shf_error **error) {
+    return shf_lance_memory_zero(column->file->budget, count, size, what, out, &column->charged_bytes, error);
+}
+
+void shf_lance_column_free(struct shf_lance_column *column, void *memory, uint64_t bytes) {
+    if (memory) shf_lance_memory_free(column->file->budget, memory, bytes, &column->charged_bytes);
 }
 
 /* ---- preparing ---- */

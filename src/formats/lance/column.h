@@ -65,21 +65,23 @@ struct shf_lance_column {
     uint32_t dimension; /* 0 = texts */
     struct shf_lance_page *pages;
     size_t page_count;
+    uint64_t charged_bytes; /* to the budget of the file: the pages, and what preparing makes */
 };
 
 /*
  * dimension 0: a column of texts. The pages must hold exactly the rows of the file. The file is borrowed.
- * SHF_E_CORRUPT; SHF_E_UNSUPPORTED naming the encoding; SHF_E_NO_MEMORY. On failure there is nothing to close.
+ * SHF_E_CORRUPT; SHF_E_UNSUPPORTED naming the encoding; SHF_E_NO_MEMORY, SHF_E_INVALID (more than the budget of the file has
+ * altogether). On failure there is nothing to close.
  */
 shf_status shf_lance_column_open(struct shf_lance_column *column, const struct shf_lance_file *file, uint32_t number,
                                  uint32_t dimension, struct shf_error **error);
 void shf_lance_column_close(struct shf_lance_column *column); /* a zeroed one is fine */
 
-/* Reads what finds the rows: the chunks of mini-blocks, the dictionaries, runs of nulls. Before anything else, once. Allocates. */
+/*
+ * Reads what finds the rows: the chunks of mini-blocks, the dictionaries, runs of nulls. Before anything else; once it is well,
+ * once more does nothing. Allocates: the errors of opening.
+ */
 shf_status shf_lance_column_prepare(struct shf_lance_column *column, struct shf_error **error);
-
-/* Memory that an open column holds; *dictionaries grows by the part of it that was unpacked. */
-uint64_t shf_lance_column_bytes(const struct shf_lance_column *column, uint64_t *dictionaries);
 
 /*
  * Ranges of the file, in the order of pages, empty ones left out. Gives their number, and writes as many as there is room for.
@@ -97,18 +99,24 @@ shf_status shf_lance_column_vectors(const struct shf_lance_column *column, uint6
  * that memory: until the next text. It is valid UTF-8 and may hold NUL bytes; there is none behind it.
  */
 struct shf_lance_text {
+    size_t max_bytes;  /* of a text; 0: SHF_LIMIT_VALUE_BYTES */
+    bool is_too_large; /* it has more: that is why it was refused */
     bool is_null;
     const uint8_t *data;
     size_t size;
     uint8_t *room;
-    size_t room_size;
+    size_t room_size; /* charged to the budget */
+    struct shf_budget *budget;
     /* Of the chunk that was read last, where its levels are runs: decoded at the second row of it. */
     const uint8_t *levels;
     uint8_t *level_bits;
     bool levels_are_decoded;
 };
 
-/* The text of a row, which must exist. Damaged: SHF_E_CORRUPT; too large: SHF_E_LIMIT; SHF_E_NO_MEMORY. */
+/*
+ * The text of a row, which must exist. Damaged: SHF_E_CORRUPT; too large: SHF_E_LIMIT; SHF_E_NO_MEMORY, SHF_E_INVALID (more
+ * than the budget of the file has altogether).
+ */
 shf_status shf_lance_column_text(const struct shf_lance_column *column, uint64_t row, struct shf_lance_text *text,
                                  struct shf_error **error);
 void shf_lance_text_free(struct shf_lance_text *text);

@@ -33,6 +33,12 @@ shf_status shf_lance_read_indices(struct shf_protobuf message, struct shf_error 
 shf_status shf_lance_read_levels(struct shf_protobuf message, struct shf_lance_levels *out, struct shf_error **error);
 shf_status shf_lance_refuse_feature(struct shf_error **error, const char *what); /* "WHAT are not read" */
 
+/* ---- memory: zeroed, charged to the budget of the file ---- */
+
+shf_status shf_lance_column_alloc(struct shf_lance_column *column, size_t count, size_t size, const char *what,
+                                  void **out, struct shf_error **error);
+void shf_lance_column_free(struct shf_lance_column *column, void *memory, uint64_t bytes); /* NULL: nothing to do */
+
 /* ---- rows: `row` counts from the beginning of the page ---- */
 
 /* A buffer of the page. */
@@ -61,15 +67,15 @@ shf_status shf_lance_constant_text(const struct shf_lance_column *column, const 
 shf_status shf_lance_mini_block_vectors(const struct shf_lance_column *column, const struct shf_lance_page *page,
                                         uint64_t row, uint64_t count, float *out, struct shf_error **error);
 
-/* Makes page->chunks. */
-shf_status shf_lance_mini_block_prepare(const struct shf_lance_column *column, struct shf_lance_page *page,
+/* Makes page->chunks, where it has none. */
+shf_status shf_lance_mini_block_prepare(struct shf_lance_column *column, struct shf_lance_page *page,
                                         struct shf_error **error);
-/* Makes page->dictionary; *unpacked_bytes counts what the column unpacks. */
-shf_status shf_lance_dictionary_prepare(const struct shf_lance_column *column, struct shf_lance_page *page,
+/* Makes page->dictionary, where it has none; *unpacked_bytes counts what the column unpacks. */
+shf_status shf_lance_dictionary_prepare(struct shf_lance_column *column, struct shf_lance_page *page,
                                         uint64_t *unpacked_bytes, struct shf_error **error);
 
-/* Makes page->null_bits, of a constant page whose levels are runs. */
-shf_status shf_lance_constant_prepare(const struct shf_lance_column *column, struct shf_lance_page *page,
+/* Makes page->null_bits, where it has none, of a constant page whose levels are runs. */
+shf_status shf_lance_constant_prepare(struct shf_lance_column *column, struct shf_lance_page *page,
                                       struct shf_error **error);
 
 /* ---- packed texts ---- */

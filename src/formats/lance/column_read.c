@@ -3,6 +3,7 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "formats/lance/column_priv.h"
+#include "formats/lance/memory_priv.h"
 #include "formats/zstd_frame.h"
 
 #include <assert.h>
@@ -86,13 +87,35 @@ shf_status shf_lance_column_vectors(const struct shf_lance_column *column, uint6
 
 /* ---- texts ---- */
 
+static const char unpacked_text[] = "unpacking a text of a Lance page";
+
+static void free_room(struct shf_lance_text *text) {
+    shf_free(text->room);
+    shf_lance_memory_give(text->budget, text->room_size);
+    text->room = NULL;
+    text->room_size = 0;
+}
+
 static shf_status make_room(struct shf_lance_text *text, uint64_t size, struct shf_error **error) {
+    void *room = NULL;
+    uint64_t charged = 0;
     if (size <= text->room_size) return SHF_OK;
-    uint8_t *room = shf_realloc_array(text->room, (size_t)size, 1);
-    if (!room) return shf_error_set(error, SHF_E_NO_MEMORY, "no memory to unpack %" PRIu64 " bytes", size);
+    free_room(text);
+    shf_status status = shf_lance_memory_zero(text->budget, (size_t)size, 1, unpacked_text, &room, &charged, error);
     text->room = room;
-    text->room_size = (size_t)size;
-    return SHF_OK;
+    text->room_size = (size_t)charged;
+    return status;
+}
+
+static uint64_t most_bytes(const struct shf_lance_text *text, const struct shf_lance_page *page) {
+    uint64_t limit = page->packing == SHF_LANCE_NOT_PACKED ? SHF_LIMIT_VALUE_BYTES : SHF_LIMIT_LANCE_TEXT_BYTES;
+    return text->max_bytes && text->max_bytes < limit ? text->max_bytes : limit;
+}
+
+static shf_status refuse_size(struct shf_lance_text *text, const char *what, uint64_t size, uint64_t most,
+                              struct shf_error **error) {
+    text->is_too_large = true;
+    return shf_error_set(error, SHF_E_LIMIT, "%s %" PRIu64 " bytes; at most %" PRIu64 " are read", what, size, most);
 }
 
 static shf_status unpack_fsst(const struct shf_lance_page *page, const uint8_t *data, uint64_t size,
@@ -102,6 +125,8 @@ static shf_status unpack_fsst(const struct shf_lance_page *page, const uint8_t *
         text->size = (size_t)size;
         return SHF_OK;
     }
+    uint64_t most = most_bytes(text, page);
+    if (size / 2 > most) return refuse_size(text, "a text of more than", size / 2, most, error); /* escapes are two */
     if (size > SHF_LIMIT_LANCE_TEXT_BYTES / SHF_LANCE_SYMBOL_BYTES) {
         return shf_error_set(error, SHF_E_LIMIT, "a text of %" PRIu64 " bytes of FSST codes; at most %u are read", size,
                              SHF_LIMIT_LANCE_TEXT_BYTES / SHF_LANCE_SYMBOL_BYTES);
@@ -114,20 +139,23 @@ static shf_status unpack_fsst(const struct shf_lance_page *page, const uint8_t *
 }
 
 /* u64 size, then a zstd frame. */
-static shf_status unpack_zstd(const uint8_t *data, uint64_t size, struct shf_lance_text *text, struct shf_error **error) {
-    uint8_t *content;
+static shf_status unpack_zstd(const uint8_t *data, uint64_t size, uint64_t most, struct shf_lance_text *text,
+                              struct shf_error **error) {
+    uint8_t *content = NULL;
     if (size < 8) return shf_lance_page_bad(error, "a compressed text is too short");
     uint64_t content_size = shf_load_u64le(data);
     if (shf_load_u32le(data) == UINT32_C(0xfd2fb528)) {
         return shf_error_set(error, SHF_E_UNSUPPORTED, "zstd frames without their size before them are not read");
     }
-    if (content_size > SHF_LIMIT_LANCE_TEXT_BYTES) {
-        return shf_error_set(error, SHF_E_LIMIT, "a text declares to have %" PRIu64 " bytes; at most %u are read",
-                             content_size, SHF_LIMIT_LANCE_TEXT_BYTES);
-    }
-    shf_status status = shf_zstd_value_unpack(data + 8, (size_t)(size - 8), content_size, &content, error);
+    if (content_size > most) return refuse_size(text, "a text declares to have", content_size, most, error);
+    free_room(text);
+    shf_status status = shf_lance_memory_take(text->budget, content_size, unpacked_text, error);
     if (status) return status;
-    shf_free(text->room);
+    status = shf_zstd_value_unpack(data + 8, (size_t)(size - 8), content_size, &content, error);
+    if (status) {
+        shf_lance_memory_give(text->budget, content_size);
+        return status;
+    }
     text->data = text->room = content;
     text->size = text->room_size = (size_t)content_size;
     return SHF_OK;
@@ -136,15 +164,14 @@ static shf_status unpack_zstd(const uint8_t *data, uint64_t size, struct shf_lan
 shf_status shf_lance_text_set(const struct shf_lance_page *page, const uint8_t *data, uint64_t size,
                               struct shf_lance_text *text, struct shf_error **error) {
     shf_status status = SHF_OK;
-    if (size > SHF_LIMIT_VALUE_BYTES) {
-        return shf_error_set(error, SHF_E_LIMIT, "a text of %" PRIu64 " bytes; at most %u are read", size,
-                             SHF_LIMIT_VALUE_BYTES);
-    }
+    uint64_t most = most_bytes(text, page), most_stored = page->packing == SHF_LANCE_NOT_PACKED ? most : SHF_LIMIT_VALUE_BYTES;
+    if (size > most_stored) return refuse_size(text, "a text of", size, most_stored, error);
     text->data = data;
     text->size = (size_t)size;
     if (page->packing == SHF_LANCE_FSST) status = unpack_fsst(page, data, size, text, error);
-    if (page->packing == SHF_LANCE_ZSTD) status = unpack_zstd(data, size, text, error);
+    if (page->packing == SHF_LANCE_ZSTD) status = unpack_zstd(data, size, most, text, error);
     if (status) return status;
+    if (text->size > most) return refuse_size(text, "a text of", text->size, most, error);
     return shf_utf8_valid(text->data, text->size) ? SHF_OK : shf_lance_page_bad(error, "a text is not UTF-8");
 }
 
@@ -165,7 +192,8 @@ shf_status shf_lance_column_text(const struct shf_lance_column *column, uint64_t
                                  struct shf_error **error) {
     assert(column->dimension == 0 && row < column->file->rows);
     const struct shf_lance_page *page = page_of(column, row);
-    text->is_null = false;
+    if (!text->room) text->budget = column->file->budget;
+    text->is_null = text->is_too_large = false;
     text->data = (const uint8_t *)"";
     text->size = 0;
     shf_status status = page_text(column, page, row - page->first_row, text, error);
@@ -177,7 +205,7 @@ shf_status shf_lance_column_text(const struct shf_lance_column *column, uint64_t
 }
 
 void shf_lance_text_free(struct shf_lance_text *text) {
-    shf_free(text->room);
+    free_room(text);
     shf_free(text->level_bits);
-    *text = (struct shf_lance_text){0};
+    *text = (struct shf_lance_text){.max_bytes = text->max_bytes};
 }

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/arena.h"
 #include "formats/lance/dataset_priv.h"
+#include "formats/lance/memory_priv.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -26,14 +27,16 @@ static shf_status open_columns(const struct shf_lance_manifest *manifest, const 
 }
 
 static shf_status open_file(const struct shf_lance_manifest *manifest, const struct shf_lance_data_file *description,
-                            const struct shf_lance_source *source, uint64_t rows, struct shf_lance_file *file,
+                            const struct shf_lance_source *source, struct shf_budget *budget, struct shf_lance_file *file,
                             struct shf_lance_open_fragment *fragment, struct shf_error **error) {
+    uint64_t rows = fragment->deletions.rows;
     shf_status status;
     if (description->size != 0 && description->size != source->size) {
         status = shf_error_set(error, SHF_E_CORRUPT, "it has %" PRIu64 " bytes, the manifest says %" PRIu64,
                                source->size, description->size);
     } else {
         status = shf_lance_file_open(file, source, error);
+        file->budget = budget;
     }
     if (!status && file->rows != rows) {
         status =
@@ -44,48 +47,12 @@ static shf_status open_file(const struct shf_lance_manifest *manifest, const str
     return status;
 }
 
-static shf_status charge(struct shf_lance_dataset *dataset, uint64_t bytes, struct shf_error **error) {
-    if (!dataset->budget) return SHF_OK;
-    if (!shf_budget_take(dataset->budget, bytes)) {
-        return shf_budget_refuse(dataset->budget, bytes, "a Lance dataset", error);
-    }
-    dataset->charged_bytes += bytes;
-    return SHF_OK;
-}
-
-/* Each column keeps to its own limit; many small files must not have very many dictionaries together. */
-static shf_status charge_columns(struct shf_lance_dataset *dataset, const struct shf_lance_open_fragment *fragment,
-                                 struct shf_error **error) {
-    uint64_t bytes = 0;
-    for (unsigned i = 0; i < SHF_LANCE_FIELDS; i++) {
-        bytes += shf_lance_column_bytes(&fragment->columns[i], &dataset->dictionaries);
-    }
-    if (dataset->dictionaries <= SHF_LIMIT_LANCE_DICTIONARIES_BYTES) return charge(dataset, bytes, error);
-    return shf_error_set(error, SHF_E_LIMIT,
-                         "Lance fragment %" PRIu32 ": the dictionaries of the dataset have more than %u bytes",
-                         fragment->id, SHF_LIMIT_LANCE_DICTIONARIES_BYTES);
-}
-
-static shf_status open_fragment(const struct shf_lance_manifest *manifest, const struct shf_lance_fragment *description,
-                                const struct shf_lance_fragment_bytes *bytes, struct shf_lance_dataset *dataset,
-                                struct shf_lance_open_fragment *out, struct shf_error **error) {
+static shf_status open_deletions(const struct shf_lance_fragment *description,
+                                 const struct shf_lance_fragment_bytes *bytes, struct shf_budget *budget,
+                                 struct shf_lance_open_fragment *out, struct shf_error **error) {
     const struct shf_lance_deletion_file *file = &description->deletions;
-    shf_status status = SHF_OK;
-    out->id = description->id;
-    out->files = shf_alloc_zero(description->file_count, sizeof *out->files);
-    if (!out->files) return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for a fragment of a Lance dataset");
-    for (size_t i = 0; !status && i < description->file_count; i++) {
-        status =
-            open_file(manifest, &description->files[i], &bytes->files[i], description->rows, &out->files[i], out, error);
-    }
-    if (!status) status = charge_columns(dataset, out, error);
-    if (status) return status;
-    out->deletions.rows = description->rows; /* vectors of as many rows are there */
-    if (!description->has_deletions) return SHF_OK;
-    status = charge(dataset, description->rows / 8 + 1, error);
-    if (status) return status;
-    status = shf_lance_deletions_parse(file->type, bytes->deletions, bytes->deletions_size, description->rows,
-                                       &out->deletions, error);
+    shf_status status = shf_lance_deletions_parse_within(file->type, bytes->deletions, bytes->deletions_size,
+                                                         description->rows, budget, &out->deletions, error);
     if (!status && file->deleted_rows != 0 && file->deleted_rows != out->deletions.deleted) {
         status = shf_error_set(error, SHF_E_CORRUPT,
                                "Lance deletion file: it deletes %" PRIu64 " rows, the manifest says %" PRIu64,
@@ -99,40 +66,60 @@ static shf_status open_fragment(const struct shf_lance_manifest *manifest, const
     return status;
 }
 
+static shf_status open_fragment(const struct shf_lance_manifest *manifest, const struct shf_lance_fragment *description,
+                                const struct shf_lance_fragment_bytes *bytes, struct shf_lance_dataset *dataset,
+                                struct shf_lance_open_fragment *out, struct shf_error **error) {
+    void *files = NULL;
+    out->id = description->id;
+    out->deletions.rows = description->rows;
+    shf_status status = shf_lance_memory_zero(dataset->budget, description->file_count, sizeof *out->files,
+                                              "a fragment of a Lance dataset", &files, &dataset->charged_bytes, error);
+    out->files = files;
+    for (size_t i = 0; !status && i < description->file_count; i++) {
+        status =
+            open_file(manifest, &description->files[i], &bytes->files[i], dataset->budget, &out->files[i], out, error);
+    }
+    if (status || !description->has_deletions) return status;
+    /* Vectors of as many rows are there: it makes room for no more. */
+    return open_deletions(description, bytes, dataset->budget, out, error);
+}
+
 static int compare_ids(const void *a, const void *b) {
     const struct shf_lance_fragment_place *x = a, *y = b;
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
-/* Without its fragments, for which there is room. */
-static shf_status make_dataset(size_t count, struct shf_budget *budget, struct shf_lance_dataset **out,
+static shf_status make_dataset(size_t fragment_count, struct shf_budget *budget, struct shf_lance_dataset **out,
                                struct shf_error **error) {
-    struct shf_lance_dataset *dataset = shf_alloc_zero(1, sizeof *dataset);
-    if (!dataset) return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for a Lance dataset");
-    *out = dataset; /* also on failure */
-    dataset->budget = budget;
-    shf_status status =
-        charge(dataset, sizeof *dataset + count * (sizeof *dataset->fragments + sizeof *dataset->places), error);
+    static const char what[] = "a Lance dataset";
+    void *memory = NULL, *fragments = NULL, *places = NULL;
+    uint64_t charged = 0;
+    shf_status status = shf_lance_memory_zero(budget, 1, sizeof **out, what, &memory, &charged, error);
     if (status) return status;
-    dataset->fragments = shf_alloc_zero(count, sizeof *dataset->fragments);
-    dataset->places = shf_alloc_zero(count, sizeof *dataset->places);
-    if (dataset->fragments && dataset->places) return SHF_OK;
-    return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for a Lance dataset");
+    struct shf_lance_dataset *dataset = memory;
+    status = shf_lance_memory_zero(budget, fragment_count, sizeof *dataset->fragments, what, &fragments, &charged, error);
+    if (!status) {
+        status = shf_lance_memory_zero(budget, fragment_count, sizeof *dataset->places, what, &places, &charged, error);
+    }
+    dataset->budget = budget;
+    dataset->charged_bytes = charged;
+    dataset->fragments = fragments;
+    dataset->places = places;
+    if (status) {
+        shf_lance_dataset_free(dataset);
+        return status;
+    }
+    *out = dataset;
+    return SHF_OK;
 }
 
 shf_status shf_lance_dataset_open(const struct shf_lance_manifest *manifest,
-                                  const struct shf_lance_fragment_bytes *fragments, struct shf_lance_dataset **out,
-                                  struct shf_error **error) {
-    return shf_lance_dataset_open_within(manifest, fragments, NULL, out, error);
-}
-
-shf_status shf_lance_dataset_open_within(const struct shf_lance_manifest *manifest,
-                                         const struct shf_lance_fragment_bytes *fragments, struct shf_budget *budget,
-                                         struct shf_lance_dataset **out, struct shf_error **error) {
+                                  const struct shf_lance_fragment_bytes *fragments, struct shf_budget *budget,
+                                  struct shf_lance_dataset **out, struct shf_error **error) {
     size_t count = manifest->fragment_count;
     struct shf_lance_dataset *dataset = NULL;
     shf_status status = make_dataset(count, budget, &dataset, error);
-    if (status) goto done;
+    if (status) return status;
     dataset->dimension = manifest->dimension;
     for (size_t i = 0; i < count; i++) {
         struct shf_lance_open_fragment *fragment = &dataset->fragments[i];
@@ -159,6 +146,7 @@ void shf_lance_dataset_free(struct shf_lance_dataset *dataset) {
         shf_lance_deletions_free(&fragment->deletions);
         shf_free(fragment->files);
     }
+    shf_lance_memory_give(dataset->budget, dataset->charged_bytes);
     shf_free(dataset->fragments);
     shf_free(dataset->places);
     shf_free(dataset);

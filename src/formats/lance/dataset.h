@@ -29,15 +29,16 @@ struct shf_lance_dataset;
 /*
  * fragments: one for each of the manifest's. The manifest and what the sources point to must outlive the dataset; the arrays
  * need not. Reads footers, metadata, deletion files, and what preparing the columns reads; checks that the files have the
- * rows that the manifest says. SHF_E_CORRUPT, SHF_E_INDEX, SHF_E_UNSUPPORTED, SHF_E_LIMIT, SHF_E_NO_MEMORY, naming the file.
+ * rows that the manifest says. SHF_E_CORRUPT, SHF_E_INDEX, SHF_E_UNSUPPORTED, SHF_E_LIMIT, SHF_E_NO_MEMORY, SHF_E_INVALID (more
+ * than the budget has altogether), naming the file.
+ *
+ * Everything that is allocated is charged to the budget, which must outlive the dataset: now some hundred bytes for each
+ * fragment and page, 16 for each chunk of a page, dictionaries as they unpack, a bit a row for deletions and some nulls; later
+ * what a text unpacks to, while it is read. What is given to the caller is the caller's to charge.
  */
 shf_status shf_lance_dataset_open(const struct shf_lance_manifest *manifest,
-                                  const struct shf_lance_fragment_bytes *fragments, struct shf_lance_dataset **out,
-                                  struct shf_error **error);
-/* Its memory is charged to the budget until it is freed: fragment after fragment, each of which keeps to SHF_LIMIT_LANCE_*. */
-shf_status shf_lance_dataset_open_within(const struct shf_lance_manifest *manifest,
-                                         const struct shf_lance_fragment_bytes *fragments, struct shf_budget *budget,
-                                         struct shf_lance_dataset **out, struct shf_error **error);
+                                  const struct shf_lance_fragment_bytes *fragments, struct shf_budget *budget,
+                                  struct shf_lance_dataset **out, struct shf_error **error);
 void shf_lance_dataset_free(struct shf_lance_dataset *dataset); /* NULL is fine */
 
 uint64_t shf_lance_dataset_count(const struct shf_lance_dataset *dataset); /* of live rows */
@@ -52,7 +53,7 @@ shf_status shf_lance_dataset_read(const struct shf_lance_dataset *dataset, uint6
 
 /*
  * The id of a live row, which is always a text; NULs may be in it. SHF_E_INDEX when there is no such row or its id is null,
- * SHF_E_LIMIT above SHF_LIMIT_ID_BYTES. out->text is the caller's to shf_free.
+ * SHF_E_LIMIT above SHF_LIMIT_ID_BYTES; the errors of the budget. out->text is the caller's to shf_free.
  */
 shf_status shf_lance_dataset_id(const struct shf_lance_dataset *dataset, int64_t address, struct shf_stored_id *out,
                                 struct shf_error **error);
@@ -61,7 +62,10 @@ shf_status shf_lance_dataset_id(const struct shf_lance_dataset *dataset, int64_t
 shf_status shf_lance_dataset_payload(const struct shf_lance_dataset *dataset, int64_t address, char **out, size_t *size,
                                      struct shf_error **error);
 
-/* Address of the first live row, in the order of positions, with this id. Reads the column of ids. */
+/*
+ * Address of the first live row, in the order of positions, with this id. Reads the column of ids; those above
+ * SHF_LIMIT_ID_BYTES are passed over, as no text is looked for that is longer.
+ */
 shf_status shf_lance_dataset_find_id(const struct shf_lance_dataset *dataset, const char *text, size_t text_size,
                                      bool *found, int64_t *address, struct shf_error **error);
 

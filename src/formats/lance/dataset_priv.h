@@ -17,11 +17,10 @@ struct shf_lance_fragment_place {
 };
 
 struct shf_lance_dataset {
+    struct shf_budget *budget;
+    uint64_t charged_bytes; /* by the dataset itself: its columns and deletions know theirs */
     uint32_t dimension;
-    uint64_t rows;             /* live */
-    uint64_t dictionaries;     /* bytes of those that were unpacked */
-    struct shf_budget *budget; /* or NULL */
-    uint64_t charged_bytes;
+    uint64_t rows; /* live */
     struct shf_lance_open_fragment *fragments;
     size_t fragment_count;
     struct shf_lance_fragment_place *places; /* by id */

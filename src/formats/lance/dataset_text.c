@@ -34,14 +34,10 @@ static shf_status find_row(const struct shf_lance_dataset *dataset, int64_t addr
 static shf_status copy_text(const struct shf_lance_open_fragment *fragment, enum shf_lance_field field, uint32_t row,
                             size_t max_bytes, char **out, size_t *size, struct shf_error **error) {
     const struct shf_lance_column *column = &fragment->columns[field];
-    struct shf_lance_text text = {.is_null = true};
+    struct shf_lance_text text = {.max_bytes = max_bytes, .is_null = true};
     char *copy = NULL;
     shf_status status = SHF_OK;
     if (column->file) status = shf_lance_column_text(column, row, &text, error); /* else the fragment has none */
-    if (!status && !text.is_null && text.size > max_bytes) {
-        status = shf_error_set(error, SHF_E_LIMIT, "row %" PRIu32 " has %zu bytes; at most %zu are read", row,
-                               text.size, max_bytes);
-    }
     if (!status && !text.is_null) {
         copy = shf_strndup((const char *)text.data, text.size);
         if (!copy) status = shf_error_set(error, SHF_E_NO_MEMORY, "no memory for %zu bytes", text.size);
@@ -90,6 +86,11 @@ static shf_status find_in(const struct shf_lance_open_fragment *fragment, const 
     uint64_t row = shf_lance_next_row(deletions, 0, false);
     for (; row < deletions->rows; row = shf_lance_next_row(deletions, row + 1, false)) {
         shf_status status = shf_lance_column_text(&fragment->columns[SHF_LANCE_ID], row, text, error);
+        if (status && text->is_too_large) { /* so it is another one */
+            if (error) shf_error_free(*error);
+            if (error) *error = NULL;
+            continue;
+        }
         if (status) {
             if (error) shf_error_prefix(error, "Lance fragment %" PRIu32 ", id", fragment->id);
             return status;
@@ -104,9 +105,13 @@ static shf_status find_in(const struct shf_lance_open_fragment *fragment, const 
 
 shf_status shf_lance_dataset_find_id(const struct shf_lance_dataset *dataset, const char *text, size_t text_size,
                                      bool *found, int64_t *address, struct shf_error **error) {
-    struct shf_lance_text room = {0};
+    struct shf_lance_text room = {.max_bytes = SHF_LIMIT_ID_BYTES};
     shf_status status = SHF_OK;
     bool is_there = false;
+    if (text_size > SHF_LIMIT_ID_BYTES) {
+        *found = false; /* no id is as long */
+        return SHF_OK;
+    }
     for (size_t i = 0; !status && !is_there && i < dataset->fragment_count; i++) {
         status = find_in(&dataset->fragments[i], text, text_size, &room, &is_there, address, error);
     }

@@ -1,6 +1,7 @@
 #include "formats/lance/deletions_priv.h"
 
 #include "base/alloc.h"
+#include "formats/lance/memory_priv.h"
 
 #include <inttypes.h>
 
@@ -20,13 +21,21 @@ shf_status shf_lance_delete_row(struct shf_lance_deletions *deletions, uint64_t 
 
 shf_status shf_lance_deletions_parse(enum shf_lance_deletion_type type, const void *data, size_t size, uint64_t rows,
                                      struct shf_lance_deletions *out, struct shf_error **error) {
-    struct shf_lance_deletions deletions = {.rows = rows};
+    return shf_lance_deletions_parse_within(type, data, size, rows, NULL, out, error);
+}
+
+shf_status shf_lance_deletions_parse_within(enum shf_lance_deletion_type type, const void *data, size_t size,
+                                            uint64_t rows, struct shf_budget *budget, struct shf_lance_deletions *out,
+                                            struct shf_error **error) {
+    struct shf_lance_deletions deletions = {.rows = rows, .budget = budget};
+    void *bits;
     if (rows > UINT64_C(1) << 32) return shf_error_set(error, SHF_E_LIMIT, "a fragment of more than 2^32 rows");
-    deletions.bits = shf_alloc_zero((size_t)(rows / 8 + 1), 1);
-    if (!deletions.bits)
-        return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for the deletions of a Lance fragment");
-    shf_status status = type == SHF_LANCE_DELETIONS_ARROW ? shf_lance_deletions_arrow(data, size, &deletions, error)
-                                                          : shf_lance_deletions_roaring(data, size, &deletions, error);
+    shf_status status = shf_lance_memory_zero(budget, (size_t)(rows / 8 + 1), 1, "the deletions of a Lance fragment",
+                                              &bits, &deletions.charged_bytes, error);
+    if (status) return status;
+    deletions.bits = bits;
+    status = type == SHF_LANCE_DELETIONS_ARROW ? shf_lance_deletions_arrow(data, size, &deletions, error)
+                                               : shf_lance_deletions_roaring(data, size, &deletions, error);
     if (status) {
         if (error) shf_error_prefix(error, "Lance deletion file");
         shf_lance_deletions_free(&deletions);
@@ -38,6 +47,7 @@ shf_status shf_lance_deletions_parse(enum shf_lance_deletion_type type, const vo
 
 void shf_lance_deletions_free(struct shf_lance_deletions *deletions) {
     shf_free(deletions->bits);
+    shf_lance_memory_give(deletions->budget, deletions->charged_bytes);
     *deletions = (struct shf_lance_deletions){0};
 }
 

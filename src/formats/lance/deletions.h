@@ -5,6 +5,7 @@
 #ifndef SHF_FORMATS_LANCE_DELETIONS_H
 #define SHF_FORMATS_LANCE_DELETIONS_H
 
+#include "base/budget.h"
 #include "base/error.h"
 #include "formats/lance/manifest.h"
 
@@ -12,6 +13,8 @@ struct shf_lance_deletions {
     uint64_t rows;    /* of the fragment */
     uint64_t deleted; /* of those */
     uint8_t *bits;    /* owned; LSB first; NULL = nothing is deleted */
+    struct shf_budget *budget;
+    uint64_t charged_bytes; /* to it */
 };
 
 /*
@@ -20,6 +23,10 @@ struct shf_lance_deletions {
  */
 shf_status shf_lance_deletions_parse(enum shf_lance_deletion_type type, const void *data, size_t size, uint64_t rows,
                                      struct shf_lance_deletions *out, struct shf_error **error);
+/* The same, charged to a budget: also SHF_E_INVALID (more than it has altogether). */
+shf_status shf_lance_deletions_parse_within(enum shf_lance_deletion_type type, const void *data, size_t size,
+                                            uint64_t rows, struct shf_budget *budget, struct shf_lance_deletions *out,
+                                            struct shf_error **error);
 void shf_lance_deletions_free(struct shf_lance_deletions *deletions); /* a zeroed one is fine */
 
 static inline bool shf_lance_is_deleted(const struct shf_lance_deletions *deletions, uint64_t row) {

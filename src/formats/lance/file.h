@@ -9,6 +9,7 @@
 #ifndef SHF_FORMATS_LANCE_FILE_H
 #define SHF_FORMATS_LANCE_FILE_H
 
+#include "base/budget.h"
 #include "formats/lance/source.h"
 
 #define SHF_LANCE_FOOTER_BYTES 40u
@@ -34,6 +35,7 @@ struct shf_lance_file {
     struct shf_lance_source source;
     struct shf_lance_footer footer;
     uint64_t rows;
+    struct shf_budget *budget; /* what its columns are charged to; NULL: nothing. To be set before they are opened */
 };
 
 /* The source is copied; what it points to must outlive the file. */

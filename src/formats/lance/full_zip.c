@@ -2,7 +2,6 @@
  * Full-zip and constant pages of texts. Full-zip: buffer 0 has the rows back to back, [byte of level] then, unless null, u32
  * length and the text; buffer 1 has the offset of each, and the end, in as many bytes as its size says.
  */
-#include "base/alloc.h"
 #include "formats/lance/column_priv.h"
 
 #include <inttypes.h>
@@ -67,17 +66,24 @@ static shf_status constant_value(const uint8_t *bytes, uint64_t size, const uint
 }
 
 /* Room for a bit a row is there only after the runs are long enough for all rows: at most 255 rows for 3 bytes. */
-shf_status shf_lance_constant_prepare(const struct shf_lance_column *column, struct shf_lance_page *page,
+shf_status shf_lance_constant_prepare(struct shf_lance_column *column, struct shf_lance_page *page,
                                       struct shf_error **error) {
     const uint8_t *bytes;
-    uint64_t size;
+    uint64_t size, bits_size = page->rows / 8 + 1;
+    void *bits;
+    if (page->null_bits) return SHF_OK;
     shf_status status = shf_lance_page_buffer(column, page, 2, &bytes, &size, error);
     if (status) return status;
     if (page->rows / UINT8_MAX > size) return shf_lance_page_bad(error, "its definition levels are cut");
-    shf_free(page->null_bits);
-    page->null_bits = shf_alloc_zero((size_t)(page->rows / 8 + 1), 1);
-    if (!page->null_bits) return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for the levels of a page");
-    return shf_lance_level_bits(bytes, size, page->rows, page->null_bits, error);
+    status = shf_lance_column_alloc(column, (size_t)bits_size, 1, "the nulls of a Lance page", &bits, error);
+    if (status) return status;
+    status = shf_lance_level_bits(bytes, size, page->rows, bits, error);
+    if (status) {
+        shf_lance_column_free(column, bits, bits_size);
+        return status;
+    }
+    page->null_bits = bits;
+    return SHF_OK;
 }
 
 shf_status shf_lance_constant_text(const struct shf_lance_column *column, const struct shf_lance_page *page,

@@ -236,7 +236,7 @@ static shf_status check_names(const struct shf_lance_manifest *manifest, size_t 
     qsort(names, files, sizeof *names, compare_names);
     for (size_t i = 1; i < files && !status; i++) {
         if (strcmp(names[i], names[i - 1]) != 0) continue;
-        status = shf_error_set(error, SHF_E_CORRUPT, "Lance manifest: it names one file twice: data/%s", names[i]);
+        status = shf_error_set(error, SHF_E_CORRUPT, "Lance manifest: it has the data file %s twice", names[i]);
     }
     shf_free(names);
     return status;

@@ -38,9 +38,9 @@ struct shf_lance_deletion_file {
 
 struct shf_lance_fragment {
     uint32_t id;
-    uint64_t rows; /* deleted ones too; at most 2^32 */
-    struct shf_lance_data_file *files;
-    size_t file_count;
+    uint64_t rows;                     /* deleted ones too; at most 2^32 */
+    struct shf_lance_data_file *files; /* those that hold one of the three columns */
+    size_t file_count;                 /* at most SHF_LANCE_FIELDS */
     bool has_deletions;
     struct shf_lance_deletion_file deletions;
 };
@@ -56,6 +56,9 @@ struct shf_lance_manifest {
 /*
  * data is the whole file. version is what its name says; another one inside is SHF_E_CORRUPT. SHF_E_CORRUPT, SHF_E_INDEX (the
  * table has another shape), SHF_E_UNSUPPORTED, SHF_E_LIMIT, SHF_E_NO_MEMORY.
+ *
+ * Charged to no budget: it takes less than 40 times the bytes of the file (data files and fragments of a few bytes become some
+ * hundred), and less than 64 MiB however large that is. A usual one takes about as much as its file.
  */
 shf_status shf_lance_manifest_parse(const void *data, size_t size, uint64_t version, struct shf_lance_manifest **out,
                                     struct shf_error **error);

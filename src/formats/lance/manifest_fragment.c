@@ -152,10 +152,45 @@ static shf_status read_fragment(struct shf_protobuf message, struct fragment *ou
     return SHF_OK;
 }
 
+/* Room for a few is enough: only those that hold one of our columns are kept, and no two hold the same one. */
+static shf_status read_files(const struct shf_lance_schema *schema, struct shf_protobuf message, size_t count,
+                             struct shf_lance_fragment *out, struct shf_error **error) {
+    struct shf_protobuf_field field;
+    if (count > SHF_LIMIT_LANCE_FILES) {
+        return shf_error_set(error, SHF_E_LIMIT, "%zu data files; at most %u are read", count, SHF_LIMIT_LANCE_FILES);
+    }
+    out->files = shf_alloc_zero(count < SHF_LANCE_FIELDS ? count : SHF_LANCE_FIELDS, sizeof *out->files);
+    if (!out->files) return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for its data files");
+    while (shf_protobuf_next(&message, &field)) {
+        struct shf_lance_data_file file = {0};
+        bool is_kept = false;
+        if (field.number != FRAGMENT_FILE) continue;
+        shf_status status = parse_data_file(schema, shf_protobuf_message(&message, &field), &file, error);
+        if (status) return status;
+        if (message.is_bad) return bad(error, "a data file is malformed");
+        for (unsigned i = 0; i < SHF_LANCE_FIELDS; i++) is_kept = is_kept || file.columns[i] != SHF_LANCE_NO_COLUMN;
+        if (!is_kept) continue;
+        if (out->file_count == SHF_LANCE_FIELDS) return bad(error, "two data files hold the same column");
+        out->files[out->file_count++] = file;
+    }
+    return SHF_OK;
+}
+
+static shf_status check_columns(const struct shf_lance_fragment *fragment, struct shf_error **error) {
+    for (unsigned i = 0; i < SHF_LANCE_FIELDS; i++) {
+        size_t holders = 0;
+        for (size_t file = 0; file < fragment->file_count; file++) {
+            holders += fragment->files[file].columns[i] != SHF_LANCE_NO_COLUMN;
+        }
+        if (holders > 1) return bad(error, "two data files hold the same column");
+        if (holders == 0 && i != SHF_LANCE_PAYLOAD) return bad(error, "no data file holds its ids or its vectors");
+    }
+    return SHF_OK;
+}
+
 shf_status shf_lance_fragment_parse(const struct shf_lance_schema *schema, struct shf_protobuf message,
                                     struct shf_lance_fragment *out, struct shf_error **error) {
     struct fragment fragment = {0};
-    struct shf_protobuf_field field;
     shf_status status = read_fragment(message, &fragment, error);
     if (status) return status;
     out->id = (uint32_t)fragment.id;
@@ -165,26 +200,6 @@ shf_status shf_lance_fragment_parse(const struct shf_lance_schema *schema, struc
         status = parse_deletions(fragment.deletions, &out->deletions, error);
         if (status) return status;
     }
-    if (fragment.files > SHF_LIMIT_LANCE_FILES) {
-        return shf_error_set(error, SHF_E_LIMIT, "%zu data files; at most %u are read", fragment.files,
-                             SHF_LIMIT_LANCE_FILES);
-    }
-    out->files = shf_alloc_zero(fragment.files, sizeof *out->files);
-    if (!out->files) return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for its data files");
-    while (out->file_count < fragment.files && shf_protobuf_next(&message, &field)) {
-        if (field.number != FRAGMENT_FILE) continue;
-        struct shf_lance_data_file *file = &out->files[out->file_count++];
-        status = parse_data_file(schema, shf_protobuf_message(&message, &field), file, error);
-        if (status) return status;
-        if (message.is_bad) return bad(error, "a data file is malformed");
-    }
-    for (unsigned i = 0; i < SHF_LANCE_FIELDS; i++) {
-        size_t holders = 0;
-        for (size_t file = 0; file < out->file_count; file++) {
-            holders += out->files[file].columns[i] != SHF_LANCE_NO_COLUMN;
-        }
-        if (holders > 1) return bad(error, "two data files hold the same column");
-        if (holders == 0 && i != SHF_LANCE_PAYLOAD) return bad(error, "no data file holds its ids or its vectors");
-    }
-    return SHF_OK;
+    status = read_files(schema, message, fragment.files, out, error);
+    return status ? status : check_columns(out, error);
 }

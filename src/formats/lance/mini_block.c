@@ -10,19 +10,11 @@
 
 /* ---- chunks ---- */
 
-shf_status shf_lance_mini_block_prepare(const struct shf_lance_column *column, struct shf_lance_page *page,
-                                        struct shf_error **error) {
-    const uint8_t *words;
-    uint64_t size, word_bytes = page->has_large_chunks ? 4 : 2, offset = 0, row = 0;
-    shf_status status = shf_lance_page_buffer(column, page, 0, &words, &size, error);
-    if (status) return status;
-    if (size == 0 || size % word_bytes != 0) return shf_lance_page_bad(error, "the list of its chunks is cut");
-    size_t count = (size_t)(size / word_bytes);
-    struct shf_lance_chunk *chunks = shf_alloc_array(count + 1, sizeof *chunks);
-    if (!chunks) return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for %zu chunks", count);
-    shf_free(page->chunks);
-    page->chunks = chunks;
-    page->chunk_count = count;
+/* chunks: count + 1 */
+static shf_status read_chunks(const struct shf_lance_column *column, const struct shf_lance_page *page,
+                              const uint8_t *words, size_t count, struct shf_lance_chunk *chunks,
+                              struct shf_error **error) {
+    uint64_t offset = 0, row = 0, word_bytes = page->has_large_chunks ? 4 : 2;
     for (size_t i = 0; i < count; i++, words += word_bytes) {
         uint32_t word = word_bytes == 4 ? shf_load_u32le(words) : shf_lance_load_u16le(words);
         chunks[i] = (struct shf_lance_chunk){offset, row};
@@ -40,6 +32,28 @@ shf_status shf_lance_mini_block_prepare(const struct shf_lance_column *column, s
     /* The last chunk may be followed by what aligns the buffer. */
     return offset <= page->buffers[1].size ? SHF_OK
                                            : shf_lance_page_bad(error, "its chunks are larger than their buffer");
+}
+
+shf_status shf_lance_mini_block_prepare(struct shf_lance_column *column, struct shf_lance_page *page,
+                                        struct shf_error **error) {
+    const uint8_t *words;
+    uint64_t size, word_bytes = page->has_large_chunks ? 4 : 2;
+    void *chunks;
+    if (page->chunks) return SHF_OK;
+    shf_status status = shf_lance_page_buffer(column, page, 0, &words, &size, error);
+    if (status) return status;
+    if (size == 0 || size % word_bytes != 0) return shf_lance_page_bad(error, "the list of its chunks is cut");
+    size_t count = (size_t)(size / word_bytes), entry_bytes = sizeof *page->chunks;
+    status = shf_lance_column_alloc(column, count + 1, entry_bytes, "the chunks of a Lance page", &chunks, error);
+    if (status) return status;
+    status = read_chunks(column, page, words, count, chunks, error);
+    if (status) {
+        shf_lance_column_free(column, chunks, (uint64_t)(count + 1) * entry_bytes);
+        return status;
+    }
+    page->chunks = chunks;
+    page->chunk_count = count;
+    return SHF_OK;
 }
 
 struct chunk {

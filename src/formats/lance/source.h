@@ -27,6 +27,7 @@ struct shf_lance_source {
     const uint8_t *data;                  /* all of it, or NULL: */
     const struct shf_lance_piece *pieces; /* what is there of it, in any order */
     size_t piece_count;
+    bool pieces_ascend; /* and do not overlap: then they are not all looked at for every range */
 };
 
 struct shf_lance_source shf_lance_source_of(const void *data, size_t size);

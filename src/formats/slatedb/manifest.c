@@ -74,6 +74,7 @@ static shf_status read_segments(struct shf_manifest_lists *lists, const struct s
     struct shf_slatedb_manifest *m = lists->manifest;
     struct shf_flat_table table;
     shf_status status = SHF_OK;
+    uint64_t prefix_bytes = 0;
     for (uint32_t i = 0; i < vector->count && !status; i++) {
         struct shf_slatedb_segment *segment = &m->segments[i];
         if (!shf_flat_table_at(vector, i, &table)) break;
@@ -81,6 +82,10 @@ static shf_status read_segments(struct shf_manifest_lists *lists, const struct s
         if (segment->prefix.size > SHF_SLATEDB_KEY_BYTES) {
             return shf_error_set(error, SHF_E_CORRUPT, "manifest: segment %" PRIu32 ": a prefix of %zu bytes", i,
                                  segment->prefix.size);
+        }
+        prefix_bytes += segment->prefix.size;
+        if (prefix_bytes > m->size) { /* shared ones would take long to sort */
+            return shf_error_set(error, SHF_E_CORRUPT, "manifest: the prefixes of its segments are larger than it");
         }
         status = read_segment(lists, &table, SEGMENT_L0, SEGMENT_COMPACTED, segment, error);
     }

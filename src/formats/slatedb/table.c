@@ -51,10 +51,12 @@ static shf_status check_entry(const struct shf_slatedb_table *table, uint32_t bl
     return SHF_OK;
 }
 
+/* Keys that are shared would be a little index that takes hours to compare: all of them lie in it side by side. */
 static shf_status read_entries(struct shf_slatedb_table *table, struct shf_flat *flat,
                                const struct shf_flat_vector *vector, struct shf_error **error) {
     struct shf_flat_table meta;
     shf_status status = SHF_OK;
+    uint64_t key_bytes = 0;
     for (uint32_t i = 0; i < vector->count && !status; i++) {
         struct shf_slatedb_bytes key;
         if (!shf_flat_table_at(vector, i, &meta)) break;
@@ -63,6 +65,8 @@ static shf_status read_entries(struct shf_slatedb_table *table, struct shf_flat 
             table->entries[i].key_at = (uint32_t)(key.data - table->index.data);
             table->entries[i].key_size = (uint32_t)key.size;
         }
+        key_bytes += key.size;
+        if (key_bytes > table->index.size) return refuse_entry(i, "the first keys are larger than the index", error);
         if (!flat->failure) status = check_entry(table, i, error);
     }
     return status ? status : shf_flat_status(flat, index_name, 0, error);

@@ -148,9 +148,11 @@ static shf_status add_object(struct shf_slatedb_replay *replay, const uint8_t *d
 
 shf_status shf_slatedb_replay_add(struct shf_slatedb_replay *replay, const uint8_t *data, size_t size,
                                   struct shf_error **error) {
-    if (replay->is_over || replay->next_id == UINT64_MAX) {
+    if (replay->is_over) {
         return shf_error_set(error, SHF_E_INTERNAL, "a WAL was replayed on after its end, or after an error");
     }
+    if (replay->next_id == UINT64_MAX)
+        return shf_error_set(error, SHF_E_CORRUPT, "WAL: no id follows that of the object");
     shf_status status = add_object(replay, data, size, error);
     replay->next_id++;
     if (status) replay->is_over = true;

@@ -89,7 +89,7 @@ static shf_status open_dataset(struct shf_lance *lance, struct shf_error **error
         next++;
     }
     if (sources && fragments) {
-        status = shf_lance_dataset_open_within(manifest, fragments, lance->budget, &lance->dataset, error);
+        status = shf_lance_dataset_open(manifest, fragments, lance->budget, &lance->dataset, error);
     } else {
         status = shf_error_set(error, SHF_E_NO_MEMORY, "no memory for the files of a Lance dataset");
     }

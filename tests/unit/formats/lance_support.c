@@ -77,6 +77,7 @@ static void load_manifest(struct lance_set *set, const char *folder) {
 
 void lance_set_load(struct lance_set *set, const char *folder) {
     memset(set, 0, sizeof *set);
+    shf_budget_init(&set->budget, UINT64_C(1) << 30);
     load_manifest(set, folder);
     size_t fragments = set->manifest->fragment_count, files = 0, at = 0;
     for (size_t i = 0; i < fragments; i++) files += set->manifest->fragments[i].file_count + 1;
@@ -105,7 +106,7 @@ void lance_set_load(struct lance_set *set, const char *folder) {
 void lance_set_open(struct lance_set *set, const char *folder) {
     struct shf_error *error = NULL;
     lance_set_load(set, folder);
-    shf_status status = shf_lance_dataset_open(set->manifest, set->fragments, &set->dataset, &error);
+    shf_status status = shf_lance_dataset_open(set->manifest, set->fragments, &set->budget, &set->dataset, &error);
     if (status) print_error("%s\n", folder);
     expect_ok(status, error);
     set->rows = shf_lance_dataset_count(set->dataset);
@@ -118,6 +119,7 @@ void lance_set_open(struct lance_set *set, const char *folder) {
 
 void lance_set_close(struct lance_set *set) {
     shf_lance_dataset_free(set->dataset);
+    assert_int_equal(set->budget.used_bytes, 0);
     shf_lance_manifest_free(set->manifest);
     for (size_t i = 0; i < set->file_count; i++) free(set->files[i].data);
     free(set->files);

@@ -19,6 +19,7 @@ struct lance_set {
     size_t file_count;
     struct shf_lance_source *sources;
     struct shf_lance_fragment_bytes *fragments;
+    struct shf_budget budget;
     struct shf_lance_dataset *dataset;
     float *vectors;
     int64_t *addresses;

@@ -53,10 +53,11 @@ static void ask(struct lance_set *set) {
     struct shf_error *error = NULL;
     bool found;
     int64_t address;
-    shf_status status = shf_lance_dataset_open(set->manifest, set->fragments, &dataset, &error);
+    shf_status status = shf_lance_dataset_open(set->manifest, set->fragments, &set->budget, &dataset, &error);
     if (status) {
         drop(status, &error);
         refused++;
+        assert_int_equal(set->budget.used_bytes, 0);
         return;
     }
     uint64_t rows = shf_lance_dataset_count(dataset), bytes = 0;
@@ -77,6 +78,7 @@ static void ask(struct lance_set *set) {
     free(vectors);
     free(addresses);
     shf_lance_dataset_free(dataset);
+    assert_int_equal(set->budget.used_bytes, 0);
 }
 
 /* ---- damage ---- */
@@ -204,7 +206,9 @@ static void test_damaged_manifests(void **state) {
 static void expect_refused(struct lance_set *set, shf_status code, const char *says) {
     struct shf_lance_dataset *dataset;
     struct shf_error *error = NULL;
-    expect_error(shf_lance_dataset_open(set->manifest, set->fragments, &dataset, &error), &error, code, says);
+    expect_error(shf_lance_dataset_open(set->manifest, set->fragments, &set->budget, &dataset, &error), &error, code,
+                 says);
+    assert_int_equal(set->budget.used_bytes, 0);
 }
 
 static void test_disagreements(void **state) {
@@ -257,7 +261,7 @@ static void test_absent_rows(void **state) {
     /* A fragment without a column of payloads. */
     struct shf_lance_dataset *without;
     set.manifest->fragments[0].files[0].columns[SHF_LANCE_PAYLOAD] = SHF_LANCE_NO_COLUMN;
-    expect_ok(shf_lance_dataset_open(set.manifest, set.fragments, &without, &error), error);
+    expect_ok(shf_lance_dataset_open(set.manifest, set.fragments, &set.budget, &without, &error), error);
     char unset[] = "unset";
     payload = unset;
     expect_ok(shf_lance_dataset_payload(without, set.addresses[0], &payload, &size, &error), error);
@@ -337,7 +341,7 @@ static void test_pieces(void **state) {
 
 /* ---- memory ---- */
 
-static shf_status do_everything(const struct lance_set *set, struct shf_error **error) {
+static shf_status do_everything(const struct lance_set *set, struct shf_budget *budget, struct shf_error **error) {
     struct shf_lance_manifest *manifest = NULL;
     struct shf_lance_dataset *dataset = NULL;
     struct shf_stored_id id = {0};
@@ -347,7 +351,7 @@ static shf_status do_everything(const struct lance_set *set, struct shf_error **
     int64_t address;
     shf_status status = shf_lance_manifest_parse(set->manifest_bytes.data, set->manifest_bytes.size,
                                                  set->manifest->version, &manifest, error);
-    if (!status) status = shf_lance_dataset_open(manifest, set->fragments, &dataset, error);
+    if (!status) status = shf_lance_dataset_open(manifest, set->fragments, budget, &dataset, error);
     if (!status) status = shf_lance_dataset_read(dataset, set->rows, set->vectors, set->addresses, error);
     if (!status) status = shf_lance_dataset_id(dataset, set->addresses[set->rows - 1], &id, error);
     if (!status) status = shf_lance_dataset_payload(dataset, set->addresses[set->rows - 1], &payload, &size, error);
@@ -359,27 +363,36 @@ static shf_status do_everything(const struct lance_set *set, struct shf_error **
     return status;
 }
 
+static const char *const memory_sets[] = {"v20-npm0.27.2_del",      "v21-npm0.38.0_dict", "v22-npm0.39.0_dict",
+                                          "v22-npm0.39.0_hugetext", "v22-npm0.39.0_fsst", "v22-npm0.39.0_delbitmap"};
+enum { MEMORY_SETS = sizeof memory_sets / sizeof memory_sets[0] };
+
+static void open_memory_set(struct lance_set *set, const char *name) {
+    char path[512];
+    (void)snprintf(path, sizeof path, GOLDEN "%s/vector_index.lance", name);
+    lance_set_open(set, path);
+    shf_lance_dataset_free(set->dataset);
+    set->dataset = NULL;
+}
+
 static void test_failing_allocations(void **state) {
     (void)state;
-    static const char *const names[] = {"v20-npm0.27.2_del",      "v21-npm0.38.0_dict", "v22-npm0.39.0_dict",
-                                        "v22-npm0.39.0_hugetext", "v22-npm0.39.0_fsst", "v22-npm0.39.0_delbitmap"};
     unsigned failures = 0;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    for (size_t i = 0; i < MEMORY_SETS; i++) {
         struct lance_set set;
-        char path[512];
-        (void)snprintf(path, sizeof path, GOLDEN "%s/vector_index.lance", names[i]);
-        lance_set_open(&set, path);
+        open_memory_set(&set, memory_sets[i]);
         shf_status status = SHF_E_NO_MEMORY;
         for (unsigned n = 1; status && n < 1000; n++, failures++) {
             struct shf_error *error = NULL;
             alloc_fail_at(n);
-            status = do_everything(&set, &error);
+            status = do_everything(&set, &set.budget, &error);
             if (status) {
                 assert_int_equal(status, SHF_E_NO_MEMORY);
                 assert_int_equal(shf_error_code(error), SHF_E_NO_MEMORY);
             }
             shf_error_free(error);
             assert_int_equal(alloc_live(), 0);
+            assert_int_equal(set.budget.used_bytes, 0);
             alloc_normal();
         }
         assert_int_equal(status, SHF_OK);
@@ -388,12 +401,42 @@ static void test_failing_allocations(void **state) {
     assert_true(failures > 60);
 }
 
+/* A budget that grows: refused cleanly, within it, until it is enough. */
+static void test_budget(void **state) {
+    (void)state;
+    unsigned refusals = 0;
+    for (size_t i = 0; i < MEMORY_SETS; i++) {
+        struct lance_set set;
+        open_memory_set(&set, memory_sets[i]);
+        shf_status status = SHF_E_INVALID;
+        uint64_t limit = 0;
+        for (; status && limit < 1 << 20; limit += 64) {
+            struct shf_budget budget;
+            struct shf_error *error = NULL;
+            shf_budget_init(&budget, limit);
+            status = do_everything(&set, &budget, &error);
+            if (status) {
+                assert_true(status == SHF_E_INVALID || status == SHF_E_NO_MEMORY);
+                assert_int_equal(shf_error_code(error), status);
+                assert_non_null(strstr(shf_error_message(error), "memory budget"));
+                refusals++;
+            }
+            shf_error_free(error);
+            assert_int_equal(budget.used_bytes, 0);
+        }
+        assert_int_equal(status, SHF_OK);
+        assert_true(limit > sizeof(struct shf_lance_page)); /* of each of three columns, at least */
+        lance_set_close(&set);
+    }
+    assert_true(refusals > 100);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_flipped_bytes),       cmocka_unit_test(test_cut_files),
         cmocka_unit_test(test_damaged_manifests),   cmocka_unit_test(test_disagreements),
         cmocka_unit_test(test_absent_rows),         cmocka_unit_test(test_pieces),
-        cmocka_unit_test(test_failing_allocations),
+        cmocka_unit_test(test_failing_allocations), cmocka_unit_test(test_budget),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,6 +16,7 @@ struct saying {
     const char *id_name, *vector_type, *payload_type, *path, *format, *data_version;
     uint64_t flags, version, major, minor, fragment_id, rows, deletion_type, column, file_fields;
     bool with_base, with_file_base, with_deletion_base, with_row_ids, without_format, without_payload, twice;
+    unsigned other_files; /* that hold none of the three columns */
     uint8_t manifest_minor;
 };
 
@@ -51,6 +52,14 @@ static void put_fragment(struct bytes *out, const struct saying *say) {
     put_number(&fragment, 4, say->rows ? say->rows : 10);
     if (say->with_row_ids) put_bytes(&fragment, 5, "x", 1);
     if (say->twice) put_message(&fragment, 2, &file);
+    for (unsigned i = 0; i < say->other_files; i++) {
+        struct bytes other = {.size = 0};
+        put_string(&other, 1, "o");
+        put_bytes(&other, 2, "\3", 1);
+        put_bytes(&other, 3, "\0", 1);
+        put_number(&other, 4, 2);
+        put_message(&fragment, 2, &other);
+    }
     put_message(out, 2, &fragment);
 }
 
@@ -98,6 +107,10 @@ static void test_sound(void **state) {
     for (uint32_t i = 0; i < SHF_LANCE_FIELDS; i++) assert_int_equal(fragment->files[0].columns[i], i);
     shf_lance_deletion_name(fragment, name);
     assert_string_equal(name, "4294967295-5-18446744073709551615.arrow");
+    shf_lance_manifest_free(manifest);
+    expect_ok(parse(&(struct saying){.other_files = 63}, &manifest, &error), error);
+    assert_int_equal(manifest->fragments[0].file_count, 1); /* the others are not wanted */
+    assert_string_equal(manifest->fragments[0].files[0].name, "a.lance");
     shf_lance_manifest_free(manifest);
     expect_ok(parse(&(struct saying){.without_payload = true, .deletion_type = 1}, &manifest, &error), error);
     assert_false(manifest->has_payload);
@@ -153,6 +166,7 @@ static void test_rules(void **state) {
         {{.column = UINT32_MAX}, SHF_E_CORRUPT, "column is out of range"},
         {{.file_fields = 2}, SHF_E_CORRUPT, "as many columns as fields"},
         {{.twice = true}, SHF_E_CORRUPT, "two data files hold the same column"},
+        {{.other_files = 64}, SHF_E_LIMIT, "65 data files; at most 64"},
     };
     for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
         struct shf_lance_manifest *manifest;
@@ -180,7 +194,19 @@ static void test_tail(void **state) {
     expect_error(shf_lance_manifest_parse(bytes.data, 10, 7, &manifest, &error), &error, SHF_E_CORRUPT, "too short");
 }
 
-/* Two fragments with one id; and none at all, which is a table of no rows. */
+/* A manifest with one more fragment. */
+static void add_fragment(const struct bytes *one, const struct saying *say, struct bytes *out) {
+    struct bytes fragment = {.size = 0};
+    put_fragment(&fragment, say);
+    out->size = 0;
+    put_u32(out, (uint32_t)(one->size - 26 + fragment.size));
+    put(out, fragment.data, fragment.size);
+    put(out, one->data + 10, one->size - 26);
+    put_u64(out, 0);
+    put(out, one->data + one->size - 8, 8);
+}
+
+/* Two fragments with one id, or with one file; and none at all, which is a table of no rows. */
 static void test_fragments(void **state) {
     (void)state;
     struct bytes one, two;
@@ -189,14 +215,17 @@ static void test_fragments(void **state) {
     make_manifest(&(struct saying){0}, &one);
     struct bytes fragment = {.size = 0};
     put_fragment(&fragment, &(struct saying){0});
-    two = (struct bytes){.size = 0};
-    put_u32(&two, (uint32_t)(one.size - 26 + fragment.size));
-    put(&two, fragment.data, fragment.size);
-    put(&two, one.data + 10, one.size - 26);
-    put_u64(&two, 0);
-    put(&two, one.data + one.size - 8, 8);
+    add_fragment(&one, &(struct saying){0}, &two);
     expect_error(shf_lance_manifest_parse(two.data, two.size, 7, &manifest, &error), &error, SHF_E_CORRUPT,
                  "two fragments have the same id");
+    add_fragment(&one, &(struct saying){.fragment_id = 1}, &two);
+    expect_error(shf_lance_manifest_parse(two.data, two.size, 7, &manifest, &error), &error, SHF_E_CORRUPT,
+                 "the data file a.lance twice");
+    add_fragment(&one, &(struct saying){.fragment_id = 1, .path = "b.lance"}, &two);
+    expect_ok(shf_lance_manifest_parse(two.data, two.size, 7, &manifest, &error), error);
+    assert_int_equal(manifest->fragment_count, 2);
+    assert_string_equal(manifest->fragments[0].files[0].name, "b.lance");
+    shf_lance_manifest_free(manifest);
     two.size = 0;
     put_u32(&two, (uint32_t)(one.size - 26 - fragment.size));
     put(&two, one.data + 10 + fragment.size, one.size - 26 - fragment.size);

@@ -340,6 +340,20 @@ static void test_sources(void **state) {
     expect_error(shf_lance_source_get(&parts, 0, 1, "x", &got, &error), &error, SHF_E_INVALID, "not been fetched");
     expect_error(shf_lance_source_get(&parts, 9, 2, "x", &got, &error), &error, SHF_E_CORRUPT,
                  "offset 9 of a file of 10");
+    const struct shf_lance_piece ascending[] = {{2, data + 2, 2}, {4, data + 4, 1}, {6, data + 6, 3}};
+    struct shf_lance_source sorted = {.size = 10, .pieces = ascending, .piece_count = 3, .pieces_ascend = true};
+    for (size_t offset = 0; offset <= 10; offset++) {
+        for (size_t size = 1; size <= 4; size++) {
+            bool is_there = false;
+            for (size_t i = 0; i < 3; i++) {
+                is_there = is_there ||
+                           (offset >= ascending[i].offset && offset + size <= ascending[i].offset + ascending[i].size);
+            }
+            assert_ptr_equal(shf_lance_source_at(&sorted, offset, size), is_there ? data + offset : NULL);
+        }
+    }
+    sorted.piece_count = 0;
+    assert_null(shf_lance_source_at(&sorted, 2, 1));
     struct shf_lance_source empty = shf_lance_source_of(NULL, 0);
     assert_non_null(shf_lance_source_at(&empty, 0, 0));
 }

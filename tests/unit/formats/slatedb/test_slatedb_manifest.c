@@ -148,6 +148,31 @@ static void test_segments(void **state) {
     refuse(&made, SHF_E_CORRUPT, "it has segments, and SSTs outside of them");
 }
 
+/* Segments whose prefixes are the same bytes: sorting them would compare far more than there is. */
+static void test_shared_prefixes(void **state) {
+    (void)state;
+    struct bytes fb = {0}, file = {0};
+    size_t tables[4];
+    char prefix[1000] = "p";
+    struct shf_slatedb_manifest *m = NULL;
+    struct shf_error *error = NULL;
+    fb_begin(&fb);
+    size_t root = fb_table(&fb, (struct field[]){{2, 1, 1}, {16, 4, 0}}, 2), vector = fb_vector(&fb, 4);
+    fb_link(&fb, root, 16, vector);
+    for (size_t i = 0; i < 4; i++) {
+        tables[i] = fb_table(&fb, (struct field[]){{0, 4, 0}}, 1);
+        fb_link_at(&fb, vector + 4 + 4 * i, tables[i]);
+    }
+    size_t bytes = fb_bytes(&fb, prefix, sizeof prefix);
+    for (size_t i = 0; i < 4; i++) fb_link(&fb, tables[i], 0, bytes);
+    put_be(&file, 2, 2);
+    put(&file, fb.data, fb.size);
+    expect_error(shf_slatedb_manifest_parse(file.data, file.size, &m, &error), &error, SHF_E_CORRUPT,
+                 "the prefixes of its segments are larger than it");
+    bytes_free(&fb);
+    bytes_free(&file);
+}
+
 static void test_refusals(void **state) {
     (void)state;
     struct made_sst l0 = sst(5, "a", "m");
@@ -334,15 +359,11 @@ static void test_failing_allocations(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_both_versions),
-        cmocka_unit_test(test_candidates),
-        cmocka_unit_test(test_segments),
-        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_bad_ssts),
-        cmocka_unit_test(test_bad_runs),
-        cmocka_unit_test(test_counts),
-        cmocka_unit_test(test_damage),
-        cmocka_unit_test(test_failing_allocations),
+        cmocka_unit_test(test_both_versions), cmocka_unit_test(test_candidates),
+        cmocka_unit_test(test_segments),      cmocka_unit_test(test_shared_prefixes),
+        cmocka_unit_test(test_refusals),      cmocka_unit_test(test_bad_ssts),
+        cmocka_unit_test(test_bad_runs),      cmocka_unit_test(test_counts),
+        cmocka_unit_test(test_damage),        cmocka_unit_test(test_failing_allocations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -430,6 +430,24 @@ static struct bytes index_of(size_t count, const uint64_t *offsets, const char *
     return fb;
 }
 
+/* Blocks whose first keys are the same bytes, not only alike. */
+static struct bytes index_of_one_key(uint32_t count, size_t key_size) {
+    struct bytes fb = {0};
+    size_t tables[8];
+    char *key = calloc(1, key_size);
+    fb_begin(&fb);
+    size_t root = fb_table(&fb, (struct field[]){{0, 4, 0}}, 1), vector = fb_vector(&fb, count);
+    fb_link(&fb, root, 0, vector);
+    for (uint32_t i = 0; i < count; i++) {
+        tables[i] = fb_table(&fb, (struct field[]){{0, 8, i}, {1, 4, 0}}, 2);
+        fb_link_at(&fb, vector + 4 + (size_t)4 * i, tables[i]);
+    }
+    size_t bytes = fb_bytes(&fb, key, key_size);
+    for (uint32_t i = 0; i < count; i++) fb_link(&fb, tables[i], 1, bytes);
+    free(key);
+    return fb;
+}
+
 static void test_bad_index(void **state) {
     (void)state;
     static char long_key[SHF_SLATEDB_KEY_BYTES + 2];
@@ -440,6 +458,8 @@ static void test_bad_index(void **state) {
     refuse_index(&index, "index: block 1: it does not follow the one before");
     index = index_of(2, (uint64_t[]){0, 3}, (const char *[]){"b", "a"});
     refuse_index(&index, "index: block 1: its first key is out of order");
+    index = index_of_one_key(5, 5000);
+    refuse_index(&index, "index: block 1: the first keys are larger than the index");
     index = index_of(1, (uint64_t[]){0}, (const char *[]){long_key});
     refuse_index(&index, "its first key is too long");
     put(&index, "abc", 3);

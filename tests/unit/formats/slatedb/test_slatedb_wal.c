@@ -385,6 +385,21 @@ static void test_failing_sink(void **state) {
     bytes_free(&file);
 }
 
+static void test_the_last_id(void **state) {
+    (void)state;
+    const struct shf_slatedb_manifest manifest = {.replay_after_wal_id = UINT64_MAX - 2};
+    struct shf_slatedb_replay *replay;
+    struct shf_error *error = NULL;
+    struct shf_budget budget;
+    shf_budget_init(&budget, 8 << 20);
+    expect_ok(shf_slatedb_replay_new(&manifest, &budget, &replay, &error), error);
+    expect_ok(shf_slatedb_replay_add(replay, NULL, 0, &error), error); /* a fence */
+    assert_true(shf_slatedb_replay_next_id(replay) == UINT64_MAX);
+    expect_error(shf_slatedb_replay_add(replay, NULL, 0, &error), &error, SHF_E_CORRUPT, "no id follows");
+    shf_slatedb_replay_free(replay);
+    assert_int_equal(budget.used_bytes, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_replay),      cmocka_unit_test(test_empty),
@@ -392,6 +407,7 @@ int main(void) {
         cmocka_unit_test(test_bad_forms),   cmocka_unit_test(test_bad_order),
         cmocka_unit_test(test_form_damage), cmocka_unit_test(test_failing_allocations),
         cmocka_unit_test(test_budget),      cmocka_unit_test(test_failing_sink),
+        cmocka_unit_test(test_the_last_id),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
