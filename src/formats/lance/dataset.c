@@ -139,7 +139,6 @@ done:
 
 void shf_lance_dataset_free(struct shf_lance_dataset *dataset) {
     if (!dataset) return;
-    if (dataset->charged_bytes) shf_budget_give(dataset->budget, dataset->charged_bytes);
     for (size_t i = 0; dataset->fragments && i < dataset->fragment_count; i++) {
         struct shf_lance_open_fragment *fragment = &dataset->fragments[i];
         for (unsigned field = 0; field < SHF_LANCE_FIELDS; field++) shf_lance_column_close(&fragment->columns[field]);
