@@ -280,7 +280,7 @@ static bool fits(uint64_t budget_bytes, enum place place) {
 }
 
 static void budgets(void) {
-    unsigned step = stress_scale(512, 4096, 16384);
+    unsigned step = stress_scale(512, 16384, 16384);
     world_publish(WORLD_FIRST);
     for (enum place place = 0; place < PLACES; place++) {
         uint64_t budget = 1024;
