@@ -96,10 +96,10 @@ void lance_manifest_rules(void **state) {
 
 void lance_very_many(void **state) {
     (void)state;
-    TRY(COMPOSITE_FAILS, "one file", "two fragments of the same files", .fragments = 2);
+    TRY(COMPOSITE_FAILS, "id.lance twice", "two fragments of the same files", .fragments = 2);
     composite_allow_times(3); /* megabytes are parsed */
     TRY(COMPOSITE_FAILS, "fragments", "70,000 fragments", .fragments = 70000);
-    TRY(COMPOSITE_FAILS, "one file", "40,000 fragments of the same files", .fragments = 40000);
+    TRY(COMPOSITE_FAILS, "id.lance twice", "40,000 fragments of the same files", .fragments = 40000);
     TRY(COMPOSITE_FAILS, "data files", "60,000 fragments of three files", .fragments = 60000);
     TRY(COMPOSITE_FAILS, NULL, "40,000 fragments of files that are not there", .fragments = 40000, .names_count = true);
     TRY(COMPOSITE_FAILS, "data/", "1,000 fragments of files that are not there", .fragments = 1000, .names_count = true);
