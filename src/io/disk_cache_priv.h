@@ -23,7 +23,7 @@ struct shf_disk_cache {
     int directory;
     char *path; /* for messages */
     uint64_t max_bytes;
-    uint8_t boot[16]; /* names this boot of the system */
+    uint8_t boot[16];               /* names this boot of the system */
     atomic_int_least64_t allowance; /* bytes that may be added before the directory is measured again */
 };
 

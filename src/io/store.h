@@ -26,7 +26,7 @@ struct shf_store_request {
     /* in */
     enum shf_store_verb verb;
     bool has_range;      /* GET */
-    bool may_map;      /* GET of a whole object to `body`: it may be a mapping of the file, where there is one */
+    bool may_map;        /* GET of a whole object to `body`: it may be a mapping of the file, where there is one */
     bool has_source;     /* PUT: of a file */
     bool wants_sha256;   /* GET of a whole object to body_fd: tell its SHA-256 where it comes over a network */
     bool wants_versions; /* LIST: of the objects, too */

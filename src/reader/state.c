@@ -62,8 +62,8 @@ static shf_status decide(struct shf_snapshot *snapshot, struct shf_error **error
     }
     shf_status status = check_dimension(vector, ref, error);
     if (!status) {
-        status = is_composite ? decide_composite(vector, ref, &keys_in_sqlite, error)
-                              : decide_unified(vector, ref, error);
+        status =
+            is_composite ? decide_composite(vector, ref, &keys_in_sqlite, error) : decide_unified(vector, ref, error);
     }
     snapshot->kind = is_composite ? SHF_KIND_COMPOSITE : SHF_KIND_UNIFIED;
     snapshot->keys = keys_in_sqlite ? SHF_KEYS_SQLITE : SHF_KEYS_SLATEDB;

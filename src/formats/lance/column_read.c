@@ -164,7 +164,8 @@ static shf_status unpack_zstd(const uint8_t *data, uint64_t size, uint64_t most,
 shf_status shf_lance_text_set(const struct shf_lance_page *page, const uint8_t *data, uint64_t size,
                               struct shf_lance_text *text, struct shf_error **error) {
     shf_status status = SHF_OK;
-    uint64_t most = most_bytes(text, page), most_stored = page->packing == SHF_LANCE_NOT_PACKED ? most : SHF_LIMIT_VALUE_BYTES;
+    uint64_t most = most_bytes(text, page),
+             most_stored = page->packing == SHF_LANCE_NOT_PACKED ? most : SHF_LIMIT_VALUE_BYTES;
     if (size > most_stored) return refuse_size(text, "a text of", size, most_stored, error);
     text->data = data;
     text->size = (size_t)size;

@@ -161,14 +161,10 @@ static shf_status make_identity(struct shf_object *object) {
     (void)snprintf(size, sizeof size, "%" PRIu64, head->object_size);
     (void)snprintf(inode, sizeof inode, "%" PRIu64, head->inode);
     (void)snprintf(modified, sizeof modified, "%" PRId64, head->modified_ns);
-    const char *parts[] = {object->kind,
-                           shard->store->endpoint ? shard->store->endpoint : "",
-                           object->url,
-                           shard->checkpoint_id ? shard->checkpoint_id : "",
-                           size,
-                           object->etag ? object->etag : "",
-                           inode,
-                           modified};
+    const char *parts[] = {object->kind, shard->store->endpoint ? shard->store->endpoint : "",
+                           object->url,  shard->checkpoint_id ? shard->checkpoint_id : "",
+                           size,         object->etag ? object->etag : "",
+                           inode,        modified};
     return shf_cache_key_make(parts, sizeof parts / sizeof parts[0], &object->identity, &object->error);
 }
 
@@ -204,7 +200,8 @@ static shf_status locate(struct shf_object *object) {
     char *path = NULL;
     shf_status status = shf_shard_check_cancelled(object->cancel, &object->error);
     if (!status && object->size == 0) {
-        status = shf_error_set(&object->error, SHF_E_CORRUPT, "%s is empty; it was damaged, or never written", object->url);
+        status =
+            shf_error_set(&object->error, SHF_E_CORRUPT, "%s is empty; it was damaged, or never written", object->url);
     }
     if (!status) status = make_identity(object);
     if (status) return status;

@@ -27,9 +27,9 @@ struct shf_object {
 
     /* out */
     shf_status status;
-    struct shf_error *error;        /* names the object; the receiver's */
-    struct shf_mapped_file file;    /* the receiver's */
-    struct shf_cache_key identity;  /* of this content */
+    struct shf_error *error;       /* names the object; the receiver's */
+    struct shf_mapped_file file;   /* the receiver's */
+    struct shf_cache_key identity; /* of this content */
     uint64_t downloaded_bytes;
 
     /* own */
@@ -50,8 +50,8 @@ void shf_object_clear(struct shf_object *object);
 /* Several of them, a few at a time. */
 struct shf_object_group {
     /* in */
-    struct shf_object *objects; /* with shard, key, kind and cancel set */
-    uint32_t count;             /* at least 1 */
+    struct shf_object *objects;                   /* with shard, key, kind and cancel set */
+    uint32_t count;                               /* at least 1 */
     void (*done)(struct shf_object_group *group); /* once, on a worker; after a failure the rest may not have begun */
     void (*failing)(struct shf_object_group *group, shf_status status); /* at the first failure, on a worker; or NULL */
 

@@ -23,8 +23,8 @@ enum half { KEYS, VECTORS, HALVES };
 struct shf_shard_opening {
     struct shf_shard *shard; /* retained */
     struct shf_cancel cancel;
-    bool is_abandoned;     /* loop thread only: the last waiter has left */
-    struct shf_turn turn;  /* among the reader's shard operations */
+    bool is_abandoned;    /* loop thread only: the last waiter has left */
+    struct shf_turn turn; /* among the reader's shard operations */
     bool has_place;
     struct shf_task loop;
     struct shf_shard_waiter *waiters;
@@ -187,10 +187,8 @@ static void slatedb_there(struct shf_slatedb_opening *slatedb) {
 }
 
 static void open_slatedb(struct shf_shard_opening *opening) {
-    opening->slatedb = (struct shf_slatedb_opening){.shard = opening->shard,
-                                                    .cancel = &opening->cancel,
-                                                    .failing = slatedb_failing,
-                                                    .done = slatedb_there};
+    opening->slatedb = (struct shf_slatedb_opening){
+        .shard = opening->shard, .cancel = &opening->cancel, .failing = slatedb_failing, .done = slatedb_there};
     shf_slatedb_opening_start(&opening->slatedb);
 }
 

@@ -65,8 +65,8 @@ struct shf_slatedb_opening {
 
     /* out */
     shf_status status;
-    struct shf_error *error; /* the receiver's */
-    bool is_absent;          /* with SHF_E_NOT_FOUND: there is no manifest */
+    struct shf_error *error;  /* the receiver's */
+    bool is_absent;           /* with SHF_E_NOT_FOUND: there is no manifest */
     struct shf_slatedb *made; /* the receiver's */
     uint64_t downloaded_bytes;
 

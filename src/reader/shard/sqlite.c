@@ -14,8 +14,8 @@ static shf_status open_vectors(struct shf_shard *shard, const struct shf_sqlite 
     shf_status status = shf_vec0_open(vec, db, schema, error);
     if (status) return status;
     if (vec->metric != shard->metric) {
-        return shf_error_set(error, SHF_E_INDEX, "it measures by %s, the manifest says %s", shf_metric_name(vec->metric),
-                             shf_metric_name(shard->metric));
+        return shf_error_set(error, SHF_E_INDEX, "it measures by %s, the manifest says %s",
+                             shf_metric_name(vec->metric), shf_metric_name(shard->metric));
     }
     source.dimension = vec->dimension;
     status = shf_vec0_count(vec, &source.rows, error);

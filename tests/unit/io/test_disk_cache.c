@@ -255,7 +255,7 @@ static void lose_bytes(const char *path) {
     struct stat before;
     assert_int_equal(stat(path, &before), 0);
     int fd = open(path, O_WRONLY | O_CLOEXEC);
-    assert_int_equal(pwrite(fd, "\0\0", 2, 3), 2);
+    assert_int_equal(pwrite(fd, "\0\0", 2, 2), 2);
     assert_int_equal(close(fd), 0);
     copy_times(path, &before);
 }
@@ -280,9 +280,9 @@ static void test_after_another_boot(void **state) {
     assert_int_equal(cache_count(&t, "tmp-"), 0);
     assert_true(cache_has(&t, "a", "hello", 5));
     lose_bytes(data); /* nobody looks twice in one boot */
-    assert_true(cache_has(&t, "a", "hel\0\0", 5));
+    assert_true(cache_has(&t, "a", "he\0\0o", 5));
     t.cache->boot[7] ^= 2;
-    assert_false(cache_has(&t, "a", "hel\0\0", 5));
+    assert_false(cache_has(&t, "a", "he\0\0o", 5));
     assert_int_equal(access(data, F_OK), -1); /* thrown away */
     assert_int_equal(access(record, F_OK), -1);
     cache_put_only(&t, "a", "hello", 5);
