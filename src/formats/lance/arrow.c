@@ -194,9 +194,10 @@ shf_status shf_lance_deletions_arrow(const uint8_t *data, size_t size, struct sh
     if (!status) status = read_batch(&block, &batch, error);
     if (!status && batch.rows > deletions->rows) status = bad(error, "it deletes more rows than there are");
     if (!status) status = unpack_values(&batch, deletions->budget, error);
-    if (!status && batch.values.left < batch.rows * 4) status = bad(error, "its values are cut");
     for (uint64_t i = 0; !status && i < batch.rows; i++) {
-        status = shf_lance_delete_row(deletions, shf_load_u32le(batch.values.at + i * 4), error);
+        uint32_t row;
+        status = shf_cursor_u32le(&batch.values, &row) ? shf_lance_delete_row(deletions, row, error)
+                                                       : bad(error, "its values are cut");
     }
     shf_free(batch.unpacked);
     shf_lance_memory_give(deletions->budget, batch.unpacked_bytes);
