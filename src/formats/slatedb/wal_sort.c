@@ -121,10 +121,26 @@ static uint64_t row_size(const struct shf_replay_row *row) {
     return (uint64_t)SHF_SORTED_ROW + row->key_size + row->value_size;
 }
 
+static void put_head(uint8_t out[SHF_SORTED_ROW], const struct shf_replay_row *row) {
+    out[0] = (uint8_t)row->key_size;
+    out[1] = (uint8_t)(row->key_size >> 8);
+    out[2] = row->kind;
+    out[3] = 0;
+    shf_store_u32le(out + 4, row->value_size);
+    shf_store_u64le(out + 8, row->seq);
+}
+
 static shf_status add_row(struct stream *stream, const struct shf_replay_row *row) {
-    uint8_t head[SHF_SORTED_ROW] = {(uint8_t)row->key_size, (uint8_t)(row->key_size >> 8), row->kind};
-    shf_store_u32le(head + 4, row->value_size);
-    shf_store_u64le(head + 8, row->seq);
+    uint8_t head[SHF_SORTED_ROW], *out = stream->piece + stream->used;
+    uint64_t size = row_size(row);
+    if (size < SHF_SLATEDB_SORTED_PIECE - stream->used) { /* as most do: in one go */
+        put_head(out, row);
+        memcpy(out + SHF_SORTED_ROW, row->key, row->key_size);
+        if (row->value_size) memcpy(out + SHF_SORTED_ROW + row->key_size, row->value, row->value_size);
+        stream->used += (size_t)size;
+        return SHF_OK;
+    }
+    put_head(head, row);
     shf_status status = add(stream, head, sizeof head);
     if (!status) status = add(stream, row->key, row->key_size);
     return status ? status : add(stream, row->value, row->value_size);
