@@ -213,13 +213,13 @@ static void test_answers(void **state) {
 
 static void test_allocations_and_calls(void **state) {
     (void)state;
-    static const char *const chosen[] = {"open, cold", "composite, open, cold", "history"};
+    static const char *const chosen[] = {"open, cold", "history"};
     for (size_t i = 0; i < sizeof chosen / sizeof chosen[0]; i++) {
         const struct scenario *scenario = find(chosen[i]);
         if (!plan_wants(scenario->name)) continue;
         change_proxy();
         sweep_allocations(scenario, SAMPLED_ALLOCATIONS);
-        if (i > 1) continue; /* it writes no files */
+        if (i > 0) continue; /* files are written by the first only */
         change_proxy();
         sweep_calls(scenario, SAMPLED_CALLS);
     }

@@ -234,9 +234,9 @@ static void test_one_object_fails(void **state) {
         {{{.kind = FAULT_STALL, .target = "wal/00000000000000000001"},
           {.kind = FAULT_STATUS, .target = "wal/00000000000000000002", .number = 403, .text = "AccessDenied"}},
          "wal/00000000000000000002.sst"},
-        {{{.kind = FAULT_STATUS, .target = "compacted/", .skip = 2, .times = 1, .number = 403, .text = "AccessDenied"},
+        {{{.kind = FAULT_STATUS, .target = "compacted/01M80XWAHSY51XP7H9XE1CCAWV", .number = 403, .text = "AccessDenied"},
           {.kind = FAULT_STALL, .target = "compacted/"}},
-         "compacted/"},
+         "compacted/01M80XWAHSY51XP7H9XE1CCAWV.sst"},
     };
     world_select(WORLD_KEYS);
     composite_put_copy("several");
