@@ -292,6 +292,7 @@ static void before_a_runtime(void) {
 static void with_a_runtime(void) {
     struct inherited from;
     begin(&from);
+    from.is_busy = true; /* its threads may be starting still */
     expect_success(fork_child(&from));
     shf_reader_options options = stress_options(&prefix, cache);
     from.reader = stress_open(from.runtime, &options);

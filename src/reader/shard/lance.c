@@ -26,12 +26,7 @@ static void drop_all(struct shf_lance_opening *opening) {
     shf_store_request_clear(&opening->listing);
     shf_free(opening->directory);
     opening->directory = NULL;
-    for (uint32_t i = 0; opening->group.objects && i < opening->group.count; i++) {
-        opening->downloaded_bytes += opening->group.objects[i].downloaded_bytes;
-        shf_object_clear(&opening->group.objects[i]);
-    }
-    shf_free(opening->group.objects);
-    opening->group = (struct shf_object_group){0};
+    opening->downloaded_bytes += shf_object_group_clear(&opening->group);
 }
 
 /* A file that the manifest names is gone: a newer manifest may name others. True when it was begun anew. */

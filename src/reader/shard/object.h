@@ -64,6 +64,8 @@ struct shf_object_group {
     atomic_bool failed;
 };
 void shf_object_group_start(struct shf_object_group *group); /* any thread */
+/* Clears and frees the objects, zeroes the group; gives how many bytes were downloaded. Not while it is under way. */
+uint64_t shf_object_group_clear(struct shf_object_group *group);
 
 /* "ROOT/KEY", the caller's to shf_free; NULL without memory. */
 char *shf_store_url_of(const struct shf_store *store, const char *key);

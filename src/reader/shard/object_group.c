@@ -1,6 +1,8 @@
 /* Several objects: a few lanes, each of which brings one in after the other. */
 #include "reader/shard/object.h"
 
+#include "base/alloc.h"
+
 #define LANES 8u
 
 static void go_on(struct shf_object_group *group);
@@ -37,4 +39,15 @@ void shf_object_group_start(struct shf_object_group *group) {
     atomic_init(&group->failed, false);
     /* The first ones may be done before the last ones begin; the group lives until every lane has ended. */
     for (uint32_t i = 0; i < lanes; i++) shf_object_start(&group->objects[i]);
+}
+
+uint64_t shf_object_group_clear(struct shf_object_group *group) {
+    uint64_t downloaded_bytes = 0;
+    for (uint32_t i = 0; group->objects && i < group->count; i++) {
+        downloaded_bytes += group->objects[i].downloaded_bytes;
+        shf_object_clear(&group->objects[i]);
+    }
+    shf_free(group->objects);
+    *group = (struct shf_object_group){0};
+    return downloaded_bytes;
 }

@@ -79,7 +79,7 @@ struct shf_slatedb_opening {
 };
 void shf_slatedb_opening_start(struct shf_slatedb_opening *opening); /* any thread */
 
-/* ---- within: slatedb_wal.c ---- */
+/* ---- within: slatedb_wal.c, slatedb_replay.c ---- */
 
 /* What the WAL adds; `opening->made` has its manifest. Then shf_slatedb_opening_go_on, on a worker. */
 void shf_slatedb_wal_start(struct shf_slatedb_opening *opening);

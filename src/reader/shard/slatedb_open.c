@@ -9,18 +9,9 @@
 
 static shf_runtime *runtime_of(const struct shf_slatedb_opening *opening) { return opening->shard->source->runtime; }
 
-static void drop_objects(struct shf_slatedb_opening *opening) {
-    for (uint32_t i = 0; opening->group.objects && i < opening->group.count; i++) {
-        opening->downloaded_bytes += opening->group.objects[i].downloaded_bytes;
-        shf_object_clear(&opening->group.objects[i]);
-    }
-    shf_free(opening->group.objects);
-    opening->group = (struct shf_object_group){0};
-}
-
 static void drop_all(struct shf_slatedb_opening *opening) {
     shf_newest_clear(&opening->newest);
-    drop_objects(opening);
+    opening->downloaded_bytes += shf_object_group_clear(&opening->group);
 }
 
 /* An object that the manifest names is gone: a newer manifest may name others. True when it was begun anew. */
