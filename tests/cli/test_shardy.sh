@@ -508,6 +508,23 @@ if [ $((0x$(sed -n 's/^SigIgn:[^0-9a-f]*//p' /proc/self/status) & 2)) = 0 ]; the
     is 130 "" ""
 fi
 
+# A composite snapshot: keys in SlateDB, vectors in LanceDB.
+C=tests/data/composite-120
+run -u $C info --output-format text
+holds 'kind=composite' "$T/out"
+holds 'vector_meta.metric=dot_product' "$T/out"
+holds 'vector_meta.backend=lancedb' "$T/out"
+holds 'vector_meta.kv_backend=slatedb' "$T/out"
+run -u $C get user:0
+is 0 '{"op":"get","key":"user:0","found":true,"value":"8sN1N8/MpOHcf/9WnIZXZVY1v8LhYaeiu4N7XYgE8KXNdf9YZA5oGWPaP5YT2YUNKlqzlYJJlDa4+b7xl3O7UPEXSNpS"}' ""
+run -u $C get ""
+is 0 '{"op":"get","key":"","found":false,"value":"null"}' ""
+run -u $C search --like doc-44 --top-k 2 --output-format text
+holds 'id=doc-44 score=-8.274968' "$T/out"
+run -u $C search 1,2,3
+is 1 "" "$(cat "$T/err")"
+holds 'the query has 3 dimensions, the vectors of this snapshot have 4' "$T/err"
+
 # ---- other snapshots, where they are at hand ----
 if [ -d "$PEER" ]; then
     run -u "$PEER/kv-sqlite-u64be/snapshot" get abc --output-format text
