@@ -140,6 +140,7 @@ struct place {
     char *directory; /* where its objects are as files */
     char *local_root, *cache, *shared_path;
     shf_runtime *runtime;
+    unsigned longest_us; /* that a process may live: twice what one publish takes on this machine */
     unsigned moments[MOMENTS], resumed, was_published, served_early;
 };
 
@@ -152,16 +153,31 @@ static pid_t start(const struct place *place) {
     return child;
 }
 
-static void kill_at_a_random_moment(struct place *place, struct stress_random *random) {
-    unsigned longest_us = STRESS_SANITIZER ? 250000 : 100000;
+static void kill_now(pid_t child) {
     int result = 0;
-    set_moment(STARTING);
-    pid_t child = start(place);
-    while (atomic_load(&shared->moment) == STARTING && waitpid(child, NULL, WNOHANG) == 0) stress_nap_us(200);
-    stress_nap_us(stress_random_below(random, longest_us));
     REQUIRE(kill(child, SIGKILL) == 0);
     while (waitpid(child, &result, 0) < 0) REQUIRE(errno == EINTR);
     REQUIRE(WIFSIGNALED(result) && WTERMSIG(result) == SIGKILL);
+}
+
+/* The first one publishes in peace, however long that takes here. */
+static void learn_pace(struct place *place) {
+    int64_t begin = stress_now_ms();
+    pid_t child = start(place);
+    while (atomic_load(&shared->published) == 0) {
+        REQUIRE(waitpid(child, NULL, WNOHANG) == 0);
+        stress_nap_us(200);
+    }
+    place->longest_us = (unsigned)(stress_now_ms() - begin + 1) * 2000;
+    kill_now(child);
+}
+
+static void kill_at_a_random_moment(struct place *place, struct stress_random *random) {
+    set_moment(STARTING);
+    pid_t child = start(place);
+    while (atomic_load(&shared->moment) == STARTING && waitpid(child, NULL, WNOHANG) == 0) stress_nap_us(200);
+    stress_nap_us(stress_random_below(random, place->longest_us));
+    kill_now(child);
     place->moments[atomic_load(&shared->moment)]++;
 }
 
@@ -274,6 +290,7 @@ static void kill_again_and_again(struct place *place, unsigned kills, uint64_t s
     shf_lease_times = (struct shf_lease_times){.renew_ms = RENEW_MS, .lease_ms = LEASE_MS};
     map_shared(place->shared_path);
     place->runtime = stress_runtime(2, 0, 0);
+    learn_pace(place);
     for (unsigned i = 0; i < kills; i++) {
         kill_at_a_random_moment(place, &random);
         require_state(place);
