@@ -20,7 +20,7 @@ shf_status shf_slatedb_row_refuse(const struct shf_slatedb_block *block, size_t 
 }
 
 /* At most five bytes, 32 bits: the fifth has four of them, and so it is the last. */
-static bool read_varint(struct shf_cursor *c, uint32_t *out) {
+static bool read_long_varint(struct shf_cursor *c, uint32_t *out) {
     uint32_t value = 0;
     uint8_t byte;
     for (unsigned shift = 0;; shift += 7) {
@@ -32,8 +32,16 @@ static bool read_varint(struct shf_cursor *c, uint32_t *out) {
     return true;
 }
 
+/* Nearly all have one byte. */
+static inline bool read_varint(struct shf_cursor *c, uint32_t *out) {
+    if (c->left == 0 || c->at[0] >= 128) return read_long_varint(c, out);
+    *out = *c->at++;
+    c->left--;
+    return true;
+}
+
 /* Sequence number, flags, times (which nobody asks for). */
-static bool read_meta(struct shf_cursor *c, struct shf_slatedb_stored_row *row, uint8_t *flags) {
+static inline bool read_meta(struct shf_cursor *c, struct shf_slatedb_stored_row *row, uint8_t *flags) {
     const uint8_t *p;
     if (!shf_cursor_bytes(c, 8, &p) || !shf_cursor_u8(c, flags)) return false;
     row->seq = shf_load_u64be(p);
@@ -47,7 +55,7 @@ static bool flags_are_known(uint8_t flags) {
     return !(flags & ~FLAGS_KNOWN) && (flags & (FLAG_TOMBSTONE | FLAG_MERGE)) != (FLAG_TOMBSTONE | FLAG_MERGE);
 }
 
-static bool read_first(struct shf_cursor *c, struct shf_slatedb_stored_row *row, uint8_t *flags) {
+static inline bool read_first(struct shf_cursor *c, struct shf_slatedb_stored_row *row, uint8_t *flags) {
     uint16_t shared, suffix_size;
     uint32_t value_size;
     if (!shf_cursor_u16be(c, &shared) || !shf_cursor_u16be(c, &suffix_size)) return false;
@@ -60,7 +68,7 @@ static bool read_first(struct shf_cursor *c, struct shf_slatedb_stored_row *row,
     return true;
 }
 
-static bool read_second(struct shf_cursor *c, struct shf_slatedb_stored_row *row, uint8_t *flags) {
+static inline bool read_second(struct shf_cursor *c, struct shf_slatedb_stored_row *row, uint8_t *flags) {
     uint32_t suffix_size, value_size;
     if (!read_varint(c, &row->shared) || !read_varint(c, &suffix_size) || !read_varint(c, &value_size)) return false;
     row->suffix.size = suffix_size;
