@@ -21,6 +21,11 @@ static inline int shf_slatedb_compare(struct shf_slatedb_bytes a, struct shf_sla
     return order ? order : (a.size > b.size) - (a.size < b.size);
 }
 
+/* Looks at the bytes only where there are as many. */
+static inline bool shf_slatedb_equal(struct shf_slatedb_bytes a, struct shf_slatedb_bytes b) {
+    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}
+
 static inline bool shf_slatedb_starts_with(struct shf_slatedb_bytes key, struct shf_slatedb_bytes prefix) {
     return prefix.size == 0 || (key.size >= prefix.size && memcmp(key.data, prefix.data, prefix.size) == 0);
 }

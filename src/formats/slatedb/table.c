@@ -195,7 +195,7 @@ static uint32_t count_below(const struct shf_slatedb_table *table, struct shf_sl
 void shf_slatedb_table_candidates(const struct shf_slatedb_table *table, struct shf_slatedb_bytes key, uint32_t *first,
                                   uint32_t *end) {
     uint32_t below = count_below(table, key), at = below;
-    while (at < table->block_count && shf_slatedb_compare(bound_of(table, at), key) == 0) at++;
+    while (at < table->block_count && shf_slatedb_equal(bound_of(table, at), key)) at++;
     *first = below ? below - 1 : 0;
     *end = at;
 }
