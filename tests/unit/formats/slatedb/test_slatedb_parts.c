@@ -105,6 +105,37 @@ static void test_filter_bits(void **state) {
     }
 }
 
+/* As the format has it: with a remainder at each step. */
+static bool may_hold_by_remainders(const struct shf_slatedb_filter *filter, uint64_t hash) {
+    uint64_t h = (uint32_t)hash % filter->bit_count, d = (hash >> 32) % filter->bit_count;
+    for (uint32_t i = 0; i < filter->probes; i++) {
+        d = (d + i) % filter->bit_count;
+        if (!(filter->bits[h / 8] >> (h % 8) & 1)) return false;
+        h = (h + d) % filter->bit_count;
+    }
+    return true;
+}
+
+/* Filters of all sizes, also such as have more probes than bits: one bit is not set, or two are not. */
+static void test_filter_remainders(void **state) {
+    (void)state;
+    unsigned held = 0, asked = 0;
+    for (uint64_t bit_count = 8; bit_count <= 200; bit_count += 8) {
+        for (uint32_t i = 0; i < 400; i++, asked++) {
+            uint64_t hash = shf_siphash13(&i, sizeof i);
+            uint8_t bits[25];
+            memset(bits, 0xff, sizeof bits);
+            bits[hash % bit_count / 8] &= (uint8_t) ~(1u << hash % bit_count % 8);
+            bits[i % bit_count / 8] &= (uint8_t) ~(1u << i % bit_count % 8);
+            const struct shf_slatedb_filter filter = {bits, bit_count, i % 60};
+            bool may_hold = shf_slatedb_filter_may_hold(&filter, hash);
+            assert_int_equal(may_hold, may_hold_by_remainders(&filter, hash));
+            held += may_hold;
+        }
+    }
+    assert_in_range(held, 1, asked - 1);
+}
+
 static void parse_filter(const char *hex, uint8_t format, uint64_t bits, uint32_t probes) {
     size_t size;
     uint8_t *data = spaced_hex(hex, &size);
@@ -287,6 +318,7 @@ int main(void) {
         cmocka_unit_test(test_latest),
         cmocka_unit_test(test_siphash),
         cmocka_unit_test(test_filter_bits),
+        cmocka_unit_test(test_filter_remainders),
         cmocka_unit_test(test_filter_forms),
         cmocka_unit_test(test_unpack),
         cmocka_unit_test(test_unpacking_after_damage),
