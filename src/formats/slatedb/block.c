@@ -72,6 +72,17 @@ void shf_slatedb_block_close(struct shf_slatedb_block *block) {
 
 /* ---- version 2: restart points ---- */
 
+/* Restart points of a block of the usual size are asked for all at once, not waited for one after the other. */
+#define RESTARTS_AHEAD 16u
+
+static void prefetch_restarts(const struct shf_slatedb_block *block) {
+    if (block->offset_count > RESTARTS_AHEAD) return;
+    for (uint32_t i = 0; i < block->offset_count; i++) {
+        size_t at = shf_slatedb_block_offset(block, i);
+        if (at < block->rows_size) __builtin_prefetch(block->data + at);
+    }
+}
+
 /*
  * The last restart point whose key is below the target, the first where there is none: newer versions of a key may
  * stand right before a restart point that is equal to it.
@@ -79,14 +90,13 @@ void shf_slatedb_block_close(struct shf_slatedb_block *block) {
 static shf_status find_restart(const struct shf_slatedb_block *block, struct shf_slatedb_bytes key, size_t *at,
                                struct shf_error **error) {
     uint32_t low = 0, high = block->offset_count;
-    struct shf_slatedb_stored_row row;
+    struct shf_slatedb_bytes restart;
+    prefetch_restarts(block);
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        size_t offset = shf_slatedb_block_offset(block, middle);
-        shf_status status = shf_slatedb_row_read(block, offset, &row, error);
+        shf_status status = shf_slatedb_row_key(block, shf_slatedb_block_offset(block, middle), &restart, error);
         if (status) return status;
-        if (row.shared) return shf_slatedb_row_refuse(block, offset, "a restart point shares its key", error);
-        if (shf_slatedb_compare(row.suffix, key) < 0) {
+        if (shf_slatedb_compare(restart, key) < 0) {
             low = middle + 1;
         } else {
             high = middle;

@@ -17,6 +17,12 @@ struct shf_slatedb_stored_row {
 /* The row at this place. SHF_E_CORRUPT, SHF_E_UNSUPPORTED. */
 shf_status shf_slatedb_row_read(const struct shf_slatedb_block *block, size_t at, struct shf_slatedb_stored_row *out,
                                 struct shf_error **error);
+/*
+ * Just the key of a restart point (version 2), for finding one among them: what lies behind the key, most often in
+ * another cache line, is not looked at. SHF_E_CORRUPT.
+ */
+shf_status shf_slatedb_row_key(const struct shf_slatedb_block *block, size_t at, struct shf_slatedb_bytes *out,
+                               struct shf_error **error);
 shf_status shf_slatedb_row_refuse(const struct shf_slatedb_block *block, size_t at, const char *what,
                                   struct shf_error **error);
 

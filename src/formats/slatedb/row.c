@@ -32,11 +32,18 @@ static bool read_long_varint(struct shf_cursor *c, uint32_t *out) {
     return true;
 }
 
-/* Nearly all have one byte. */
+/* Nearly all have one byte. Only copies are given away, so that the cursor of a row can stay in registers. */
 static inline bool read_varint(struct shf_cursor *c, uint32_t *out) {
-    if (c->left == 0 || c->at[0] >= 128) return read_long_varint(c, out);
-    *out = *c->at++;
-    c->left--;
+    if (c->left && c->at[0] < 128) {
+        *out = *c->at++;
+        c->left--;
+        return true;
+    }
+    struct shf_cursor copy = *c;
+    uint32_t value = 0;
+    if (!read_long_varint(&copy, &value)) return false;
+    *c = copy;
+    *out = value;
     return true;
 }
 
@@ -77,6 +84,26 @@ static inline bool read_second(struct shf_cursor *c, struct shf_slatedb_stored_r
            read_meta(c, row, flags);
 }
 
+static shf_status refuse_key_size(const struct shf_slatedb_block *block, size_t at, struct shf_error **error) {
+    return shf_slatedb_row_refuse(block, at, "its key has no byte, or more than 65535", error);
+}
+
+shf_status shf_slatedb_row_key(const struct shf_slatedb_block *block, size_t at, struct shf_slatedb_bytes *out,
+                               struct shf_error **error) {
+    uint32_t shared, suffix_size, value_size;
+    const uint8_t *suffix;
+    if (at >= block->rows_size) return shf_slatedb_row_refuse(block, at, "it lies behind the rows", error);
+    struct shf_cursor c = shf_cursor_of(block->data + at, block->rows_size - at);
+    if (!read_varint(&c, &shared) || !read_varint(&c, &suffix_size) || !read_varint(&c, &value_size) ||
+        !shf_cursor_bytes(&c, suffix_size, &suffix)) {
+        return shf_slatedb_row_refuse(block, at, "it is cut, or a length in it is wrong", error);
+    }
+    if (shared) return shf_slatedb_row_refuse(block, at, "a restart point shares its key", error);
+    if (suffix_size == 0 || suffix_size > SHF_SLATEDB_KEY_BYTES) return refuse_key_size(block, at, error);
+    *out = (struct shf_slatedb_bytes){suffix, suffix_size};
+    return SHF_OK;
+}
+
 shf_status shf_slatedb_row_read(const struct shf_slatedb_block *block, size_t at, struct shf_slatedb_stored_row *out,
                                 struct shf_error **error) {
     struct shf_slatedb_stored_row row = {0};
@@ -93,9 +120,7 @@ shf_status shf_slatedb_row_read(const struct shf_slatedb_block *block, size_t at
                              block->offset, at, flags);
     }
     uint64_t key_size = (uint64_t)row.shared + row.suffix.size;
-    if (key_size == 0 || key_size > SHF_SLATEDB_KEY_BYTES) {
-        return shf_slatedb_row_refuse(block, at, "its key has no byte, or more than 65535", error);
-    }
+    if (key_size == 0 || key_size > SHF_SLATEDB_KEY_BYTES) return refuse_key_size(block, at, error);
     if (row.kind == SHF_SLATEDB_TOMBSTONE && row.value.size) {
         return shf_slatedb_row_refuse(block, at, "it is a tombstone with a value", error);
     }

@@ -388,6 +388,9 @@ static void find_in(const char *hex, uint16_t version, const char *key, shf_stat
 static void test_bad_lookups(void **state) {
     (void)state;
     find_in("01 01 01 61 62 0000000000000005 00 0000 0001", 2, "b", SHF_E_CORRUPT, "a restart point shares its key");
+    find_in("00 00 01 62 0000000000000005 00 0000 0001", 2, "b", SHF_E_CORRUPT, "row at 0: its key has no byte");
+    find_in("00 7f 01 61 62 0000000000000005 00 0000 0001", 2, "b", SHF_E_CORRUPT, "row at 0: it is cut");
+    find_in("00 ffffffff10 01 61 62 0000000000000005 00 0000 0001", 2, "b", SHF_E_CORRUPT, "row at 0: it is cut");
     find_in("00 01 01 61 62 0000000000000005 00 0000 00ff 0002", 2, "b", SHF_E_CORRUPT,
             "row at 255: it lies behind the rows");
     find_in("00 01 01 61 62 0000000000000005 00 02 01 00 62 0000000000000005 01 0000 0001", 2, "b", SHF_E_CORRUPT,
