@@ -3,7 +3,6 @@
 
 #include "base/alloc.h"
 #include "base/arena.h"
-#include "base/clock.h"
 #include "base/text.h"
 #include "reader/shard/shard.h"
 
@@ -246,13 +245,8 @@ static void manifest_there(struct shf_newest *newest) {
         shf_rt_post_worker(runtime_of(opening), &opening->task);
         return;
     }
-    request->verb = SHF_STORE_LIST;
-    request->key = opening->directory;
     request->body_fd = -1;
-    request->deadline_ns = SHF_DEADLINE_NONE;
-    request->cancel = opening->cancel;
-    request->done = listed;
-    shf_store_submit(opening->shard->store, request);
+    shf_shard_ask(opening->shard, request, SHF_STORE_LIST, opening->directory, opening->cancel, listed);
 }
 
 static const char *choose_manifest(char *const *names, size_t count) {

@@ -1,7 +1,6 @@
 #include "reader/shard/newest.h"
 
 #include "base/alloc.h"
-#include "base/clock.h"
 #include "base/text.h"
 #include "reader/shard/shard.h"
 
@@ -66,14 +65,9 @@ static void got(struct shf_store_request *request) {
 static void ask_get(struct shf_newest *newest) {
     struct shf_store_request *request = &newest->request;
     shf_store_request_clear(request);
-    request->verb = SHF_STORE_GET;
-    request->key = newest->key;
     request->body_fd = -1;
     request->max_bytes = newest->max_bytes;
-    request->deadline_ns = SHF_DEADLINE_NONE;
-    request->cancel = newest->cancel;
-    request->done = got;
-    shf_store_submit(newest->shard->store, request);
+    shf_shard_ask(newest->shard, request, SHF_STORE_GET, newest->key, newest->cancel, got);
 }
 
 /* A listing may be long: on a worker. */
@@ -112,14 +106,9 @@ static void listed(struct shf_store_request *request) {
 static void ask_list(struct shf_newest *newest) {
     struct shf_store_request *request = &newest->request;
     shf_store_request_clear(request);
-    request->verb = SHF_STORE_LIST;
-    request->key = newest->directory;
     request->body_fd = -1;
     request->max_bytes = 0;
-    request->deadline_ns = SHF_DEADLINE_NONE;
-    request->cancel = newest->cancel;
-    request->done = listed;
-    shf_store_submit(newest->shard->store, request);
+    shf_shard_ask(newest->shard, request, SHF_STORE_LIST, newest->directory, newest->cancel, listed);
 }
 
 static void no_memory_task(struct shf_task *task) {

@@ -1,7 +1,6 @@
 #include "reader/shard/object.h"
 
 #include "base/alloc.h"
-#include "base/clock.h"
 #include "base/text.h"
 #include "reader/shard/shard.h"
 
@@ -140,16 +139,11 @@ static void downloaded(struct shf_store_request *request) {
 static void start_download(struct shf_object *object) {
     struct shf_store_request *request = &object->request;
     shf_store_request_clear(request);
-    request->verb = SHF_STORE_GET;
-    request->key = object->key;
     request->if_match = object->etag;
     request->max_bytes = object->size;
     request->body_fd = object->writer.fd;
     request->wants_sha256 = object->expected_sha256 != NULL;
-    request->deadline_ns = SHF_DEADLINE_NONE; /* bounded by the store's inactivity limit */
-    request->cancel = object->cancel;
-    request->done = downloaded;
-    shf_store_submit(object->shard->store, request);
+    shf_shard_ask(object->shard, request, SHF_STORE_GET, object->key, object->cancel, downloaded);
 }
 
 /* ---- what is it, and is it here? ---- */
@@ -248,13 +242,8 @@ static void headed(struct shf_store_request *request) {
 static void ask_head(struct shf_object *object) {
     struct shf_store_request *request = &object->request;
     shf_store_request_clear(request);
-    request->verb = SHF_STORE_HEAD;
-    request->key = object->key;
     request->body_fd = -1;
-    request->deadline_ns = SHF_DEADLINE_NONE;
-    request->cancel = object->cancel;
-    request->done = headed;
-    shf_store_submit(object->shard->store, request);
+    shf_shard_ask(object->shard, request, SHF_STORE_HEAD, object->key, object->cancel, headed);
 }
 
 static void no_memory_task(struct shf_task *task) {

@@ -82,6 +82,16 @@ shf_status shf_shard_check_cancelled(const struct shf_cancel *cancel, struct shf
     return shf_error_set(error, SHF_E_CANCELLED, "opening was cancelled: nobody waits for it any more");
 }
 
+void shf_shard_ask(const struct shf_shard *shard, struct shf_store_request *request, enum shf_store_verb verb,
+                   const char *key, const struct shf_cancel *cancel, void (*done)(struct shf_store_request *request)) {
+    request->verb = verb;
+    request->key = key;
+    request->deadline_ns = SHF_DEADLINE_NONE;
+    request->cancel = cancel;
+    request->done = done;
+    shf_store_submit(shard->store, request);
+}
+
 static void cancel(struct shf_shard_opening *opening) {
     shf_cancel_request(&opening->cancel);
     shf_rt_sweep(opening->shard->source->runtime);

@@ -98,6 +98,12 @@ void shf_shard_wait(struct shf_shard *shard, struct shf_shard_waiter *waiter);
 /* Parses the mapped shard.db, lays the vectors of a unified one out. Worker; identity names this content. */
 shf_status shf_shard_parse_sqlite(struct shf_shard *shard, const struct shf_cache_key *identity,
                                   struct shf_error **error);
+/*
+ * Sends a request for an object of the shard, with what the caller has set beside these. No deadline: transfers are bounded by
+ * the store's inactivity limit. Any thread.
+ */
+void shf_shard_ask(const struct shf_shard *shard, struct shf_store_request *request, enum shf_store_verb verb,
+                   const char *key, const struct shf_cancel *cancel, void (*done)(struct shf_store_request *request));
 /* SHF_E_CANCELLED when nobody waits for an opening any more. */
 shf_status shf_shard_check_cancelled(const struct shf_cancel *cancel, struct shf_error **error);
 

@@ -1,6 +1,5 @@
 /* The objects of a SlateDB log: fetched, replayed, their rows put sorted into the local cache. */
 #include "base/alloc.h"
-#include "base/clock.h"
 #include "io/fs.h"
 #include "reader/shard/slatedb_wal_priv.h"
 
@@ -147,14 +146,9 @@ void shf_wal_replay(struct shf_slatedb_wal_load *load) {
     load->pending = count;
     for (uint32_t i = 0; i < count; i++) {
         struct shf_store_request *request = &load->fetches[i].request;
-        request->verb = SHF_STORE_GET;
-        request->key = load->fetches[i].key;
         request->body_fd = -1;
         request->max_bytes = SHF_LIMIT_SLATEDB_WAL_BYTES;
         request->may_map = !(load->opening->shard->source->flags & SHF_OPEN_PRIVATE_COPY);
-        request->deadline_ns = SHF_DEADLINE_NONE;
-        request->cancel = load->opening->cancel;
-        request->done = fetched;
-        shf_store_submit(load->opening->shard->store, request);
+        shf_shard_ask(load->opening->shard, request, SHF_STORE_GET, load->fetches[i].key, load->opening->cancel, fetched);
     }
 }

@@ -1,6 +1,5 @@
 /* What the log of a SlateDB database adds to its SSTs: which objects are to be replayed, and whether their rows are in the cache. */
 #include "base/alloc.h"
-#include "base/clock.h"
 #include "base/text.h"
 #include "reader/shard/slatedb_wal_priv.h"
 
@@ -131,12 +130,7 @@ void shf_slatedb_wal_start(struct shf_slatedb_opening *opening) {
     }
     load->first_id = opening->made->manifest->replay_after_wal_id + 1;
     struct shf_store_request *request = &load->listing;
-    request->verb = SHF_STORE_LIST;
     request->wants_versions = true;
-    request->key = load->directory;
     request->body_fd = -1;
-    request->deadline_ns = SHF_DEADLINE_NONE;
-    request->cancel = opening->cancel;
-    request->done = listed;
-    shf_store_submit(opening->shard->store, request);
+    shf_shard_ask(opening->shard, request, SHF_STORE_LIST, load->directory, opening->cancel, listed);
 }
