@@ -123,14 +123,16 @@ char *support_find_file(const char *directory, const char *name, int nth) {
     return found;
 }
 
-char *support_peer_case(const char *name) {
+char *support_fixture(const char *kind, const char *name) {
     const char *shared = getenv("SHF_SHARED");
-    char *path = support_path("%s/fixtures/peer/%s", shared && *shared ? shared : "../shared", name);
+    char *path = support_path("%s/fixtures/%s/%s", shared && *shared ? shared : "../shared", kind, name);
     if (access(path, R_OK) == 0) return path;
-    print_message("SKIP: no peer fixture at %s (set SHF_SHARED)\n", path);
+    print_message("SKIP: no fixture at %s (set SHF_SHARED)\n", path);
     free(path);
     return NULL;
 }
+
+char *support_peer_case(const char *name) { return support_fixture("peer", name); }
 
 json_t *support_lines(const char *directory, const char *name) {
     char *path = support_path("%s/%s", directory, name);

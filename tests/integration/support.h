@@ -17,6 +17,8 @@ char *support_path(const char *format, ...) __attribute__((format(printf, 1, 2))
 /* First file of that name below a directory; aborts the test when there is none. */
 char *support_find_file(const char *directory, const char *name, int nth);
 
+/* A recorded fixture, for the caller to free, or NULL (after a line that says so) where there are none. */
+char *support_fixture(const char *kind, const char *name);
 /* The peer fixtures' case, or NULL (after a line that says so) where there are none. */
 char *support_peer_case(const char *name);
 json_t *support_lines(const char *directory, const char *name);

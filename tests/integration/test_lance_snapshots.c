@@ -21,14 +21,7 @@
 static char *root, *cache;
 static size_t rows_seen, answers_seen;
 
-static char *fixtures(void) {
-    const char *shared = getenv("SHF_SHARED");
-    char *path = support_path("%s/fixtures/lance", shared && *shared ? shared : "../shared");
-    if (access(path, R_OK) == 0) return path;
-    print_message("SKIP: no fixtures at %s (set SHF_SHARED)\n", path);
-    free(path);
-    return NULL;
-}
+static char *fixtures(void) { return support_fixture("lance", ""); }
 
 /* ---- what must be answered ---- */
 

@@ -36,14 +36,7 @@ static int end(void **state) {
     return held;
 }
 
-static char *fixture(const char *name) {
-    const char *shared = getenv("SHF_SHARED");
-    char *path = support_path("%s/fixtures/slatedb/%s", shared && *shared ? shared : "../shared", name);
-    if (access(path, R_OK) == 0) return path;
-    print_message("SKIP: no fixture at %s (set SHF_SHARED)\n", path);
-    free(path);
-    return NULL;
-}
+static char *fixture(const char *name) { return support_fixture("slatedb", name); }
 
 /* A snapshot whose only shard is this database. */
 static char *wrap(const char *from) {
