@@ -134,6 +134,16 @@ SHF_API shf_status shf_get(shf_reader *reader, const shf_key *key, const shf_rou
 SHF_API shf_status shf_multi_get(shf_reader *reader, const shf_key *keys, size_t count,
                                  const shf_routing_context *context, const shf_call *call, shf_op_id *id);
 
+/*
+ * The lookups that are answered within their call, alone: no queue, no slot, nothing is waited for. Either *op receives
+ * the finished operation (to be released; failed ones included) and the return value is its status, as from the
+ * synchronous forms. Or *op is NULL: SHF_WOULD_WAIT when there is no such answer (a shard is not open yet, or more than
+ * 128 keys), nothing is left behind, and shf_get or shf_multi_get is to be called; another status is the refusal.
+ */
+SHF_API shf_status shf_get_now(shf_reader *reader, const shf_key *key, const shf_routing_context *context, shf_op **op);
+SHF_API shf_status shf_multi_get_now(shf_reader *reader, const shf_key *keys, size_t count,
+                                     const shf_routing_context *context, shf_op **op);
+
 typedef struct shf_value {
     uint32_t struct_size;
     shf_status status; /* SHF_OK, or SHF_NOT_FOUND */

@@ -172,6 +172,23 @@ static void get_many(struct session *session, size_t count) {
     if (op) (void)session_values_are_right(session, op, 0, count);
     shf_op_release(op);
 }
+/* The answers within the call, and the refusal where there is none. */
+static void get_now(struct session *session) {
+    shf_key keys[2] = {world_key(3), world_key(4)};
+    shf_op *one = NULL, *both = NULL;
+    shf_status status = shf_get_now(session->reader, &keys[0], NULL, &one);
+    if (status == SHF_WOULD_WAIT) {
+        if (one) (void)session_wrong(session, "an operation beside SHF_WOULD_WAIT");
+        get_many(session, 2);
+        return;
+    }
+    if (session_ended(session, status, one)) (void)session_values_are_right(session, one, 3, 1);
+    status = shf_multi_get_now(session->reader, keys, 2, NULL, &both);
+    if (session_ended(session, status, both)) (void)session_values_are_right(session, both, 3, 2);
+    shf_op_release(one);
+    shf_op_release(both);
+}
+
 static void multi_get_1(struct session *session) { get_many(session, 1); }
 static void multi_get_100(struct session *session) { get_many(session, SOME_KEYS); }
 static void multi_get_10000(struct session *session) { get_many(session, MANY_KEYS); }
@@ -398,6 +415,8 @@ const struct scenario scenarios[] = {
     {.name = "get", .run = get, .start = START_READER},
     {.name = "get, long", .run = get_long, .start = START_READER},
     {.name = "get, sync", .run = get_sync, .start = START_READER},
+    {.name = "get, now", .run = get_now, .start = START_READER},
+    {.name = "get, now, lazy", .run = get_now, .start = START_READER, .flags = LAZY},
     {.name = "get, lazy", .run = get_long, .start = START_READER, .cache = CACHE_COLD, .flags = LAZY | COPY},
     {.name = "multi_get, 1", .run = multi_get_1, .start = START_READER},
     {.name = "multi_get, 100", .run = multi_get_100, .start = START_READER},

@@ -92,6 +92,8 @@ static void refuse_reader(const struct inherited *from) {
     SHF_INIT(&health);
     REQUIRE_STATUS(shf_get_sync(from->reader, &key, NULL, 0, &op), SHF_E_FORKED);
     REQUIRE_STATUS(shf_multi_get_sync(from->reader, &key, 1, NULL, 0, &op), SHF_E_FORKED);
+    REQUIRE_STATUS(shf_get_now(from->reader, &key, NULL, &op), SHF_E_FORKED);
+    REQUIRE_STATUS(shf_multi_get_now(from->reader, &key, 1, NULL, &op), SHF_E_FORKED);
     REQUIRE_STATUS(shf_search_sync(from->reader, &query, 0, &op), SHF_E_FORKED);
     REQUIRE_STATUS(shf_batch_search_sync(from->reader, &query, 1, 0, &op), SHF_E_FORKED);
     REQUIRE_STATUS(shf_refresh_sync(from->reader, 0, &op), SHF_E_FORKED);
