@@ -70,6 +70,8 @@ typedef struct shf_reader_options {
     const char *const *allowed_prefixes; /* further URL prefixes that a manifest may name; NULL-terminated (at most
                                             1,024) or NULL. They are reached with the same s3 options */
     const shf_s3_options *s3;            /* NULL = all from the environment */
+    const char *current_pointer_key;     /* where below url the pointer lies, for open and refresh; NULL = _CURRENT.
+                                            With it url is the prefix, whatever its last segment is */
 } shf_reader_options;
 
 /*
@@ -81,7 +83,7 @@ typedef struct shf_reader_options {
  *
  * Errors: STATE (no _CURRENT, no valid manifest), MANIFEST, NOT_FOUND, ACCESS, STORE*, CORRUPT, INDEX, UNSUPPORTED
  * (the snapshot is of a kind that is not read, named in the message), LOCAL, LIMIT, NO_MEMORY, DEADLINE, CANCELLED,
- * INVALID (the URL, an S3 option, a manifest_ref).
+ * INVALID (the URL, an S3 option, a manifest_ref, a current_pointer_key).
  */
 SHF_API shf_status shf_open(shf_runtime *runtime, const shf_reader_options *options, const shf_call *call, shf_op_id *id);
 

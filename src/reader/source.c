@@ -11,6 +11,7 @@
 #define DEFAULT_AUTO_TOTAL (UINT64_C(2) << 30)
 #define CONCURRENCY_A_WORKER 4u
 #define LEAST_CONCURRENCY 16u
+#define ANY_POINTER "_CURRENT" /* of an allowed prefix: nobody reads it, but a last segment "_x" is one of the prefix */
 
 static shf_status copy_allowed(struct shf_source *source, const char *const *prefixes) {
     size_t count = 0;
@@ -71,6 +72,7 @@ shf_status shf_source_new(shf_runtime *runtime, const shf_reader_options *option
     if (!(source->url = shf_strdup(read.url))) goto done;
     if (read.local_root && !(source->local_root = shf_strdup(read.local_root))) goto done;
     if (read.manifest_ref && !(source->manifest_ref = shf_strdup(read.manifest_ref))) goto done;
+    if (read.current_pointer_key && !(source->pointer_key = shf_strdup(read.current_pointer_key))) goto done;
     status = copy_allowed(source, read.allowed_prefixes);
     if (status) goto done;
     if (read.s3) {
@@ -110,6 +112,7 @@ void shf_source_release(struct shf_source *source) {
     shf_free(source->url);
     shf_free(source->local_root);
     shf_free(source->manifest_ref);
+    shf_free(source->pointer_key);
     shf_rt_release(source->runtime);
     shf_free(source);
 }
@@ -127,7 +130,7 @@ static shf_status connect_store(struct shf_source *source, const struct shf_loca
 }
 
 shf_status shf_source_connect(struct shf_source *source, struct shf_error **error) {
-    shf_status status = shf_location_parse(source->url, &source->location, error);
+    shf_status status = shf_location_parse_prefix(source->url, source->pointer_key, &source->location, error);
     if (!status) status = connect_store(source, &source->location, &source->store, error);
     if (status || source->allowed_count == 0) return status;
     source->allowed = shf_alloc_zero(source->allowed_count, sizeof *source->allowed);
@@ -136,7 +139,7 @@ shf_status shf_source_connect(struct shf_source *source, struct shf_error **erro
         return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for %zu allowed prefixes", source->allowed_count);
     }
     for (size_t i = 0; i < source->allowed_count && !status; i++) {
-        status = shf_location_parse(source->allowed_urls[i], &source->allowed[i], error);
+        status = shf_location_parse_prefix(source->allowed_urls[i], ANY_POINTER, &source->allowed[i], error);
         if (!status) status = connect_store(source, &source->allowed[i], &source->allowed_stores[i], error);
         if (status) shf_error_prefix(error, "allowed prefix %zu", i);
     }

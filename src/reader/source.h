@@ -25,7 +25,7 @@ struct shf_source {
     int64_t timeout_ms;
     uint32_t max_fallback_attempts;
     uint64_t cache_max_bytes;
-    char *url, *local_root, *manifest_ref;
+    char *url, *local_root, *manifest_ref, *pointer_key;
     int64_t pinned_offset; /* -1 = none */
     char **allowed_urls;
     size_t allowed_count;
