@@ -72,6 +72,9 @@ typedef struct shf_reader_options {
     const shf_s3_options *s3;            /* NULL = all from the environment */
     const char *current_pointer_key;     /* where below url the pointer lies, for open and refresh; NULL = _CURRENT.
                                             With it url is the prefix, whatever its last segment is */
+    shf_slice manifest; /* the manifest itself (a SQLite file, at most 256 MiB), kept elsewhere; data NULL = read it.
+                           Together with manifest_ref, which is only its name then: any text of at most 8,192 bytes.
+                           Neither _CURRENT nor manifests/ is read, and there is no fallback */
 } shf_reader_options;
 
 /*
@@ -237,11 +240,21 @@ SHF_API shf_status shf_op_search_info(const shf_op *op, size_t query, shf_search
  * Looks at _CURRENT again and, where it names another manifest, opens that and serves it from then on. Operations
  * under way finish on the snapshot they started on. Refreshes of one reader run one at a time. A malformed new
  * manifest leaves the old one served, with changed = 0 (see shf_op_open_info) and a warning in the log; after any
- * other error the old one stays served too. No older manifest is tried. A reader that was opened with manifest_ref or
- * history_offset goes over to what _CURRENT names. Without a timeout in the call there is none; waiting for the turn
- * counts. Errors as for shf_open.
+ * other error the old one stays served too. No older manifest is tried. A reader that was opened with manifest_ref,
+ * manifest or history_offset goes over to what _CURRENT names. Without a timeout in the call there is none; waiting for
+ * the turn counts. Errors as for shf_open.
  */
 SHF_API shf_status shf_refresh(shf_reader *reader, const shf_call *call, shf_op_id *id);
+
+/*
+ * Goes over to a manifest that the caller keeps elsewhere: its name (any text of at most 8,192 bytes; what
+ * shf_snapshot_info.manifest_ref says then) and its bytes. Otherwise as shf_refresh: the name that is served already
+ * changes nothing, a malformed manifest leaves the old snapshot served. What the manifest names is trusted no more than
+ * what one of the prefix names. Errors as for shf_refresh; refused with INVALID (name or slice) and LIMIT (above 256 MiB)
+ * as well.
+ */
+SHF_API shf_status shf_refresh_to(shf_reader *reader, const char *manifest_ref, shf_slice manifest,
+                                  const shf_call *call, shf_op_id *id);
 
 enum { SHF_CLOSE_DRAIN = 0, SHF_CLOSE_CANCEL = 1 };
 
@@ -296,7 +309,7 @@ typedef struct shf_snapshot_info {
     uint32_t num_dbs;           /* shards, empty ones included */
     uint32_t sharding;          /* SHF_SHARDING_* */
     const char *run_id;         /* strings live as long as the snapshot */
-    const char *manifest_ref;   /* as it was resolved: under the opened prefix */
+    const char *manifest_ref;   /* as it was resolved: under the opened prefix; or the name of one that was given */
     const char *created_at;     /* ISO 8601 text, as in the manifest */
     const char *key_encoding;   /* u64be, u32be, utf8, raw */
     const char *hash_algorithm; /* xxh3_64 */
@@ -381,6 +394,8 @@ SHF_API shf_status shf_search_sync(shf_reader *reader, const shf_query *query, i
 SHF_API shf_status shf_batch_search_sync(shf_reader *reader, const shf_query *queries, size_t count, int64_t timeout_ms,
                                          shf_op **op);
 SHF_API shf_status shf_refresh_sync(shf_reader *reader, int64_t timeout_ms, shf_op **op);
+SHF_API shf_status shf_refresh_to_sync(shf_reader *reader, const char *manifest_ref, shf_slice manifest,
+                                       int64_t timeout_ms, shf_op **op);
 SHF_API shf_status shf_close_sync(shf_reader *reader, int mode, int64_t timeout_ms, shf_op **op);
 SHF_API shf_status shf_history_sync(shf_runtime *runtime, const shf_reader_options *options, uint32_t limit,
                                     int64_t timeout_ms, shf_op **op);

@@ -32,6 +32,7 @@ static shf_status check_options(const shf_reader_options *o) {
     const uint32_t known_flags = SHF_OPEN_LAZY | SHF_OPEN_PRIVATE_COPY;
     if (!o->url || !*o->url || (o->flags & ~known_flags) || o->access_mode > SHF_ACCESS_RANGE) return SHF_E_INVALID;
     if (o->manifest_ref && o->history_offset) return SHF_E_INVALID;
+    if (!o->manifest.data ? o->manifest.size != 0 : !o->manifest_ref) return SHF_E_INVALID;
     if (o->max_fallback_attempts < SHF_FALLBACK_NONE || o->max_fallback_attempts > LARGEST_FALLBACK_ATTEMPTS) {
         return SHF_E_INVALID;
     }
@@ -71,8 +72,13 @@ shf_status shf_source_new(shf_runtime *runtime, const shf_reader_options *option
     status = SHF_E_NO_MEMORY;
     if (!(source->url = shf_strdup(read.url))) goto done;
     if (read.local_root && !(source->local_root = shf_strdup(read.local_root))) goto done;
-    if (read.manifest_ref && !(source->manifest_ref = shf_strdup(read.manifest_ref))) goto done;
     if (read.current_pointer_key && !(source->pointer_key = shf_strdup(read.current_pointer_key))) goto done;
+    if (read.manifest.data) {
+        status = shf_manifest_given_copy(runtime, read.manifest_ref, read.manifest, &source->given);
+        if (status) goto done;
+    } else if (read.manifest_ref && !(source->manifest_ref = shf_strdup(read.manifest_ref))) {
+        goto done;
+    }
     status = copy_allowed(source, read.allowed_prefixes);
     if (status) goto done;
     if (read.s3) {
@@ -113,6 +119,7 @@ void shf_source_release(struct shf_source *source) {
     shf_free(source->local_root);
     shf_free(source->manifest_ref);
     shf_free(source->pointer_key);
+    shf_manifest_given_free(&source->given);
     shf_rt_release(source->runtime);
     shf_free(source);
 }

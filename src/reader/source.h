@@ -10,6 +10,7 @@
 #include "reader/limiter.h"
 #include "shardyfusion/reader.h"
 #include "snapshot/location.h"
+#include "snapshot/manifest_given.h"
 
 #include <pthread.h>
 
@@ -26,7 +27,8 @@ struct shf_source {
     uint32_t max_fallback_attempts;
     uint64_t cache_max_bytes;
     char *url, *local_root, *manifest_ref, *pointer_key;
-    int64_t pinned_offset; /* -1 = none */
+    struct shf_manifest_given given; /* body NULL = none; the open takes it away */
+    int64_t pinned_offset;           /* -1 = none */
     char **allowed_urls;
     size_t allowed_count;
     bool has_s3_options;

@@ -90,6 +90,21 @@ static void open_pinned(struct session *session) {
     shf_op_release(op);
 }
 
+/* The second run's manifest, kept elsewhere, with the pointer at its default place named. */
+static void open_given(struct session *session) {
+    shf_reader_options options = session_options(session);
+    shf_op *op = NULL;
+    options.manifest = world->second_manifest;
+    options.manifest_ref = "kept elsewhere";
+    options.current_pointer_key = "_CURRENT";
+    session->serves = 1;
+    shf_status status = shf_open_sync(session->runtime, &options, session_timeout_ms, &op);
+    if (session_ended(session, status, op) && shf_op_take_reader(op, &session->reader)) {
+        (void)session_wrong(session, "shf_op_take_reader");
+    }
+    shf_op_release(op);
+}
+
 /* The malformed manifest is the newest; the second run is the one before. */
 static void open_fallback(struct session *session) {
     shf_snapshot *snapshot = NULL;
@@ -317,12 +332,9 @@ static bool info_of(struct session *session, const shf_op *op, shf_open_info *in
     return shf_op_open_info(op, info) == SHF_OK || session_wrong(session, "shf_op_open_info");
 }
 
-static void refresh_to(struct session *session, uint32_t changed, uint32_t malformed) {
-    shf_call call = session_call(session);
-    shf_op_id id = 0;
+static void refreshed(struct session *session, shf_status submitted, shf_op_id id, uint32_t changed, uint32_t malformed) {
     shf_open_info info;
     SHF_INIT(&info);
-    shf_status submitted = shf_refresh(session->reader, &call, &id);
     shf_op *op = session_wait(session, submitted, id);
     if (!op) return;
     if (info_of(session, op, &info) && info.manifest_malformed && !malformed) {
@@ -332,6 +344,18 @@ static void refresh_to(struct session *session, uint32_t changed, uint32_t malfo
     }
     if (info.changed) session->serves = session->scenario->published == WORLD_SECOND;
     shf_op_release(op);
+}
+static void refresh_to(struct session *session, uint32_t changed, uint32_t malformed) {
+    shf_call call = session_call(session);
+    shf_op_id id = 0;
+    shf_status submitted = shf_refresh(session->reader, &call, &id);
+    refreshed(session, submitted, id, changed, malformed);
+}
+static void refresh_given(struct session *session) {
+    shf_call call = session_call(session);
+    shf_op_id id = 0;
+    shf_status submitted = shf_refresh_to(session->reader, "kept elsewhere", world->second_manifest, &call, &id);
+    refreshed(session, submitted, id, 1, 0);
 }
 static void refresh_changed(struct session *session) { refresh_to(session, 1, 0); }
 static void refresh_unchanged(struct session *session) { refresh_to(session, 0, 0); }
@@ -405,6 +429,7 @@ const struct scenario scenarios[] = {
     {.name = "open, warm, copies", .run = open_reader, .start = START_RUNTIME, .flags = COPY},
     {.name = "open, lazy, and get", .run = open_and_get, .start = START_RUNTIME, .cache = CACHE_COLD, .flags = LAZY | COPY},
     {.name = "open, pinned", .run = open_pinned, .start = START_RUNTIME},
+    {.name = "open, given", .run = open_given, .start = START_RUNTIME, .published = WORLD_SECOND},
     {.name = "open, fallback", .run = open_fallback, .start = START_RUNTIME, .published = WORLD_MALFORMED},
     {.name = "open, dangling",
      .run = open_sync,
@@ -436,6 +461,7 @@ const struct scenario scenarios[] = {
      .flags = COPY,
      .published = WORLD_SECOND},
     {.name = "refresh, changed, lazy", .run = refresh_changed, .start = START_READER, .flags = LAZY, .published = WORLD_SECOND},
+    {.name = "refresh, given", .run = refresh_given, .start = START_READER, .flags = COPY, .published = WORLD_SECOND},
     {.name = "refresh, unchanged", .run = refresh_unchanged, .start = START_READER},
     {.name = "refresh, malformed", .run = refresh_malformed, .start = START_READER, .published = WORLD_MALFORMED},
     {.name = "refresh, dangling",

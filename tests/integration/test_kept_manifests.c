@@ -9,10 +9,13 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <pthread.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define RUNS 4
 
@@ -171,6 +174,251 @@ static void test_an_older_options_struct(void **state) {
     support_close(reader);
 }
 
+/* ---- manifests that the caller keeps ---- */
+
+/* The manifest of a run, for the caller to free. */
+static shf_slice manifest_of(int run) {
+    const char *tail = strstr(of_run(run, "ref"), "manifests/");
+    char *path = support_path("%s/%s", snapshot, tail);
+    shf_slice manifest;
+    manifest.data = support_read_file(path, &manifest.size);
+    free(path);
+    return manifest;
+}
+
+static void forget(shf_slice manifest) { free((void *)(uintptr_t)manifest.data); }
+
+/* Neither a pointer nor a manifest is left below the prefix. */
+static void take_away(shf_slice manifests[RUNS + 1]) {
+    char *current = support_path("%s/_CURRENT", snapshot), *folder = support_path("%s/manifests", snapshot);
+    for (int run = 1; run <= RUNS; run++) manifests[run] = manifest_of(run);
+    assert_int_equal(unlink(current), 0);
+    support_remove_tree(folder);
+    free(current);
+    free(folder);
+}
+
+static shf_reader_options options_with(shf_slice manifest, const char *ref) {
+    shf_reader_options options = options_of(snapshot);
+    options.manifest_ref = ref;
+    options.manifest = manifest;
+    return options;
+}
+
+static void expect_ref(shf_reader *reader, const char *ref) {
+    shf_snapshot *served = NULL;
+    shf_snapshot_info info;
+    SHF_INIT(&info);
+    assert_int_equal(shf_reader_snapshot(reader, &served), SHF_OK);
+    assert_int_equal(shf_snapshot_describe(served, &info), SHF_OK);
+    assert_string_equal(info.manifest_ref, ref);
+    shf_snapshot_release(served);
+}
+
+static void test_kept_manifests(void **state) {
+    (void)state;
+    if (!snapshot) skip();
+    shf_slice manifests[RUNS + 1];
+    shf_op *op = NULL;
+    take_away(manifests);
+    shf_reader_options options = options_with(manifests[2], "row 2 of the table");
+    shf_reader *reader = open_with(&options, SHF_OK);
+    expect_run(reader, 2);
+    expect_ref(reader, "row 2 of the table");
+    shf_status status = shf_refresh_to_sync(reader, "row 3", manifests[3], 0, &op);
+    assert_int_equal(refreshed(status, op, SHF_OK).changed, 1);
+    expect_run(reader, 3);
+    expect_ref(reader, "row 3");
+    status = shf_refresh_to_sync(reader, "row 3", manifests[4], 0, &op); /* the name decides */
+    assert_int_equal(refreshed(status, op, SHF_OK).changed, 0);
+    expect_run(reader, 3);
+    shf_call call = support_call();
+    shf_op_id id = 0;
+    status = shf_refresh_to(reader, "row 1", manifests[1], &call, &id);
+    op = support_wait(status, id);
+    assert_int_equal(refreshed(shf_op_status(op), op, SHF_OK).changed, 1);
+    expect_run(reader, 1);
+    assert_int_equal(shf_refresh_sync(reader, 0, &op), SHF_E_STATE); /* there is no _CURRENT */
+    shf_op_release(op);
+    expect_run(reader, 1);
+    support_close(reader);
+    for (int run = 1; run <= RUNS; run++) forget(manifests[run]);
+}
+
+static void test_a_plain_refresh_goes_to_the_pointer(void **state) {
+    (void)state;
+    if (!snapshot) skip();
+    shf_op *op = NULL;
+    shf_slice manifest = manifest_of(1);
+    shf_reader_options options = options_with(manifest, "s3://elsewhere/and nowhere");
+    shf_reader *reader = open_with(&options, SHF_OK);
+    forget(manifest);
+    expect_run(reader, 1);
+    shf_status status = shf_refresh_sync(reader, 0, &op);
+    assert_int_equal(refreshed(status, op, SHF_OK).changed, 1);
+    expect_run(reader, 4);
+    support_close(reader);
+}
+
+/* No older one is tried, and an old snapshot stays. */
+static void test_malformed_kept_manifests(void **state) {
+    (void)state;
+    if (!snapshot) skip();
+    shf_op *op = NULL;
+    const shf_slice broken = {"not a database", 14}, empty = {"", 0};
+    shf_reader_options options = options_with(broken, "a broken one");
+    options.max_fallback_attempts = 3;
+    assert_null(open_with(&options, SHF_E_MANIFEST));
+    assert_non_null(strstr(support_message, "a broken one"));
+    options = options_with(empty, "an empty one");
+    assert_null(open_with(&options, SHF_E_MANIFEST));
+    options = options_of(snapshot);
+    shf_reader *reader = open_with(&options, SHF_OK);
+    shf_status status = shf_refresh_to_sync(reader, "a broken one", broken, 0, &op);
+    shf_open_info info = refreshed(status, op, SHF_OK);
+    assert_int_equal(info.changed, 0);
+    assert_int_equal(info.manifest_malformed, 1);
+    expect_run(reader, 4);
+    support_close(reader);
+}
+
+/* Runs one statement on a manifest; the result is the caller's to free. */
+static shf_slice changed_manifest(int run, const char *sql) {
+    shf_slice manifest = manifest_of(run);
+    char *path = support_path("%s/changed", root);
+    sqlite3 *db = NULL;
+    support_write_file(path, manifest.data, manifest.size);
+    forget(manifest);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    manifest.data = support_read_file(path, &manifest.size);
+    free(path);
+    return manifest;
+}
+
+/* A manifest from elsewhere may name no more than one of the prefix may. */
+static void test_trust_of_kept_manifests(void **state) {
+    (void)state;
+    if (!snapshot) skip();
+    shf_op *op = NULL;
+    char *other = support_path("%s/other", root), *moved = support_path("%s/other/shard", root);
+    char *shards = support_path("%s/shards/run_id=%s/db=00000/attempt=00", snapshot, of_run(3, "run_id"));
+    char *sql = support_path("UPDATE shards SET db_url = 'file://%s'", moved);
+    shf_slice manifest = changed_manifest(3, sql);
+    assert_int_equal(mkdir(other, 0755), 0);
+    assert_int_equal(rename(shards, moved), 0);
+    shf_reader_options options = options_with(manifest, "elsewhere");
+    assert_null(open_with(&options, SHF_E_MANIFEST));
+    assert_non_null(strstr(support_message, "refused"));
+    options = options_of(snapshot);
+    shf_reader *reader = open_with(&options, SHF_OK);
+    shf_status status = shf_refresh_to_sync(reader, "elsewhere", manifest, 0, &op);
+    assert_int_equal(refreshed(status, op, SHF_E_MANIFEST).manifest_malformed, 0);
+    expect_run(reader, 4);
+    support_close(reader);
+    const char *const allowed[] = {other, NULL};
+    options = options_with(manifest, "elsewhere");
+    options.allowed_prefixes = allowed;
+    reader = open_with(&options, SHF_OK);
+    expect_run(reader, 3);
+    support_close(reader);
+    forget(manifest);
+    free(sql);
+    free(shards);
+    free(moved);
+    free(other);
+}
+
+static void test_kept_manifests_that_can_not_be_accepted(void **state) {
+    (void)state;
+    if (!snapshot) skip();
+    shf_op *op = NULL;
+    char *long_name = malloc(8194);
+    memset(long_name, 'a', 8193);
+    long_name[8193] = '\0';
+    shf_slice manifest = manifest_of(1);
+    const shf_slice nowhere = {NULL, 5}, none = {NULL, 0}, large = {manifest.data, (256u << 20) + 1};
+    const struct {
+        const char *ref;
+        shf_slice manifest;
+        shf_status open, refresh;
+    } rows[] = {{NULL, manifest, SHF_E_INVALID, SHF_E_INVALID},   {"", manifest, SHF_E_INVALID, SHF_E_INVALID},
+                {"a\nb", manifest, SHF_E_INVALID, SHF_E_INVALID}, {long_name, manifest, SHF_E_INVALID, SHF_E_INVALID},
+                {"x", nowhere, SHF_E_INVALID, SHF_E_INVALID},     {"x", large, SHF_E_LIMIT, SHF_E_LIMIT}};
+    shf_reader_options options = options_of(snapshot);
+    shf_reader *reader = open_with(&options, SHF_OK);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        options = options_with(rows[i].manifest, rows[i].ref);
+        assert_int_equal(shf_open_sync(support_runtime, &options, 0, &op), rows[i].open);
+        assert_null(op);
+        assert_int_equal(shf_refresh_to_sync(reader, rows[i].ref, rows[i].manifest, 0, &op), rows[i].refresh);
+        assert_null(op);
+    }
+    assert_int_equal(shf_refresh_to_sync(reader, "x", none, 0, &op), SHF_E_INVALID);
+    assert_int_equal(shf_refresh_to_sync(NULL, "x", manifest, 0, &op), SHF_E_INVALID);
+    options = options_with(manifest, "x");
+    options.history_offset = 1;
+    assert_int_equal(shf_open_sync(support_runtime, &options, 0, &op), SHF_E_INVALID);
+    assert_int_equal(shf_close_sync(reader, SHF_CLOSE_DRAIN, 0, &op), SHF_OK);
+    shf_op_release(op);
+    assert_int_equal(shf_refresh_to_sync(reader, "x", manifest, 0, &op), SHF_E_CLOSED);
+    assert_null(op);
+    shf_reader_release(reader);
+    forget(manifest);
+    free(long_name);
+}
+
+/* Lookups and plain refreshes run beside; every state is one of the four, whole. */
+static void *refresh_to_all(void *argument) {
+    shf_reader *reader = argument;
+    for (int i = 0; i < 60; i++) {
+        char name[32];
+        shf_op *op = NULL;
+        shf_slice manifest = manifest_of(i % RUNS + 1);
+        (void)snprintf(name, sizeof name, "run %d", i % RUNS + 1);
+        shf_status status = shf_refresh_to_sync(reader, name, manifest, 0, &op);
+        forget(manifest);
+        shf_op_release(op);
+        if (status) return argument;
+    }
+    return NULL;
+}
+
+static void *look_up_all(void *argument) {
+    shf_reader *reader = argument;
+    for (int i = 0; i < 300; i++) {
+        shf_key key = shf_key_from_text("k", 1);
+        shf_op *op = NULL;
+        shf_status status = i % 10 ? shf_get_sync(reader, &key, NULL, 0, &op) : shf_refresh_sync(reader, 0, &op);
+        shf_op_release(op);
+        if (status) return argument;
+    }
+    return NULL;
+}
+
+static void test_many_at_once(void **state) {
+    (void)state;
+    if (!snapshot) skip();
+    static void *(*const bodies[4])(void *) = {refresh_to_all, look_up_all, refresh_to_all, look_up_all};
+    pthread_t threads[4];
+    shf_op *op = NULL;
+    shf_reader_options options = options_of(snapshot);
+    shf_reader *reader = open_with(&options, SHF_OK);
+    for (int i = 0; i < 4; i++) assert_int_equal(pthread_create(&threads[i], NULL, bodies[i], reader), 0);
+    for (int i = 0; i < 4; i++) {
+        void *failed = NULL;
+        assert_int_equal(pthread_join(threads[i], &failed), 0);
+        assert_null(failed);
+    }
+    shf_slice manifest = manifest_of(2);
+    shf_status status = shf_refresh_to_sync(reader, "the last", manifest, 0, &op);
+    assert_int_equal(refreshed(status, op, SHF_OK).changed, 1);
+    expect_run(reader, 2);
+    forget(manifest);
+    support_close(reader);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void) {
@@ -179,6 +427,12 @@ int main(void) {
         TEST(test_a_prefix_that_looks_like_a_pointer),
         TEST(test_bad_pointer_keys),
         TEST(test_an_older_options_struct),
+        TEST(test_kept_manifests),
+        TEST(test_a_plain_refresh_goes_to_the_pointer),
+        TEST(test_malformed_kept_manifests),
+        TEST(test_trust_of_kept_manifests),
+        TEST(test_kept_manifests_that_can_not_be_accepted),
+        TEST(test_many_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
