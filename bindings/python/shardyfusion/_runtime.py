@@ -228,8 +228,8 @@ async def _call_and_wait(submit: Submit, *arguments: Any) -> Any:
     return call_and_wait(submit, *arguments)
 
 
-async def _ask_here(function: Callable[[], T]) -> T:
-    return function()
+async def _ask_here(function: Callable[..., T], *arguments: Any) -> T:
+    return function(*arguments)
 
 
 IN_LOOP = Waiting(call_in_loop, asyncio.to_thread, True)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from shardyfusion._runtime import Waiting
-from shardyfusion._settings import ReaderSettings, reader_settings
+from shardyfusion._settings import ReaderSettings, credentials_of, reader_settings
 from shardyfusion._shardyfusion import Reader
 from shardyfusion.errors import ConfigValidationError, ManifestParseError, ShardyfusionError
 from shardyfusion.reader._manifests import CallerManifests
 
 if TYPE_CHECKING:
-    from shardyfusion.credentials import CredentialProvider, S3Credentials
+    from shardyfusion.credentials import CredentialProvider
     from shardyfusion.type_defs import S3ConnectionOptions
 
 _ACCESS_MODES = {"auto": 0, "download": 1, "range": 2}
 _ADDRESSING = {"auto": 0, "path": 1, "virtual": 2}
+_IDENTITY = ("access_key_id", "secret_access_key", "session_token", "expires_at")
 #: Credentials that say when they expire are asked for again this long before.
 _RENEW_BEFORE = timedelta(minutes=5)
 
@@ -59,7 +61,6 @@ class Source:
             slate_env_file=slate_env_file,
         )
         self.manifests = None if manifest_store is None else CallerManifests(manifest_store, waiting)
-        self._credentials: S3Credentials | None = None
         self._options: dict[str, Any] = {
             "url": s3_prefix,
             "local_root": local_root,
@@ -95,8 +96,11 @@ class Source:
             core = await self._waiting.call(Reader.submit_open, {**self._options, "s3": self._s3, **more})
         return core
 
-    async def refresh(self, core: Reader) -> bool:
-        """Whether another snapshot is served now. A malformed manifest leaves the old one."""
+    async def refresh(self, core: Reader, is_overtaken: Callable[[], bool]) -> bool:
+        """Whether another snapshot is served now. A malformed manifest leaves the old one.
+
+        A manifest store may take long: a refresh that a later one has overtaken meanwhile changes nothing.
+        """
         if self.manifests is None:
             return bool(await self.call(core, core.submit_refresh))
         ref = await self.manifests.current_ref()
@@ -105,6 +109,8 @@ class Source:
         try:
             manifest = await self.manifests.manifest_bytes(ref)
         except ManifestParseError:
+            return False
+        if is_overtaken():
             return False
         return bool(await self.call(core, core.submit_refresh, ref, manifest))
 
@@ -122,15 +128,16 @@ class Source:
         return await self._waiting.call(submit, *arguments)
 
     def _is_near_expiry(self) -> bool:
-        expires = getattr(self._credentials, "expires_at", None)
+        expires = self._s3.get("expires_at")
         return isinstance(expires, datetime) and expires - datetime.now(timezone.utc) < _RENEW_BEFORE
 
     async def renewed_credentials(self, error: ShardyfusionError | None, core: Reader | None = None) -> bool:
         """Asks the provider again, unless `error` has another cause. False when it has nothing new."""
         provider = self._settings.credential_provider
-        if provider is None or (error is not None and getattr(error, "code", "") != "ACCESS"):
+        if provider is None or (error is not None and error.code != "ACCESS"):
             return False
-        fresh: dict[str, str | None] = await self._waiting.ask(self._settings.resolve)
+        answer = await self._waiting.ask(credentials_of, provider)
+        fresh = {name: answer.get(name) for name in _IDENTITY}
         if all(self._s3.get(name) == value for name, value in fresh.items()):
             return False
         self._s3.update(fresh)
