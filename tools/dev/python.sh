@@ -1,8 +1,6 @@
 # The Python package of bindings/python: installing it, its tests, its wheels. Sourced.
 # shellcheck shell=sh
 
-packages_python="$packages_build python3 python3-dev python3-venv"
-
 python_folder=bindings/python
 python_venv=$root/build/venv
 # Versions that have wheels for Debian's CPython 3.11 and for the newest.
@@ -32,10 +30,15 @@ python_is_stale() {
         -name __pycache__ -prune -o -newer "$python_venv/installed" -print -quit)" ]
 }
 
+# build/venv, without the package.
+python_environment_of_tests() {
+    # shellcheck disable=SC2086 # lists of names
+    python_environment "$python_venv" /usr/bin/python3 $python_build_needs $python_test_needs $python_lint_needs
+}
+
 # What is compiled stays in build/python, so that a changed file takes seconds.
 python_build() {
-    # shellcheck disable=SC2086 # lists of names
-    python_environment "$python_venv" /usr/bin/python3 $python_build_needs $python_test_needs $python_lint_needs || return 1
+    python_environment_of_tests || return 1
     python_is_stale || return 0
     echo "$build_type" >"$python_venv/begun" # before: what is changed from here on is seen the next time
     "$python_venv/bin/pip" install --disable-pip-version-check --no-build-isolation --no-deps --force-reinstall \
@@ -90,7 +93,7 @@ python_lint_format() {
 }
 
 python_lint_types() {
-    (cd "$python_folder" && find examples -name '*.py' ! -name seed_example.py |
+    (cd "$python_folder" && find examples -name '*.py' ! -name seed_example.py | sort |
         MYPYPATH=. xargs "$python_venv/bin/mypy" --cache-dir "$root/build/mypy" shardyfusion tests)
 }
 
@@ -108,13 +111,59 @@ python_lint_tidy() {
         xargs -P "$jobs" -n 4 clang-tidy-14 --quiet --warnings-as-errors='*' -p build-ci/tidy-python
 }
 
-# Needs the package in build/venv.
 python_lint_legs() {
+    leg 'Python: the package in build/venv' python_build
     leg 'Python: ruff, check and format' python_lint_format
     leg 'Python: mypy --strict' python_lint_types
     leg 'Python: stubtest' python_lint_stubs
     leg 'Python: clang-tidy of the extension: configure' python_lint_configure
     leg 'Python: clang-tidy of the extension' python_lint_tidy
+}
+
+# The sdist, a wheel made of it with nothing of this checkout at hand, and that wheel with the libraries that it needs inside:
+# build-ci/python/{sdist,wheel,repaired}; auditwheel finds patchelf on the path. pip unpacks the sdist in a folder for temporary files.
+python_wheel() {
+    python_wheels=$root/build-ci/python
+    rm -rf "$python_wheels"
+    # shellcheck disable=SC2086 # a list of names
+    python_environment "$root/build/python-wheel-venv" /usr/bin/python3 $python_wheel_needs || return 1
+    python_tools=$root/build/python-wheel-venv/bin
+    "$python_tools/python" -m build --no-isolation --sdist --outdir "$python_wheels/sdist" "$python_folder" &&
+        "$python_tools/pip" wheel --no-cache-dir --disable-pip-version-check --no-build-isolation --no-deps \
+            --config-settings=cmake.define.SHF_WERROR=ON --wheel-dir "$python_wheels/wheel" "$python_wheels"/sdist/*.tar.gz &&
+        sh -c 'PATH=$(dirname "$0"):$PATH exec "$0" "$@"' "$python_tools/auditwheel" repair --wheel-dir "$python_wheels/repaired" \
+            "$python_wheels"/wheel/*-cp311-abi3-linux_*.whl &&
+        "$python_tools/auditwheel" show "$python_wheels"/repaired/*-cp311-abi3-manylinux_*.whl
+}
+
+# python_fresh NAME PYTHON PACKAGE...: the repaired wheel in a new environment build-ci/python/NAME.
+python_fresh() {
+    python_named=$root/build-ci/python/$1
+    python_maker=$2
+    shift 2
+    rm -rf "$python_named"
+    "$python_maker" -m venv "$python_named" &&
+        "$python_named/bin/pip" install --disable-pip-version-check --only-binary :all: "$@" \
+            "$root"/build-ci/python/repaired/*.whl &&
+        "$python_named/bin/python" -c 'import shardyfusion._shardyfusion as extension; print(extension.version())'
+}
+
+# Needs python_wheel's, and the S3 server.
+python_newer_legs() {
+    if ! python_newest=$(python_newer); then
+        note 'SKIP: no CPython newer than 3.11 on this machine; the tests of the Python package ran with 3.11 alone'
+        return 0
+    fi
+    python_newest_is=$("$python_newest" --version)
+    # shellcheck disable=SC2086 # a list of names
+    leg "Python: the wheel in a fresh environment of $python_newest_is" python_fresh newer "$python_newest" $python_test_needs
+    leg "Python: tests with $python_newest_is" python_test "$root/build-ci/python/newer"
+}
+
+python_wheel_legs() {
+    leg 'Python: sdist, wheel of it, auditwheel' python_wheel
+    leg 'Python: the wheel in a fresh environment' python_fresh fresh /usr/bin/python3
+    python_newer_legs
 }
 
 # Of what the Python project's users would write, only how main() is started is ours.
