@@ -66,13 +66,15 @@ TEXT
 }
 
 # python_test ENVIRONMENT [ARGUMENT...]: pytest, with an S3 server that has the snapshots of tests/data.
+# python_preload is for pytest alone.
+python_preload=''
 python_test() {
     python_of_tests=$1
     shift
     SHF_SHARED=$(CDPATH='' cd -- "$shared" 2>/dev/null && pwd) || SHF_SHARED=''
     SHF_SHARED=$SHF_SHARED SHF_VERSITYGW=$s3server SHF_SHARDY=$root/build/shardy PYTHONDONTWRITEBYTECODE=1 \
         build/with_s3_server tests/data python data packages-1k composite-120 snapshot -- \
-        timeout 600 "$python_of_tests/bin/pytest" -p no:cacheprovider -c "$python_folder/pyproject.toml" \
+        timeout 600 env "LD_PRELOAD=$python_preload" "$python_of_tests/bin/pytest" -p no:cacheprovider -c "$python_folder/pyproject.toml" \
         --rootdir "$python_folder" "${@:-$python_folder/tests}"
 }
 
@@ -145,7 +147,10 @@ python_fresh() {
     "$python_maker" -m venv "$python_named" &&
         "$python_named/bin/pip" install --disable-pip-version-check --only-binary :all: "$@" \
             "$root"/build-ci/python/repaired/*.whl &&
-        "$python_named/bin/python" -c 'import shardyfusion._shardyfusion as extension; print(extension.version())'
+        "$python_named/bin/python" -c 'import sys, shardyfusion._shardyfusion
+loaded = {line.split()[-1] for line in open("/proc/self/maps") if "/libcurl" in line or "/libuv" in line}
+print(*loaded, sep="\n")
+sys.exit(len(loaded) < 2 or not all("/shardyfusion.libs/" in path for path in loaded))'
 }
 
 # Needs python_wheel's, and the S3 server.
@@ -160,10 +165,30 @@ python_newer_legs() {
     leg "Python: tests with $python_newest_is" python_test "$root/build-ci/python/newer"
 }
 
-python_wheel_legs() {
+# The extension and the library in it under sanitizers, in build/venv. CPython itself leaks at its end: no look for leaks.
+python_sanitized_build() {
+    "$python_venv/bin/pip" install --disable-pip-version-check --no-build-isolation --no-deps --upgrade \
+        --target "$root/build-ci/python-address/packages" --config-settings=build-dir="$root/build-ci/python-address/build" \
+        --config-settings=cmake.build-type=Debug --config-settings=cmake.define.CMAKE_C_FLAGS=-O1 \
+        --config-settings=cmake.define.SHF_SANITIZE='address;undefined' "./$python_folder"
+}
+
+python_sanitized_test() (
+    for python_library in libasan.so libubsan.so libstdc++.so; do
+        python_preload=$python_preload$(realpath "$(gcc -print-file-name=$python_library)"):
+    done
+    PYTHONPATH=$root/build-ci/python-address/packages PYTHONMALLOC=malloc
+    ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1
+    export PYTHONPATH PYTHONMALLOC ASAN_OPTIONS UBSAN_OPTIONS
+    python_test "$python_venv"
+)
+
+python_legs() {
     leg 'Python: sdist, wheel of it, auditwheel' python_wheel
     leg 'Python: the wheel in a fresh environment' python_fresh fresh /usr/bin/python3
     python_newer_legs
+    leg 'Python: address and undefined-behaviour sanitizers: build' python_sanitized_build
+    leg 'Python: address and undefined-behaviour sanitizers: tests' python_sanitized_test
 }
 
 # Of what the Python project's users would write, only how main() is started is ours.
