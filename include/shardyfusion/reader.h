@@ -114,6 +114,16 @@ typedef struct shf_open_info {
 SHF_API shf_status shf_op_open_info(const shf_op *op, shf_open_info *out);
 
 /*
+ * Replaces the credentials of a reader, where somebody outside the library hands out new ones: requests that are sent from
+ * now on are signed with these, those that an operation under way sends too; what the options, the environment or the AWS
+ * files say is not asked any more. Key id, secret and token (NULL = none) are copied. Any thread; never waits. Without
+ * effect on files and on a reader that was opened with `anonymous`. Errors: INVALID (a missing key id or secret, characters
+ * that none has), NO_MEMORY, CLOSED, FORKED.
+ */
+SHF_API shf_status shf_reader_set_credentials(shf_reader *reader, const char *access_key_id,
+                                              const char *secret_access_key, const char *session_token);
+
+/*
  * Frees a reader. A reader that was not closed is closed first: running operations complete as cancelled.
  * Never blocks. Delivered operations, snapshots and buffers stay valid. The last use of the handle.
  */

@@ -60,6 +60,16 @@ shf_status shf_refresh_sync(shf_reader *reader, int64_t timeout_ms, shf_op **op)
     return shf_sync_end(&sync, status, op);
 }
 
+shf_status shf_reader_set_credentials(shf_reader *reader, const char *access_key_id, const char *secret_access_key,
+                                      const char *session_token) {
+    bool closed;
+    shf_status status = shf_reader_check(reader);
+    if (status) return status;
+    shf_snapshot_drop(shf_reader_pin(reader, &closed));
+    if (closed) return SHF_E_CLOSED;
+    return shf_source_set_credentials(reader->source, access_key_id, secret_access_key, session_token);
+}
+
 static shf_status refresh_to(shf_reader *reader, const char *manifest_ref, shf_slice manifest,
                              const struct shf_submission *submission, shf_op_id *id) {
     struct shf_manifest_given given = {0};

@@ -1,6 +1,7 @@
 #include "reader/source.h"
 
 #include "base/alloc.h"
+#include "io/credentials.h"
 #include "rt/struct_size.h"
 #include "snapshot/s3_options.h"
 
@@ -151,6 +152,19 @@ shf_status shf_source_connect(struct shf_source *source, struct shf_error **erro
         if (status) shf_error_prefix(error, "allowed prefix %zu", i);
     }
     return status;
+}
+
+shf_status shf_source_set_credentials(struct shf_source *source, const char *access_key_id,
+                                      const char *secret_access_key, const char *session_token) {
+    struct shf_credentials *credentials;
+    shf_status status = shf_credentials_given(access_key_id, secret_access_key, session_token, &credentials);
+    if (status) return status;
+    shf_store_use_credentials(source->store, credentials);
+    for (size_t i = 0; i < source->allowed_count; i++) {
+        shf_store_use_credentials(source->allowed_stores[i], credentials);
+    }
+    shf_credentials_release(credentials);
+    return SHF_OK;
 }
 
 shf_status shf_source_cache(struct shf_source *source, struct shf_disk_cache **out, struct shf_error **error) {

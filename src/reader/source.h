@@ -53,6 +53,10 @@ void shf_source_release(struct shf_source *source);
 /* Parses the URLs and makes the stores (reads configuration files: worker only). */
 shf_status shf_source_connect(struct shf_source *source, struct shf_error **error);
 
+/* Requests of all its stores are signed with these from now on. SHF_E_INVALID, SHF_E_NO_MEMORY. After connecting; any thread. */
+shf_status shf_source_set_credentials(struct shf_source *source, const char *access_key_id,
+                                      const char *secret_access_key, const char *session_token);
+
 /* The local cache, opened at the first call. Borrowed. Workers only. */
 shf_status shf_source_cache(struct shf_source *source, struct shf_disk_cache **out, struct shf_error **error);
 

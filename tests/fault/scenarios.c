@@ -361,6 +361,12 @@ static void refresh_changed(struct session *session) { refresh_to(session, 1, 0)
 static void refresh_unchanged(struct session *session) { refresh_to(session, 0, 0); }
 static void refresh_malformed(struct session *session) { refresh_to(session, 0, 1); }
 
+/* The stores go on with the old ones, or with the new ones. */
+static void set_credentials(struct session *session) {
+    shf_status status = shf_reader_set_credentials(session->reader, "key-id", "secret", "token");
+    if (session_status(session, status, "shf_reader_set_credentials")) (void)get_one(session, 3);
+}
+
 /* Another operation may be running: it ends, one way or the other. */
 static void close_with(struct session *session, int mode) {
     shf_query query = world_query(0);
@@ -494,6 +500,7 @@ const struct scenario scenarios[] = {
      .cache = CACHE_COLD,
      .published = WORLD_SECOND,
      .over_store = true},
+    {.name = "credentials, store", .run = set_credentials, .start = START_READER, .flags = LAZY, .over_store = true},
     {.name = "refresh, unchanged, store", .run = refresh_unchanged, .start = START_READER, .over_store = true},
     {.name = "refresh, malformed, store",
      .run = refresh_malformed,
