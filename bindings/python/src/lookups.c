@@ -55,13 +55,11 @@ static PyObject *convert_many(struct operation_object *operation, shf_op *op) {
 PyObject *reader_get(PyObject *object, PyObject *const *arguments, Py_ssize_t count) {
     struct reader_object *self = (struct reader_object *)object;
     struct context storage;
-    const shf_routing_context *context = NULL;
+    const shf_routing_context *context;
     shf_key key;
     shf_op *op = NULL;
     if (!arguments_are(count, 1, 2) || !key_from(self->state, arguments[0], &key)) return NULL;
-    if (count == 1 || arguments[1] == Py_None)
-        return answer(self->state, shf_get_now(self->reader, &key, NULL, &op), op, NULL, one_value);
-    if (!context_from(self->state, arguments[1], &storage, &context)) return NULL;
+    if (!context_from(self->state, count == 2 ? arguments[1] : NULL, &storage, &context)) return NULL;
     shf_status status = shf_get_now(self->reader, &key, context, &op);
     context_clear(&storage);
     return answer(self->state, status, op, NULL, one_value);
