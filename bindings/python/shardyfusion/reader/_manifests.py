@@ -61,7 +61,8 @@ class CallerManifests:
         artifact = SqliteManifestBuilder().build(
             required_build=manifest.required_build, shards=manifest.shards, custom_fields=manifest.custom
         )
-        return artifact.payload
+        payload: bytes = artifact.payload
+        return payload
 
     async def older_refs(self, failed: str, most: int) -> list[str]:
         """Up to `most` refs older than the one that failed, newest first."""

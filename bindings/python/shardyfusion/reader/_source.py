@@ -72,7 +72,7 @@ class Source:
             "auto_total_bytes": self._settings.auto_total_bytes,
         }
         self._s3 = dict(self._settings.s3)
-        self._s3["addressing"] = _ADDRESSING[self._s3.get("addressing") or "auto"]
+        self._s3["addressing"] = _ADDRESSING[str(self._s3.get("addressing") or "auto")]
 
     # -- open and refresh
 
