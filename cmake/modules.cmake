@@ -5,7 +5,7 @@ foreach(pair uv:libuv curl:libcurl crypto:libcrypto expat:expat jansson:jansson 
   string(REPLACE ":" ";" pair ${pair})
   list(GET pair 0 name)
   list(GET pair 1 package)
-  pkg_check_modules(${name} REQUIRED IMPORTED_TARGET ${package})
+  pkg_check_modules(${name} REQUIRED IMPORTED_TARGET GLOBAL ${package})
 endforeach()
 
 add_library(shf_flags INTERFACE)

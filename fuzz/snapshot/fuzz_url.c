@@ -125,6 +125,18 @@ static void check_opened(const struct shf_location *opened) {
     shf_text_free(&text);
 }
 
+/* As the key of a pointer. */
+static void check_pointer(const char *key) {
+    struct shf_location opened = {0};
+    shf_status status = shf_location_parse_prefix("s3://bucket/_p", key, &opened, NULL);
+    demand(status == SHF_OK || (status == SHF_E_INVALID && !opened.prefix));
+    if (status == SHF_OK) {
+        demand(strcmp(opened.prefix, "_p") == 0 && strcmp(opened.pointer_name, key) == 0);
+        demand_plain_path(key);
+    }
+    shf_location_free(&opened);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     char *text = shf_strndup((const char *)data, size);
     demand(text != NULL);
@@ -144,6 +156,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         demand(shf_utf8_valid(shf_error_message(error), strlen(shf_error_message(error))));
         shf_error_free(error);
     }
+    check_pointer(url);
     shf_free(text);
     return 0;
 }

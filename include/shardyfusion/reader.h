@@ -70,6 +70,11 @@ typedef struct shf_reader_options {
     const char *const *allowed_prefixes; /* further URL prefixes that a manifest may name; NULL-terminated (at most
                                             1,024) or NULL. They are reached with the same s3 options */
     const shf_s3_options *s3;            /* NULL = all from the environment */
+    const char *current_pointer_key;     /* where below url the pointer lies, for open and refresh; NULL = _CURRENT.
+                                            With it url is the prefix, whatever its last segment is */
+    shf_slice manifest; /* the manifest itself (a SQLite file, at most 256 MiB), kept elsewhere; data NULL = read it.
+                           Together with manifest_ref, which is only its name then: any text of at most 8,192 bytes.
+                           Neither _CURRENT nor manifests/ is read, and there is no fallback */
 } shf_reader_options;
 
 /*
@@ -81,7 +86,7 @@ typedef struct shf_reader_options {
  *
  * Errors: STATE (no _CURRENT, no valid manifest), MANIFEST, NOT_FOUND, ACCESS, STORE*, CORRUPT, INDEX, UNSUPPORTED
  * (the snapshot is of a kind that is not read, named in the message), LOCAL, LIMIT, NO_MEMORY, DEADLINE, CANCELLED,
- * INVALID (the URL, an S3 option, a manifest_ref).
+ * INVALID (the URL, an S3 option, a manifest_ref, a current_pointer_key).
  */
 SHF_API shf_status shf_open(shf_runtime *runtime, const shf_reader_options *options, const shf_call *call, shf_op_id *id);
 
@@ -109,6 +114,16 @@ typedef struct shf_open_info {
 SHF_API shf_status shf_op_open_info(const shf_op *op, shf_open_info *out);
 
 /*
+ * Replaces the credentials of a reader, where somebody outside the library hands out new ones: requests that are sent from
+ * now on are signed with these, those that an operation under way sends too; what the options, the environment or the AWS
+ * files say is not asked any more. Key id, secret and token (NULL = none) are copied. Any thread; never waits. Without
+ * effect on files and on a reader that was opened with `anonymous`. Errors: INVALID (a missing key id or secret, characters
+ * that none has), NO_MEMORY, CLOSED, FORKED.
+ */
+SHF_API shf_status shf_reader_set_credentials(shf_reader *reader, const char *access_key_id,
+                                              const char *secret_access_key, const char *session_token);
+
+/*
  * Frees a reader. A reader that was not closed is closed first: running operations complete as cancelled.
  * Never blocks. Delivered operations, snapshots and buffers stay valid. The last use of the handle.
  */
@@ -133,6 +148,16 @@ SHF_API shf_status shf_get(shf_reader *reader, const shf_key *key, const shf_rou
  */
 SHF_API shf_status shf_multi_get(shf_reader *reader, const shf_key *keys, size_t count,
                                  const shf_routing_context *context, const shf_call *call, shf_op_id *id);
+
+/*
+ * The lookups that are answered within their call, alone: no queue, no slot, nothing is waited for. Either *op receives
+ * the finished operation (to be released; failed ones included) and the return value is its status, as from the
+ * synchronous forms. Or *op is NULL: SHF_WOULD_WAIT when there is no such answer (a shard is not open yet, or more than
+ * 128 keys), nothing is left behind, and shf_get or shf_multi_get is to be called; another status is the refusal.
+ */
+SHF_API shf_status shf_get_now(shf_reader *reader, const shf_key *key, const shf_routing_context *context, shf_op **op);
+SHF_API shf_status shf_multi_get_now(shf_reader *reader, const shf_key *keys, size_t count,
+                                     const shf_routing_context *context, shf_op **op);
 
 typedef struct shf_value {
     uint32_t struct_size;
@@ -225,11 +250,21 @@ SHF_API shf_status shf_op_search_info(const shf_op *op, size_t query, shf_search
  * Looks at _CURRENT again and, where it names another manifest, opens that and serves it from then on. Operations
  * under way finish on the snapshot they started on. Refreshes of one reader run one at a time. A malformed new
  * manifest leaves the old one served, with changed = 0 (see shf_op_open_info) and a warning in the log; after any
- * other error the old one stays served too. No older manifest is tried. A reader that was opened with manifest_ref or
- * history_offset goes over to what _CURRENT names. Without a timeout in the call there is none; waiting for the turn
- * counts. Errors as for shf_open.
+ * other error the old one stays served too. No older manifest is tried. A reader that was opened with manifest_ref,
+ * manifest or history_offset goes over to what _CURRENT names. Without a timeout in the call there is none; waiting for
+ * the turn counts. Errors as for shf_open.
  */
 SHF_API shf_status shf_refresh(shf_reader *reader, const shf_call *call, shf_op_id *id);
+
+/*
+ * Goes over to a manifest that the caller keeps elsewhere: its name (any text of at most 8,192 bytes; what
+ * shf_snapshot_info.manifest_ref says then) and its bytes. Otherwise as shf_refresh: the name that is served already
+ * changes nothing, a malformed manifest leaves the old snapshot served. What the manifest names is trusted no more than
+ * what one of the prefix names. Errors as for shf_refresh; refused with INVALID (name or slice) and LIMIT (above 256 MiB)
+ * as well.
+ */
+SHF_API shf_status shf_refresh_to(shf_reader *reader, const char *manifest_ref, shf_slice manifest,
+                                  const shf_call *call, shf_op_id *id);
 
 enum { SHF_CLOSE_DRAIN = 0, SHF_CLOSE_CANCEL = 1 };
 
@@ -284,7 +319,7 @@ typedef struct shf_snapshot_info {
     uint32_t num_dbs;           /* shards, empty ones included */
     uint32_t sharding;          /* SHF_SHARDING_* */
     const char *run_id;         /* strings live as long as the snapshot */
-    const char *manifest_ref;   /* as it was resolved: under the opened prefix */
+    const char *manifest_ref;   /* as it was resolved: under the opened prefix; or the name of one that was given */
     const char *created_at;     /* ISO 8601 text, as in the manifest */
     const char *key_encoding;   /* u64be, u32be, utf8, raw */
     const char *hash_algorithm; /* xxh3_64 */
@@ -369,6 +404,8 @@ SHF_API shf_status shf_search_sync(shf_reader *reader, const shf_query *query, i
 SHF_API shf_status shf_batch_search_sync(shf_reader *reader, const shf_query *queries, size_t count, int64_t timeout_ms,
                                          shf_op **op);
 SHF_API shf_status shf_refresh_sync(shf_reader *reader, int64_t timeout_ms, shf_op **op);
+SHF_API shf_status shf_refresh_to_sync(shf_reader *reader, const char *manifest_ref, shf_slice manifest,
+                                       int64_t timeout_ms, shf_op **op);
 SHF_API shf_status shf_close_sync(shf_reader *reader, int mode, int64_t timeout_ms, shf_op **op);
 SHF_API shf_status shf_history_sync(shf_runtime *runtime, const shf_reader_options *options, uint32_t limit,
                                     int64_t timeout_ms, shf_op **op);

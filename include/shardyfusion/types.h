@@ -30,7 +30,7 @@ extern "C" {
         (p)->struct_size = (uint32_t)sizeof *(p);                                                                      \
     } while (0)
 
-/* 0 or a negative SHF_E_* code. */
+/* 0, a negative SHF_E_* code, or one of the two positive codes, which are no errors. */
 typedef int32_t shf_status;
 
 enum {
@@ -56,7 +56,8 @@ enum {
     SHF_E_CANCELLED = -18,   /* cancelled by shf_cancel or by closing                              (cancelled) */
     SHF_E_LOCAL = -19,       /* a local file operation failed (cache directory, disk full)             (store) */
     SHF_E_INTERNAL = -20,    /* a bug in this library; please report it                             (internal) */
-    SHF_NOT_FOUND = 1        /* not an error: the key is absent (status of a shf_value) */
+    SHF_NOT_FOUND = 1,       /* not an error: the key is absent (status of a shf_value) */
+    SHF_WOULD_WAIT = 2       /* not an error: no answer without waiting; submit the call instead (the *_now forms) */
 };
 
 /* Error categories, see shf_error_category. */

@@ -28,6 +28,11 @@ void shf_sync_begin(struct shf_sync *sync, int64_t timeout_ms) {
     sync->submission = (struct shf_submission){.waiter = &sync->waiter, .timeout_ms = timeout_ms};
 }
 
+void shf_now_begin(struct shf_sync *sync) {
+    shf_sync_begin(sync, 0);
+    sync->submission.in_call_only = true;
+}
+
 shf_status shf_sync_end(struct shf_sync *sync, shf_status submitted, shf_op **op) {
     *op = NULL;
     if (submitted) return submitted;

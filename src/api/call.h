@@ -21,6 +21,8 @@ struct shf_sync {
     struct shf_submission submission;
 };
 void shf_sync_begin(struct shf_sync *sync, int64_t timeout_ms);
+/* The same for a *_now form: the submission is answered within its call, or refused with SHF_WOULD_WAIT. */
+void shf_now_begin(struct shf_sync *sync);
 /* Waits for the operation that was submitted (status SHF_OK), hands it out, gives its status. */
 shf_status shf_sync_end(struct shf_sync *sync, shf_status submitted, shf_op **op);
 

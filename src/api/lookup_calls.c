@@ -38,6 +38,15 @@ shf_status shf_get_sync(shf_reader *reader, const shf_key *key, const shf_routin
     return shf_sync_end(&sync, status, op);
 }
 
+shf_status shf_get_now(shf_reader *reader, const shf_key *key, const shf_routing_context *context, shf_op **op) {
+    struct shf_sync sync;
+    if (!op) return SHF_E_INVALID;
+    shf_now_begin(&sync);
+    shf_status status = check(reader, key, 1, context);
+    if (!status) status = shf_reader_lookup(reader, SHF_OP_GET, key, 1, context, &sync.submission, NULL);
+    return shf_sync_end(&sync, status, op);
+}
+
 shf_status shf_multi_get(shf_reader *reader, const shf_key *keys, size_t count, const shf_routing_context *context,
                          const shf_call *call, shf_op_id *id) {
     static const shf_key none;
@@ -53,6 +62,17 @@ shf_status shf_multi_get_sync(shf_reader *reader, const shf_key *keys, size_t co
     struct shf_sync sync;
     if (!op) return SHF_E_INVALID;
     shf_sync_begin(&sync, timeout_ms);
+    shf_status status = check(reader, count ? keys : &none, count, context);
+    if (!status) status = shf_reader_lookup(reader, SHF_OP_MULTI_GET, keys, count, context, &sync.submission, NULL);
+    return shf_sync_end(&sync, status, op);
+}
+
+shf_status shf_multi_get_now(shf_reader *reader, const shf_key *keys, size_t count, const shf_routing_context *context,
+                             shf_op **op) {
+    static const shf_key none;
+    struct shf_sync sync;
+    if (!op) return SHF_E_INVALID;
+    shf_now_begin(&sync);
     shf_status status = check(reader, count ? keys : &none, count, context);
     if (!status) status = shf_reader_lookup(reader, SHF_OP_MULTI_GET, keys, count, context, &sync.submission, NULL);
     return shf_sync_end(&sync, status, op);

@@ -48,7 +48,7 @@ shf_status shf_refresh(shf_reader *reader, const shf_call *call, shf_op_id *id) 
     struct shf_submission submission;
     shf_status status = shf_reader_check(reader);
     if (!status) status = shf_call_read(call, &submission);
-    return status ? status : shf_reader_refresh(reader, &submission, id);
+    return status ? status : shf_reader_refresh(reader, NULL, &submission, id);
 }
 
 shf_status shf_refresh_sync(shf_reader *reader, int64_t timeout_ms, shf_op **op) {
@@ -56,7 +56,44 @@ shf_status shf_refresh_sync(shf_reader *reader, int64_t timeout_ms, shf_op **op)
     if (!op) return SHF_E_INVALID;
     shf_sync_begin(&sync, timeout_ms);
     shf_status status = shf_reader_check(reader);
-    if (!status) status = shf_reader_refresh(reader, &sync.submission, NULL);
+    if (!status) status = shf_reader_refresh(reader, NULL, &sync.submission, NULL);
+    return shf_sync_end(&sync, status, op);
+}
+
+shf_status shf_reader_set_credentials(shf_reader *reader, const char *access_key_id, const char *secret_access_key,
+                                      const char *session_token) {
+    bool closed;
+    shf_status status = shf_reader_check(reader);
+    if (status) return status;
+    shf_snapshot_drop(shf_reader_pin(reader, &closed));
+    if (closed) return SHF_E_CLOSED;
+    return shf_source_set_credentials(reader->source, access_key_id, secret_access_key, session_token);
+}
+
+static shf_status refresh_to(shf_reader *reader, const char *manifest_ref, shf_slice manifest,
+                             const struct shf_submission *submission, shf_op_id *id) {
+    struct shf_manifest_given given = {0};
+    shf_status status = shf_manifest_given_copy(reader->runtime, manifest_ref, manifest, &given);
+    if (!status) status = shf_reader_refresh(reader, &given, submission, id);
+    shf_manifest_given_free(&given);
+    return status;
+}
+
+shf_status shf_refresh_to(shf_reader *reader, const char *manifest_ref, shf_slice manifest, const shf_call *call,
+                          shf_op_id *id) {
+    struct shf_submission submission;
+    shf_status status = shf_reader_check(reader);
+    if (!status) status = shf_call_read(call, &submission);
+    return status ? status : refresh_to(reader, manifest_ref, manifest, &submission, id);
+}
+
+shf_status shf_refresh_to_sync(shf_reader *reader, const char *manifest_ref, shf_slice manifest, int64_t timeout_ms,
+                               shf_op **op) {
+    struct shf_sync sync;
+    if (!op) return SHF_E_INVALID;
+    shf_sync_begin(&sync, timeout_ms);
+    shf_status status = shf_reader_check(reader);
+    if (!status) status = refresh_to(reader, manifest_ref, manifest, &sync.submission, NULL);
     return shf_sync_end(&sync, status, op);
 }
 

@@ -12,6 +12,7 @@ static const struct {
     { code, category, #code, text }
     STATUS(SHF_OK, SHF_CATEGORY_NONE, "success"),
     STATUS(SHF_NOT_FOUND, SHF_CATEGORY_NONE, "the key is absent"),
+    STATUS(SHF_WOULD_WAIT, SHF_CATEGORY_NONE, "there is no answer without waiting; submit the call instead"),
     STATUS(SHF_E_INVALID, SHF_CATEGORY_CONFIG, "an argument, option or key is wrong"),
     STATUS(SHF_E_UNSUPPORTED, SHF_CATEGORY_CONFIG, "this build does not read that kind of snapshot"),
     STATUS(SHF_E_ROUTING, SHF_CATEGORY_ROUTING, "the key or the routing context routes to no shard"),

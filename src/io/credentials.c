@@ -49,6 +49,16 @@ struct shf_credentials *shf_credentials_new(const char *id, const char *secret, 
     return NULL;
 }
 
+shf_status shf_credentials_given(const char *id, const char *secret, const char *token, struct shf_credentials **out) {
+    bool has_token = token && *token;
+    if (!shf_s3_is_header_text(id) || !secret || !*secret || (has_token && !shf_s3_is_header_text(token))) {
+        return SHF_E_INVALID;
+    }
+    struct shf_credentials *made = shf_credentials_new(id, secret, token, INT64_MAX);
+    if (made) *out = made;
+    return made ? SHF_OK : SHF_E_NO_MEMORY;
+}
+
 /* ---- what a credential_process prints ---- */
 
 /* `count` digits, at most `most`. */
@@ -183,7 +193,21 @@ static void renew(struct shf_task *task) {
 
 /* ---- loop thread ---- */
 
+void shf_credentials_replace(struct shf_credential_source *source, struct shf_credentials *by) {
+    shf_credentials_release(
+        atomic_exchange_explicit(&source->replacement, shf_credentials_retain(by), memory_order_acq_rel));
+}
+
+static void take_replacement(struct shf_credential_source *source) {
+    if (!atomic_load_explicit(&source->replacement, memory_order_acquire)) return;
+    struct shf_credentials *taken = atomic_exchange_explicit(&source->replacement, NULL, memory_order_acq_rel);
+    shf_credentials_release(source->current);
+    source->current = taken;
+    source->is_replaced = true;
+}
+
 static bool can_renew(const struct shf_credential_source *source) {
+    if (source->is_replaced) return false;
     return source->config->key_source == SHF_S3_KEYS_PROCESS || source->config->key_source == SHF_S3_KEYS_FILE;
 }
 
@@ -252,11 +276,14 @@ static void renewed(struct shf_task *task) {
     struct shf_error *error = source->error;
     source->renewing = false;
     source->error = NULL;
+    take_replacement(source);
     shf_http_hook_remove(runtime, &source->hook);
     if (status) {
         shf_log_write(shf_rt_log(runtime), SHF_LOG_WARNING, "%s: renewing credentials failed: %s", store->root_url,
                       shf_error_message(error));
         source->next_try_us = shf_clock_wall_us() + EARLY_RETRY_US;
+    } else if (source->is_replaced) {
+        shf_credentials_release(source->fresh);
     } else if (source->current && same_keys(source->current, source->fresh) &&
                source->current->expires_at_us == source->fresh->expires_at_us) {
         shf_credentials_release(source->fresh); /* still the same: who had them refused must see that */
@@ -286,6 +313,7 @@ static enum shf_credential_answer fail(struct shf_credential_waiter *waiter, shf
 enum shf_credential_answer shf_credentials_get(struct shf_credential_source *source, struct shf_credential_waiter *waiter,
                                                const struct shf_credentials *refused, struct shf_credentials **out,
                                                shf_status *status, struct shf_error **error) {
+    take_replacement(source);
     struct shf_credentials *current = source->current;
     bool told = waiter->told;
     int64_t now = shf_clock_wall_us();
@@ -312,10 +340,14 @@ shf_status shf_credential_source_init(struct shf_credential_source *source, stru
                                       const struct shf_s3_config *config, struct shf_error **error) {
     *source = (struct shf_credential_source){.config = config, .store = store};
     atomic_init(&source->abandon, false);
+    atomic_init(&source->replacement, NULL);
     if (!config->access_key_id) return SHF_OK;
     source->current =
         shf_credentials_new(config->access_key_id, config->secret_access_key, config->session_token, INT64_MAX);
     return source->current ? SHF_OK : shf_error_set(error, SHF_E_NO_MEMORY, "no memory for credentials");
 }
 
-void shf_credential_source_fini(struct shf_credential_source *source) { shf_credentials_release(source->current); }
+void shf_credential_source_fini(struct shf_credential_source *source) {
+    shf_credentials_release(atomic_load(&source->replacement));
+    shf_credentials_release(source->current);
+}

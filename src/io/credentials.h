@@ -23,6 +23,8 @@ struct shf_credentials *shf_credentials_new(const char *id, const char *secret, 
                                             int64_t expires_at_us); /* NULL without memory */
 struct shf_credentials *shf_credentials_retain(struct shf_credentials *credentials);
 void shf_credentials_release(struct shf_credentials *credentials); /* NULL is fine */
+/* Those of a caller, which do not expire as far as is known: SHF_E_INVALID when they can not be any, SHF_E_NO_MEMORY. */
+shf_status shf_credentials_given(const char *id, const char *secret, const char *token, struct shf_credentials **out);
 
 /* Reads the JSON that a credential_process prints. SHF_E_ACCESS, SHF_E_NO_MEMORY. */
 shf_status shf_credentials_parse(const char *json, size_t size, struct shf_credentials **out, struct shf_error **error);
@@ -40,8 +42,10 @@ struct shf_credential_source {
     const struct shf_s3_config *config; /* borrowed */
     struct shf_store *store;            /* retained while a worker renews */
 
-    struct { /* loop thread */
+    _Atomic(struct shf_credentials *) replacement; /* not taken over yet; any thread */
+    struct {                                       /* loop thread */
         struct shf_credentials *current;
+        bool is_replaced; /* what config names is not asked any more */
         struct shf_credential_waiter *waiters;
         bool renewing;
         int64_t next_try_us; /* of a renewal that is early */
@@ -58,6 +62,9 @@ struct shf_credential_source {
 shf_status shf_credential_source_init(struct shf_credential_source *source, struct shf_store *store,
                                       const struct shf_s3_config *config, struct shf_error **error);
 void shf_credential_source_fini(struct shf_credential_source *source);
+
+/* From now on these (retained) are the current ones, whatever config says. Any thread; never waits. */
+void shf_credentials_replace(struct shf_credential_source *source, struct shf_credentials *by);
 
 enum shf_credential_answer { SHF_CREDENTIALS_READY, SHF_CREDENTIALS_WAIT, SHF_CREDENTIALS_FAILED };
 /*

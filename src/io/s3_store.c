@@ -25,7 +25,12 @@ static void submit(struct shf_store *store, struct shf_store_request *request) {
     }
 }
 
-static const struct shf_store_class s3_class = {.name = "s3", .submit = submit, .destroy = destroy};
+static void use_credentials(struct shf_store *store, struct shf_credentials *credentials) {
+    shf_credentials_replace(&SHF_CONTAINER(store, struct shf_s3_store, base)->credentials, credentials);
+}
+
+static const struct shf_store_class s3_class = {
+    .name = "s3", .submit = submit, .destroy = destroy, .use_credentials = use_credentials};
 
 /* Part of cache identities: buckets of one name at two places are two. A bucket's region does not make it another. */
 static char *identity_of(const struct shf_s3_config *config) {

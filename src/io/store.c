@@ -19,6 +19,10 @@ void shf_store_submit(struct shf_store *store, struct shf_store_request *request
     store->class->submit(store, request);
 }
 
+void shf_store_use_credentials(struct shf_store *store, struct shf_credentials *credentials) {
+    if (store->class->use_credentials) store->class->use_credentials(store, credentials);
+}
+
 void shf_store_request_clear(struct shf_store_request *request) {
     for (size_t i = 0; i < request->name_count; i++) {
         shf_free(request->names[i]);

@@ -82,6 +82,7 @@ struct shf_store_request {
 /* Releases the out fields and zeroes them. */
 void shf_store_request_clear(struct shf_store_request *request);
 
+struct shf_credentials;
 struct shf_store; /* reference-counted */
 struct shf_store_class {
     const char *name;
@@ -89,6 +90,7 @@ struct shf_store_class {
     /* Path of a key in the local file system, the caller's to shf_free; NULL: this store has none. */
     char *(*local_path)(struct shf_store *store, const char *key);
     void (*destroy)(struct shf_store *store);
+    void (*use_credentials)(struct shf_store *store, struct shf_credentials *credentials); /* NULL: it has none */
 };
 struct shf_store {
     const struct shf_store_class *class;
@@ -102,6 +104,12 @@ struct shf_store *shf_store_retain(struct shf_store *store);
 void shf_store_release(struct shf_store *store);
 /* Any thread. */
 void shf_store_submit(struct shf_store *store, struct shf_store_request *request);
+
+/*
+ * Requests that are made (or tried again) from now on are signed with these, which the store retains; what it had before is
+ * not asked any more. Any thread, never waits. Without effect on stores that know none, and on anonymous ones.
+ */
+void shf_store_use_credentials(struct shf_store *store, struct shf_credentials *credentials);
 
 /* file:///: keys are absolute paths without the leading slash. Symbolic links are followed (it is the user's own file system). */
 shf_status shf_store_file_new(shf_runtime *runtime, struct shf_store **out, struct shf_error **error);

@@ -328,9 +328,13 @@ static void destroy(struct shf_store *store) {
     shf_free(fault);
 }
 
+static void use_credentials(struct shf_store *store, struct shf_credentials *credentials) {
+    shf_store_use_credentials(fault_of(store)->inner, credentials);
+}
+
 /* Files stay local only where nothing is to go wrong with them: no local_path, so that every byte comes by a request. */
 shf_status shf_store_fault_new(struct shf_store *inner, struct shf_store **out, struct shf_error **error) {
-    static const struct shf_store_class class = {"fault", submit, NULL, destroy};
+    static const struct shf_store_class class = {"fault", submit, NULL, destroy, use_credentials};
     struct fault_store *fault = shf_alloc_zero(1, sizeof *fault);
     char *url = shf_strdup(inner->root_url), *endpoint = shf_strdup(inner->endpoint);
     if (!fault || !url || !endpoint) {

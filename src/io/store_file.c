@@ -249,7 +249,7 @@ static void destroy(struct shf_store *store) {
 }
 
 shf_status shf_store_file_new(shf_runtime *runtime, struct shf_store **out, struct shf_error **error) {
-    static const struct shf_store_class class = {"file", submit, local_path, destroy};
+    static const struct shf_store_class class = {"file", submit, local_path, destroy, NULL};
     struct shf_store *store = shf_alloc_zero(1, sizeof *store);
     char *root_url = shf_strdup("file:///"), *endpoint = shf_strdup("");
     if (!store || !root_url || !endpoint) {

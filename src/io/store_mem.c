@@ -340,7 +340,7 @@ static void destroy(struct shf_store *store) {
 
 shf_status shf_store_mem_new(shf_runtime *runtime, const char *root_url, struct shf_store **out,
                              struct shf_error **error) {
-    static const struct shf_store_class class = {"mem", submit, NULL, destroy};
+    static const struct shf_store_class class = {"mem", submit, NULL, destroy, NULL};
     struct mem_store *mem = shf_alloc_zero(1, sizeof *mem);
     char *url = shf_strdup(root_url), *endpoint = shf_strdup("mem");
     if (!mem || !url || !endpoint) {

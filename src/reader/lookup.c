@@ -167,6 +167,7 @@ shf_status shf_reader_lookup(struct shf_reader *reader, enum shf_op_kind kind, c
     struct shf_error *error = NULL;
     bool answered = false;
     shf_status accepted, status = SHF_OK;
+    if (submission->in_call_only && count > SHF_LOOKUP_BLOCK) return SHF_WOULD_WAIT;
     struct shf_lookup_op *lookup = make(reader, count, &accepted);
     if (!lookup) return accepted;
     struct shf_op *op = &lookup->base.op;
@@ -178,6 +179,10 @@ shf_status shf_reader_lookup(struct shf_reader *reader, enum shf_op_kind kind, c
             destroy(op);
         }
         return accepted;
+    }
+    if (submission->in_call_only) {
+        destroy(op);
+        return SHF_WOULD_WAIT;
     }
     accepted = shf_op_begin(op, reader->runtime, kind, submission, reader->source->timeout_ms, destroy);
     if (accepted) {

@@ -12,6 +12,7 @@
 
 static void destroy(struct shf_op *op) {
     struct shf_load_op *load = SHF_CONTAINER(op, struct shf_load_op, base.op);
+    shf_manifest_given_free(&load->given); /* that of one that never got to work */
     shf_snapshot_drop(load->base.snapshot);
     if (load->owns_reader) shf_reader_release(load->base.reader);
     shf_free(load);
@@ -30,6 +31,7 @@ static void finish(struct shf_load_op *load, shf_status status, struct shf_error
     load->fresh = NULL;
     shf_snapshot_drop(load->base.snapshot); /* a refresh that nobody released must not keep the old state alive */
     load->base.snapshot = NULL;
+    shf_manifest_given_free(&load->given);
     shf_manifest_free(load->manifests.manifest);
     shf_free(load->manifests.manifest_ref);
     load->manifests.manifest = NULL;
@@ -119,6 +121,8 @@ static void keep_old(struct shf_load_op *load) {
 
 static void manifests_loaded(struct shf_manifest_load *manifests) {
     struct shf_load_op *load = SHF_CONTAINER(manifests, struct shf_load_op, manifests);
+    shf_manifest_given_free(&load->given);
+    manifests->given = NULL;
     load->info.current_ns = manifests->current_ns;
     load->info.manifest_ns = manifests->manifest_ns;
     load->info.fallback_attempts = manifests->fallback_attempts;
@@ -153,6 +157,7 @@ static void load_manifests(struct shf_load_op *load) {
     load->manifests =
         (struct shf_manifest_load){.store = source->store,
                                    .location = &source->location,
+                                   .given = load->given.body ? &load->given : NULL,
                                    .pinned_ref = load->is_refresh ? NULL : source->manifest_ref,
                                    .pinned_offset = load->is_refresh ? -1 : source->pinned_offset,
                                    .known_ref = load->is_refresh ? load->base.snapshot->manifest_ref : NULL,
@@ -205,6 +210,8 @@ shf_status shf_reader_open(struct shf_source *source, const struct shf_submissio
     if (id) *id = load->base.op.id;
     load->base.reader = reader;
     load->owns_reader = true;
+    load->given = source->given;
+    source->given = (struct shf_manifest_given){0};
     load->base.task.run = connect_task;
     if (shf_reader_activate(&load->base)) shf_rt_post_worker(runtime, &load->base.task);
     return SHF_OK;
@@ -238,7 +245,8 @@ static void line_up(struct shf_task *task) {
     shf_wait_begin(reader->runtime, &load->turn);
 }
 
-shf_status shf_reader_refresh(struct shf_reader *reader, const struct shf_submission *submission, shf_op_id *id) {
+shf_status shf_reader_refresh(struct shf_reader *reader, struct shf_manifest_given *given,
+                              const struct shf_submission *submission, shf_op_id *id) {
     struct shf_submission patient = *submission;
     if (patient.timeout_ms == 0) patient.timeout_ms = NO_DEFAULT_TIMEOUT;
     struct shf_load_op *load = shf_alloc_zero(1, sizeof *load);
@@ -250,6 +258,10 @@ shf_status shf_reader_refresh(struct shf_reader *reader, const struct shf_submis
         return status;
     }
     if (id) *id = load->base.op.id;
+    if (given) {
+        load->given = *given;
+        *given = (struct shf_manifest_given){0};
+    }
     load->base.task.run = line_up;
     if (shf_reader_activate(&load->base)) shf_rt_post_loop(reader->runtime, &load->base.task);
     return SHF_OK;

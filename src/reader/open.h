@@ -14,6 +14,7 @@ struct shf_load_op {
     bool has_turn;
     struct shf_wait turn;
     struct shf_load_op *next_turn;
+    struct shf_manifest_given given; /* body NULL = none */
     struct shf_manifest_load manifests;
     struct shf_snapshot *fresh;
     struct shf_shard_group group;

@@ -90,10 +90,13 @@ struct shf_snapshot *shf_reader_pin(struct shf_reader *reader, bool *closed);
 /* ---- operations; arguments were checked by api ---- */
 
 shf_status shf_reader_open(struct shf_source *source, const struct shf_submission *submission, shf_op_id *id);
-shf_status shf_reader_refresh(struct shf_reader *reader, const struct shf_submission *submission, shf_op_id *id);
+/* given (or NULL: what _CURRENT names) moves in where the operation is accepted. */
+shf_status shf_reader_refresh(struct shf_reader *reader, struct shf_manifest_given *given,
+                              const struct shf_submission *submission, shf_op_id *id);
 shf_status shf_reader_close(struct shf_reader *reader, int mode, const struct shf_submission *submission, shf_op_id *id);
 shf_status shf_reader_history(struct shf_source *source, uint32_t limit, const struct shf_submission *submission,
                               shf_op_id *id);
+/* SHF_WOULD_WAIT only for a submission that is in_call_only. */
 shf_status shf_reader_lookup(struct shf_reader *reader, enum shf_op_kind kind, const shf_key *keys, size_t count,
                              const shf_routing_context *context, const struct shf_submission *submission, shf_op_id *id);
 shf_status shf_reader_search(struct shf_reader *reader, enum shf_op_kind kind, const shf_query *queries, size_t count,

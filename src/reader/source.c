@@ -1,6 +1,7 @@
 #include "reader/source.h"
 
 #include "base/alloc.h"
+#include "io/credentials.h"
 #include "rt/struct_size.h"
 #include "snapshot/s3_options.h"
 
@@ -11,6 +12,7 @@
 #define DEFAULT_AUTO_TOTAL (UINT64_C(2) << 30)
 #define CONCURRENCY_A_WORKER 4u
 #define LEAST_CONCURRENCY 16u
+#define ANY_POINTER "_CURRENT" /* of an allowed prefix: nobody reads it, but a last segment "_x" is one of the prefix */
 
 static shf_status copy_allowed(struct shf_source *source, const char *const *prefixes) {
     size_t count = 0;
@@ -31,6 +33,7 @@ static shf_status check_options(const shf_reader_options *o) {
     const uint32_t known_flags = SHF_OPEN_LAZY | SHF_OPEN_PRIVATE_COPY;
     if (!o->url || !*o->url || (o->flags & ~known_flags) || o->access_mode > SHF_ACCESS_RANGE) return SHF_E_INVALID;
     if (o->manifest_ref && o->history_offset) return SHF_E_INVALID;
+    if (!o->manifest.data ? o->manifest.size != 0 : !o->manifest_ref) return SHF_E_INVALID;
     if (o->max_fallback_attempts < SHF_FALLBACK_NONE || o->max_fallback_attempts > LARGEST_FALLBACK_ATTEMPTS) {
         return SHF_E_INVALID;
     }
@@ -70,7 +73,13 @@ shf_status shf_source_new(shf_runtime *runtime, const shf_reader_options *option
     status = SHF_E_NO_MEMORY;
     if (!(source->url = shf_strdup(read.url))) goto done;
     if (read.local_root && !(source->local_root = shf_strdup(read.local_root))) goto done;
-    if (read.manifest_ref && !(source->manifest_ref = shf_strdup(read.manifest_ref))) goto done;
+    if (read.current_pointer_key && !(source->pointer_key = shf_strdup(read.current_pointer_key))) goto done;
+    if (read.manifest.data) {
+        status = shf_manifest_given_copy(runtime, read.manifest_ref, read.manifest, &source->given);
+        if (status) goto done;
+    } else if (read.manifest_ref && !(source->manifest_ref = shf_strdup(read.manifest_ref))) {
+        goto done;
+    }
     status = copy_allowed(source, read.allowed_prefixes);
     if (status) goto done;
     if (read.s3) {
@@ -110,6 +119,8 @@ void shf_source_release(struct shf_source *source) {
     shf_free(source->url);
     shf_free(source->local_root);
     shf_free(source->manifest_ref);
+    shf_free(source->pointer_key);
+    shf_manifest_given_free(&source->given);
     shf_rt_release(source->runtime);
     shf_free(source);
 }
@@ -127,7 +138,7 @@ static shf_status connect_store(struct shf_source *source, const struct shf_loca
 }
 
 shf_status shf_source_connect(struct shf_source *source, struct shf_error **error) {
-    shf_status status = shf_location_parse(source->url, &source->location, error);
+    shf_status status = shf_location_parse_prefix(source->url, source->pointer_key, &source->location, error);
     if (!status) status = connect_store(source, &source->location, &source->store, error);
     if (status || source->allowed_count == 0) return status;
     source->allowed = shf_alloc_zero(source->allowed_count, sizeof *source->allowed);
@@ -136,11 +147,24 @@ shf_status shf_source_connect(struct shf_source *source, struct shf_error **erro
         return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for %zu allowed prefixes", source->allowed_count);
     }
     for (size_t i = 0; i < source->allowed_count && !status; i++) {
-        status = shf_location_parse(source->allowed_urls[i], &source->allowed[i], error);
+        status = shf_location_parse_prefix(source->allowed_urls[i], ANY_POINTER, &source->allowed[i], error);
         if (!status) status = connect_store(source, &source->allowed[i], &source->allowed_stores[i], error);
         if (status) shf_error_prefix(error, "allowed prefix %zu", i);
     }
     return status;
+}
+
+shf_status shf_source_set_credentials(struct shf_source *source, const char *access_key_id,
+                                      const char *secret_access_key, const char *session_token) {
+    struct shf_credentials *credentials;
+    shf_status status = shf_credentials_given(access_key_id, secret_access_key, session_token, &credentials);
+    if (status) return status;
+    shf_store_use_credentials(source->store, credentials);
+    for (size_t i = 0; i < source->allowed_count; i++) {
+        shf_store_use_credentials(source->allowed_stores[i], credentials);
+    }
+    shf_credentials_release(credentials);
+    return SHF_OK;
 }
 
 shf_status shf_source_cache(struct shf_source *source, struct shf_disk_cache **out, struct shf_error **error) {

@@ -10,6 +10,7 @@
 #include "reader/limiter.h"
 #include "shardyfusion/reader.h"
 #include "snapshot/location.h"
+#include "snapshot/manifest_given.h"
 
 #include <pthread.h>
 
@@ -25,8 +26,9 @@ struct shf_source {
     int64_t timeout_ms;
     uint32_t max_fallback_attempts;
     uint64_t cache_max_bytes;
-    char *url, *local_root, *manifest_ref;
-    int64_t pinned_offset; /* -1 = none */
+    char *url, *local_root, *manifest_ref, *pointer_key;
+    struct shf_manifest_given given; /* body NULL = none; the open takes it away */
+    int64_t pinned_offset;           /* -1 = none */
     char **allowed_urls;
     size_t allowed_count;
     bool has_s3_options;
@@ -50,6 +52,10 @@ void shf_source_release(struct shf_source *source);
 
 /* Parses the URLs and makes the stores (reads configuration files: worker only). */
 shf_status shf_source_connect(struct shf_source *source, struct shf_error **error);
+
+/* Requests of all its stores are signed with these from now on. SHF_E_INVALID, SHF_E_NO_MEMORY. After connecting; any thread. */
+shf_status shf_source_set_credentials(struct shf_source *source, const char *access_key_id,
+                                      const char *secret_access_key, const char *session_token);
 
 /* The local cache, opened at the first call. Borrowed. Workers only. */
 shf_status shf_source_cache(struct shf_source *source, struct shf_disk_cache **out, struct shf_error **error);

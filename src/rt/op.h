@@ -43,6 +43,7 @@ struct shf_submission {
     struct shf_op_waiter *waiter;
     void *tag;
     int64_t timeout_ms; /* as in shf_call */
+    bool in_call_only;  /* with a waiter: what the call can not answer itself is not begun: SHF_WOULD_WAIT */
 };
 
 struct shf_op {

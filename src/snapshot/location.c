@@ -116,8 +116,12 @@ static shf_status make_path(const char *text, struct shf_text *path, struct shf_
                          reason);
 }
 
-/* Cuts "_NAME" off the end of the path into pointer_name, where the text ends in it. */
-static bool take_pointer(const char *text, struct shf_text *path, struct shf_location *made) {
+/* The given key of the pointer; else cuts "_NAME" off the end of the path, where the text ends in it. */
+static bool take_pointer(const char *text, const char *pointer_key, struct shf_text *path, struct shf_location *made) {
+    if (pointer_key) {
+        made->pointer_name = shf_strdup(pointer_key);
+        return made->pointer_name != NULL;
+    }
     const char *slash = strrchr(text, '/');
     const char *last = slash ? slash + 1 : text;
     bool is_pointer = last[0] == '_' && path->size; /* "s3://_bucket" has a path of no segments */
@@ -127,8 +131,9 @@ static bool take_pointer(const char *text, struct shf_text *path, struct shf_loc
 }
 
 /* path: everything below the store's root, pointer included. */
-static shf_status finish(const char *text, struct shf_text *path, struct shf_location *made, struct shf_error **error) {
-    if (!take_pointer(text, path, made)) return no_memory(error);
+static shf_status finish(const char *text, const char *pointer_key, struct shf_text *path, struct shf_location *made,
+                         struct shf_error **error) {
+    if (!take_pointer(text, pointer_key, path, made)) return no_memory(error);
     made->prefix = shf_text_take(path);
     if (!made->prefix) return no_memory(error);
     struct shf_text url = {0};
@@ -166,17 +171,35 @@ static shf_status parse_file(const char *text, const char *rest, struct shf_text
     return make_path(rest + host, path, error);
 }
 
+static shf_status check_pointer_key(const char *key, struct shf_error **error) {
+    char shown[SHF_URL_PRINTABLE_BYTES];
+    size_t size;
+    const char *reason = key ? shf_url_check_text(key, &size) : NULL;
+    if (key && !reason) reason = shf_url_check_path(key, size);
+    if (!reason) return SHF_OK;
+    return shf_error_set(error, SHF_E_INVALID,
+                         "current_pointer_key %s %s; give the name of the pointer below the prefix, such as _CURRENT",
+                         shf_url_printable(key, shown), reason);
+}
+
 shf_status shf_location_parse(const char *text, struct shf_location *out, struct shf_error **error) {
+    return shf_location_parse_prefix(text, NULL, out, error);
+}
+
+shf_status shf_location_parse_prefix(const char *text, const char *pointer_key, struct shf_location *out,
+                                     struct shf_error **error) {
     if (!text) return shf_error_set(error, SHF_E_INVALID, "no location of a snapshot was given");
     size_t size;
     const char *reason = shf_url_check_text(text, &size);
     if (reason) return refuse(error, text, reason);
 
+    shf_status status = check_pointer_key(pointer_key, error);
+    if (status) return status;
+
     struct shf_location made = {0};
     struct shf_text path = {0};
     size_t scheme = scheme_size(text);
     const char *rest = scheme ? text + scheme + 3 : text;
-    shf_status status;
     if (scheme == 0) {
         made.scheme = SHF_SCHEME_FILE;
         status = make_path(text, &path, error);
@@ -193,7 +216,7 @@ shf_status shf_location_parse(const char *text, struct shf_location *out, struct
         reason = "has a scheme that is not read here (an S3 server's address goes into the endpoint option)";
         status = refuse(error, text, reason);
     }
-    if (status == SHF_OK) status = finish(text, &path, &made, error);
+    if (status == SHF_OK) status = finish(text, pointer_key, &path, &made, error);
     if (status == SHF_OK) {
         *out = made;
         made = (struct shf_location){0};

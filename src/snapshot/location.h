@@ -30,7 +30,7 @@ struct shf_location {
     char *bucket;       /* s3, mem; NULL for file */
     char *prefix;       /* key prefix without leading or trailing slash; may be "" ; file: absolute path without
                      leading slash */
-    char *pointer_name; /* "_CURRENT", or the last segment of the URL where that begins with "_" */
+    char *pointer_name; /* "_CURRENT", the key that was given, or the last segment of the URL that begins with "_" */
     char *url;          /* canonical URL of the prefix, without trailing slash (file:/// for the root directory) */
 };
 
@@ -41,6 +41,12 @@ struct shf_location {
  * paths empty and "." segments vanish, and ".." is followed as the system does it, through links.
  */
 shf_status shf_location_parse(const char *text, struct shf_location *out, struct shf_error **error);
+/*
+ * The same; with a pointer_key (not NULL) the text is the prefix, whatever its last segment is, and the pointer lies at
+ * that key below it: segments of a path, as in data (no "..", no empty one).
+ */
+shf_status shf_location_parse_prefix(const char *text, const char *pointer_key, struct shf_location *out,
+                                     struct shf_error **error);
 void shf_location_free(struct shf_location *location);
 
 /* Key of an object under the prefix: prefix + "/" + tail, the caller's to free; NULL without memory. */

@@ -4,6 +4,7 @@
  *   loop    read _CURRENT        (no pin)        -> resolve its ref -> read the manifest
  *           list the manifests   (pinned_offset) -> worker: tidy    -> read the manifest
  *           read the manifest    (pinned_ref)
+ *           nothing              (given)
  *   worker  parse the manifest
  *   loop    done; or, malformed and no pin: list once (worker: tidy), read the next older one, and so on
  */
@@ -90,8 +91,19 @@ static void fail_request(struct shf_manifest_load *load) {
     finish(load, load->own.request.status);
 }
 
+/* The same in the name of a given one, which may be any text. */
+static const char *directory_in(const char *ref, size_t *size) {
+    const char *name = ref;
+    for (const char *p = ref; (p = strstr(p, SHF_MANIFESTS_DIRECTORY)) != NULL; p++) {
+        if (p == ref || p[-1] == '/') name = p + sizeof SHF_MANIFESTS_DIRECTORY - 1;
+    }
+    *size = strcspn(name, "/");
+    return name;
+}
+
 /* The directory in the key of a manifest: what follows PREFIX/manifests/. */
 static const char *directory_of(const struct shf_manifest_load *load, size_t *size) {
+    if (load->given) return directory_in(load->given->ref, size);
     const char *name = load->own.key;
     size_t prefix = strlen(load->location->prefix);
     if (prefix) name += prefix + 1;
@@ -109,7 +121,7 @@ static void try_next(struct shf_manifest_load *load);
 static void skip(struct shf_manifest_load *load) {
     struct shf_error *error = load->own.work_error;
     load->own.work_error = NULL;
-    bool pinned = load->pinned_ref || load->pinned_offset >= 0;
+    bool pinned = load->given || load->pinned_ref || load->pinned_offset >= 0;
     if (pinned || load->max_fallback_attempts == 0) {
         load->manifest_malformed = true;
         load->error = error;
@@ -139,7 +151,7 @@ static void skip(struct shf_manifest_load *load) {
 static void parsed(struct shf_task *task) {
     struct shf_manifest_load *load = load_of_task(task);
     load->manifest_ns += shf_clock_monotonic_ns() - load->own.began_ns;
-    char *url = shf_location_key_url(load->location, load->own.key);
+    char *url = load->given ? shf_strdup(load->given->ref) : shf_location_key_url(load->location, load->own.key);
     if (!url) {
         shf_error_free(load->own.work_error);
         load->own.work_error = NULL;
@@ -151,7 +163,7 @@ static void parsed(struct shf_task *task) {
     if (load->own.work_status) {
         bool malformed = load->own.work_status == SHF_E_MANIFEST;
         shf_error_prefix(&load->own.work_error, "the manifest %s", url);
-        shf_error_set_object(load->own.work_error, url);
+        if (!load->given) shf_error_set_object(load->own.work_error, url);
         shf_free(url);
         if (malformed) {
             skip(load);
@@ -374,9 +386,25 @@ static void pointer_read(struct shf_store_request *request) {
     manifest_found(load);
 }
 
+/* What is asked of the store for other manifests is in the caller's hands. */
+static void take_given(struct shf_manifest_load *load) {
+    if (load->known_ref && strcmp(load->known_ref, load->given->ref) == 0) {
+        load->unchanged = true;
+        finish(load, SHF_OK);
+        return;
+    }
+    if (gave_up(load)) return;
+    load->own.request.body = shf_buf_retain(load->given->body);
+    load->own.began_ns = shf_clock_monotonic_ns();
+    load->own.task.run = parse;
+    shf_rt_post_worker(load->store->runtime, &load->own.task);
+}
+
 static void begin(struct shf_task *task) {
     struct shf_manifest_load *load = load_of_task(task);
-    if (load->pinned_ref && load->pinned_offset >= 0) {
+    if (load->given) {
+        take_given(load);
+    } else if (load->pinned_ref && load->pinned_offset >= 0) {
         finish(load, shf_error_set(&load->error, SHF_E_INVALID,
                                    "a ref and an offset are both given to pin a manifest; give one"));
     } else if (load->pinned_ref) {

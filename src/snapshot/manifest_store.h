@@ -10,6 +10,7 @@
 #include "formats/manifest.h"
 #include "io/store.h"
 #include "snapshot/location.h"
+#include "snapshot/manifest_given.h"
 #include "snapshot/manifest_names.h"
 
 struct shf_manifest_load {
@@ -19,6 +20,8 @@ struct shf_manifest_load {
     /* Or NULL: URL or tail of a manifest to load instead of the one that _CURRENT names; no fallback. */
     const char *pinned_ref;
     int64_t pinned_offset; /* >= 0: that place of the history, 0 = newest; < 0: not asked; no fallback */
+    /* Or NULL: this manifest, and nothing is read of the store; neither pin beside it; no fallback. */
+    const struct shf_manifest_given *given;
     /* Refresh: the ref served now, or NULL; the same again = `unchanged`, and nothing is loaded. */
     const char *known_ref;
     uint32_t max_fallback_attempts; /* older manifests tried when malformed; 0 = fail at once */
@@ -32,7 +35,7 @@ struct shf_manifest_load {
     bool unchanged;
     bool manifest_malformed;       /* with SHF_E_MANIFEST: the manifest itself, not _CURRENT or what that names */
     struct shf_manifest *manifest; /* the caller's */
-    char *manifest_ref;            /* resolved URL under the opened prefix, the caller's */
+    char *manifest_ref;            /* resolved URL under the opened prefix, or the name given; the caller's */
     int64_t published_at_us;       /* from the directory name, else created_at */
     uint32_t fallback_attempts;
     int64_t current_ns, manifest_ns; /* time spent on _CURRENT and listings; on manifests */

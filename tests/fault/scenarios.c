@@ -90,6 +90,21 @@ static void open_pinned(struct session *session) {
     shf_op_release(op);
 }
 
+/* The second run's manifest, kept elsewhere, with the pointer at its default place named. */
+static void open_given(struct session *session) {
+    shf_reader_options options = session_options(session);
+    shf_op *op = NULL;
+    options.manifest = world->second_manifest;
+    options.manifest_ref = "kept elsewhere";
+    options.current_pointer_key = "_CURRENT";
+    session->serves = 1;
+    shf_status status = shf_open_sync(session->runtime, &options, session_timeout_ms, &op);
+    if (session_ended(session, status, op) && shf_op_take_reader(op, &session->reader)) {
+        (void)session_wrong(session, "shf_op_take_reader");
+    }
+    shf_op_release(op);
+}
+
 /* The malformed manifest is the newest; the second run is the one before. */
 static void open_fallback(struct session *session) {
     shf_snapshot *snapshot = NULL;
@@ -172,6 +187,23 @@ static void get_many(struct session *session, size_t count) {
     if (op) (void)session_values_are_right(session, op, 0, count);
     shf_op_release(op);
 }
+/* The answers within the call, and the refusal where there is none. */
+static void get_now(struct session *session) {
+    shf_key keys[2] = {world_key(3), world_key(4)};
+    shf_op *one = NULL, *both = NULL;
+    shf_status status = shf_get_now(session->reader, &keys[0], NULL, &one);
+    if (status == SHF_WOULD_WAIT) {
+        if (one) (void)session_wrong(session, "an operation beside SHF_WOULD_WAIT");
+        get_many(session, 2);
+        return;
+    }
+    if (session_ended(session, status, one)) (void)session_values_are_right(session, one, 3, 1);
+    status = shf_multi_get_now(session->reader, keys, 2, NULL, &both);
+    if (session_ended(session, status, both)) (void)session_values_are_right(session, both, 3, 2);
+    shf_op_release(one);
+    shf_op_release(both);
+}
+
 static void multi_get_1(struct session *session) { get_many(session, 1); }
 static void multi_get_100(struct session *session) { get_many(session, SOME_KEYS); }
 static void multi_get_10000(struct session *session) { get_many(session, MANY_KEYS); }
@@ -300,12 +332,9 @@ static bool info_of(struct session *session, const shf_op *op, shf_open_info *in
     return shf_op_open_info(op, info) == SHF_OK || session_wrong(session, "shf_op_open_info");
 }
 
-static void refresh_to(struct session *session, uint32_t changed, uint32_t malformed) {
-    shf_call call = session_call(session);
-    shf_op_id id = 0;
+static void refreshed(struct session *session, shf_status submitted, shf_op_id id, uint32_t changed, uint32_t malformed) {
     shf_open_info info;
     SHF_INIT(&info);
-    shf_status submitted = shf_refresh(session->reader, &call, &id);
     shf_op *op = session_wait(session, submitted, id);
     if (!op) return;
     if (info_of(session, op, &info) && info.manifest_malformed && !malformed) {
@@ -316,9 +345,27 @@ static void refresh_to(struct session *session, uint32_t changed, uint32_t malfo
     if (info.changed) session->serves = session->scenario->published == WORLD_SECOND;
     shf_op_release(op);
 }
+static void refresh_to(struct session *session, uint32_t changed, uint32_t malformed) {
+    shf_call call = session_call(session);
+    shf_op_id id = 0;
+    shf_status submitted = shf_refresh(session->reader, &call, &id);
+    refreshed(session, submitted, id, changed, malformed);
+}
+static void refresh_given(struct session *session) {
+    shf_call call = session_call(session);
+    shf_op_id id = 0;
+    shf_status submitted = shf_refresh_to(session->reader, "kept elsewhere", world->second_manifest, &call, &id);
+    refreshed(session, submitted, id, 1, 0);
+}
 static void refresh_changed(struct session *session) { refresh_to(session, 1, 0); }
 static void refresh_unchanged(struct session *session) { refresh_to(session, 0, 0); }
 static void refresh_malformed(struct session *session) { refresh_to(session, 0, 1); }
+
+/* The stores go on with the old ones, or with the new ones. */
+static void set_credentials(struct session *session) {
+    shf_status status = shf_reader_set_credentials(session->reader, "key-id", "secret", "token");
+    if (session_status(session, status, "shf_reader_set_credentials")) (void)get_one(session, 3);
+}
 
 /* Another operation may be running: it ends, one way or the other. */
 static void close_with(struct session *session, int mode) {
@@ -388,6 +435,7 @@ const struct scenario scenarios[] = {
     {.name = "open, warm, copies", .run = open_reader, .start = START_RUNTIME, .flags = COPY},
     {.name = "open, lazy, and get", .run = open_and_get, .start = START_RUNTIME, .cache = CACHE_COLD, .flags = LAZY | COPY},
     {.name = "open, pinned", .run = open_pinned, .start = START_RUNTIME},
+    {.name = "open, given", .run = open_given, .start = START_RUNTIME, .published = WORLD_SECOND},
     {.name = "open, fallback", .run = open_fallback, .start = START_RUNTIME, .published = WORLD_MALFORMED},
     {.name = "open, dangling",
      .run = open_sync,
@@ -398,6 +446,8 @@ const struct scenario scenarios[] = {
     {.name = "get", .run = get, .start = START_READER},
     {.name = "get, long", .run = get_long, .start = START_READER},
     {.name = "get, sync", .run = get_sync, .start = START_READER},
+    {.name = "get, now", .run = get_now, .start = START_READER},
+    {.name = "get, now, lazy", .run = get_now, .start = START_READER, .flags = LAZY},
     {.name = "get, lazy", .run = get_long, .start = START_READER, .cache = CACHE_COLD, .flags = LAZY | COPY},
     {.name = "multi_get, 1", .run = multi_get_1, .start = START_READER},
     {.name = "multi_get, 100", .run = multi_get_100, .start = START_READER},
@@ -417,6 +467,7 @@ const struct scenario scenarios[] = {
      .flags = COPY,
      .published = WORLD_SECOND},
     {.name = "refresh, changed, lazy", .run = refresh_changed, .start = START_READER, .flags = LAZY, .published = WORLD_SECOND},
+    {.name = "refresh, given", .run = refresh_given, .start = START_READER, .flags = COPY, .published = WORLD_SECOND},
     {.name = "refresh, unchanged", .run = refresh_unchanged, .start = START_READER},
     {.name = "refresh, malformed", .run = refresh_malformed, .start = START_READER, .published = WORLD_MALFORMED},
     {.name = "refresh, dangling",
@@ -449,6 +500,7 @@ const struct scenario scenarios[] = {
      .cache = CACHE_COLD,
      .published = WORLD_SECOND,
      .over_store = true},
+    {.name = "credentials, store", .run = set_credentials, .start = START_READER, .flags = LAZY, .over_store = true},
     {.name = "refresh, unchanged, store", .run = refresh_unchanged, .start = START_READER, .over_store = true},
     {.name = "refresh, malformed, store",
      .run = refresh_malformed,

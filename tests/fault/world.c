@@ -85,6 +85,9 @@ void world_begin(void) {
         make[kind](made);
         made->objects = calloc(MOST_OBJECTS, sizeof *made->objects);
         collect_objects(made, "");
+        char *second = support_path("%s/manifests/" WORLD_SECOND_MANIFEST "/manifest", made->snapshot);
+        made->second_manifest.data = support_read_file(second, &made->second_manifest.size);
+        free(second);
         world_select((enum world_kind)kind);
         world_publish(WORLD_FIRST);
     }
@@ -104,6 +107,7 @@ static void drop(struct world *made) {
     }
     for (size_t i = 0; i < made->object_count; i++) free(made->objects[i]);
     free(made->objects);
+    free((void *)(uintptr_t)made->second_manifest.data);
     free(made->rows);
     free(made->snapshot);
 }

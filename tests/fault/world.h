@@ -57,6 +57,7 @@ struct world {
     struct world_query queries[WORLD_QUERIES]; /* none in WORLD_KEYS */
     char **objects;                            /* but for the pointer: keys below the snapshot's prefix */
     size_t object_count;
+    shf_slice second_manifest; /* its bytes */
     enum world_pointer published;
     const char *pointers[4]; /* what _CURRENT holds */
 };

@@ -152,6 +152,78 @@ static void test_answers_in_the_call(void **state) {
     support_close(reader);
 }
 
+static void expect_inflight(uint32_t count) {
+    shf_runtime_stats stats;
+    SHF_INIT(&stats);
+    assert_int_equal(shf_runtime_stats_get(support_runtime, &stats), SHF_OK);
+    assert_int_equal(stats.inflight_ops, count);
+}
+
+/* Open shards answer at once, as shf_get_sync does. */
+static void test_now_answers(void **state) {
+    (void)state;
+    shf_status status;
+    shf_reader *reader = support_open(SAMPLE, cache, 0, &status);
+    shf_op **wanted = get_all(reader), *op = NULL;
+    shf_key keys[128], bad = shf_key_from_int(5), unsound = shf_key_from_bytes(NULL, 3);
+    for (size_t i = 0; i < 128; i++) keys[i] = key_of(i % name_count);
+    for (size_t i = 0; i < name_count; i++) {
+        shf_key key = key_of(i);
+        assert_int_equal(shf_get_now(reader, &key, NULL, &op), SHF_OK);
+        assert_true(shf_op_get_id(op) == 0);
+        assert_int_equal(shf_op_value_count(op), 1);
+        expect_same(op, 0, wanted[i]);
+        shf_op_release(op);
+    }
+    for (size_t count = 0; count <= 128; count += 64) {
+        assert_int_equal(shf_multi_get_now(reader, keys, count, NULL, &op), SHF_OK);
+        assert_int_equal(shf_op_value_count(op), count);
+        for (size_t i = 0; i < count; i++) expect_same(op, i, wanted[i % name_count]);
+        shf_op_release(op);
+    }
+    assert_int_equal(shf_get_now(reader, &bad, NULL, &op), SHF_E_INVALID); /* accepted, and failed */
+    assert_string_not_equal(shf_error_message(shf_op_error(op)), "");
+    shf_op_release(op);
+    op = (shf_op *)&keys;
+    assert_int_equal(shf_get_now(reader, &unsound, NULL, &op), SHF_E_INVALID); /* refused */
+    assert_null(op);
+    assert_int_equal(shf_get_now(NULL, &keys[0], NULL, &op), SHF_E_INVALID);
+    assert_int_equal(shf_get_now(reader, &keys[0], NULL, NULL), SHF_E_INVALID);
+    assert_int_equal(shf_multi_get_now(reader, NULL, 1, NULL, &op), SHF_E_INVALID);
+    release_all(wanted);
+    assert_int_equal(shf_close_sync(reader, SHF_CLOSE_DRAIN, 0, &op), SHF_OK);
+    shf_op_release(op);
+    assert_int_equal(shf_get_now(reader, &keys[0], NULL, &op), SHF_E_CLOSED);
+    assert_null(op);
+    shf_reader_release(reader);
+}
+
+/* What would wait leaves nothing behind: more keys than a call looks up itself, shards that are not open yet. */
+static void test_now_would_wait(void **state) {
+    (void)state;
+    shf_status status;
+    shf_reader *reader = support_open(SAMPLE, cache, SHF_OPEN_LAZY, &status);
+    shf_key keys[129], bad = shf_key_from_int(5);
+    shf_op *op = (shf_op *)&keys;
+    for (size_t i = 0; i < 129; i++) keys[i] = key_of(i);
+    assert_int_equal(shf_get_now(reader, &keys[0], NULL, &op), SHF_WOULD_WAIT);
+    assert_null(op);
+    assert_int_equal(shf_multi_get_now(reader, keys, 128, NULL, &op), SHF_WOULD_WAIT);
+    assert_null(op);
+    expect_inflight(0);
+    assert_int_equal(shf_get_now(reader, &bad, NULL, &op), SHF_E_INVALID); /* needs no shard */
+    shf_op_release(op);
+    assert_int_equal(shf_multi_get_sync(reader, keys, 128, NULL, 0, &op), SHF_OK); /* opens both shards */
+    shf_op_release(op);
+    assert_int_equal(shf_multi_get_now(reader, keys, 128, NULL, &op), SHF_OK);
+    expect_inflight(1);
+    shf_op_release(op);
+    assert_int_equal(shf_multi_get_now(reader, keys, 129, NULL, &op), SHF_WOULD_WAIT);
+    assert_null(op);
+    expect_inflight(0);
+    support_close(reader);
+}
+
 /* Thousands of keys are charged to the budget while they wait, and refused when they do not fit. */
 static void test_keys_are_charged(void **state) {
     (void)state;
@@ -189,9 +261,8 @@ static void test_keys_are_charged(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_every_size_of_call),
-        TEST(test_answers_in_the_call),
-        TEST(test_keys_are_charged),
+        TEST(test_every_size_of_call), TEST(test_answers_in_the_call), TEST(test_now_answers),
+        TEST(test_now_would_wait),     TEST(test_keys_are_charged),
     };
     return cmocka_run_group_tests(tests, set_up_all, tear_down_all);
 }

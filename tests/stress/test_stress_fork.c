@@ -78,6 +78,7 @@ static void refuse_asynchronous(const struct inherited *from) {
     REQUIRE_STATUS(shf_search(from->reader, &query, &call, &id), SHF_E_FORKED);
     REQUIRE_STATUS(shf_batch_search(from->reader, &query, 1, &call, &id), SHF_E_FORKED);
     REQUIRE_STATUS(shf_refresh(from->reader, &call, &id), SHF_E_FORKED);
+    REQUIRE_STATUS(shf_refresh_to(from->reader, "x", (shf_slice){"x", 1}, &call, &id), SHF_E_FORKED);
     REQUIRE_STATUS(shf_close(from->reader, SHF_CLOSE_DRAIN, &call, &id), SHF_E_FORKED);
     REQUIRE_STATUS(shf_close(from->reader, SHF_CLOSE_CANCEL, &call, &id), SHF_E_FORKED);
     REQUIRE(id == 0);
@@ -92,10 +93,14 @@ static void refuse_reader(const struct inherited *from) {
     SHF_INIT(&health);
     REQUIRE_STATUS(shf_get_sync(from->reader, &key, NULL, 0, &op), SHF_E_FORKED);
     REQUIRE_STATUS(shf_multi_get_sync(from->reader, &key, 1, NULL, 0, &op), SHF_E_FORKED);
+    REQUIRE_STATUS(shf_get_now(from->reader, &key, NULL, &op), SHF_E_FORKED);
+    REQUIRE_STATUS(shf_multi_get_now(from->reader, &key, 1, NULL, &op), SHF_E_FORKED);
     REQUIRE_STATUS(shf_search_sync(from->reader, &query, 0, &op), SHF_E_FORKED);
     REQUIRE_STATUS(shf_batch_search_sync(from->reader, &query, 1, 0, &op), SHF_E_FORKED);
     REQUIRE_STATUS(shf_refresh_sync(from->reader, 0, &op), SHF_E_FORKED);
+    REQUIRE_STATUS(shf_refresh_to_sync(from->reader, "x", (shf_slice){"x", 1}, 0, &op), SHF_E_FORKED);
     REQUIRE_STATUS(shf_close_sync(from->reader, SHF_CLOSE_CANCEL, 0, &op), SHF_E_FORKED);
+    REQUIRE_STATUS(shf_reader_set_credentials(from->reader, "a", "b", NULL), SHF_E_FORKED);
     REQUIRE_STATUS(shf_reader_snapshot(from->reader, &snapshot), SHF_E_FORKED);
     REQUIRE_STATUS(shf_health(from->reader, 0, &health), SHF_E_FORKED);
     if (from->cq) refuse_asynchronous(from);

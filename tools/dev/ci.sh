@@ -55,6 +55,7 @@ ci_legs() {
     if interop_python_project_is_there; then
         leg 'the Python project reads what is built' interop_python_project build/shardy build/with_s3_server
     fi
+    python_legs
     leg 'install; consumers by pkg-config, CMake and C++' ci_install
 }
 

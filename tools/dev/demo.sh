@@ -47,16 +47,21 @@ demo_files() {
     demo_update files "$demo_folder/snapshot"
 }
 
-demo_s3() {
+# demo_s3_start BUCKET: a server of the demo's own, which the environment leads to.
+demo_s3_start() {
     # Settings of another S3 that may be in the environment are not meant for this one.
     unset S3_ACCESS_KEY_ID S3_SECRET_ACCESS_KEY S3_SESSION_TOKEN S3_REGION AWS_SESSION_TOKEN AWS_PROFILE \
         AWS_ENDPOINT_URL_S3 SLATEDB_S3_ENDPOINT_URL
     NO_PROXY=127.0.0.1 no_proxy=127.0.0.1
     export NO_PROXY no_proxy
     s3server_start || die 'the S3 server does not start'
-    python3 tools/s3_server.py bucket samples || die 'the bucket can not be made'
+    python3 tools/s3_server.py bucket "$1" || die 'the bucket can not be made'
     printf '\n'
     good "versitygw $s3server_version listens at $AWS_ENDPOINT_URL"
+}
+
+demo_s3() {
+    demo_s3_start samples
     demo_build s3 s3://samples/packages
     printf '\n  %sThe second snapshot on S3%s\n' "$bold" "$plain"
     demo_update s3 s3://samples/packages
@@ -75,16 +80,20 @@ demo_end() {
 TEXT
 }
 
+# The commands keep out of the user's own cache and settings, and what they leave goes with the scratch folder.
+demo_own_environment() {
+    scratch_make
+    XDG_CACHE_HOME=$scratch/xdg-cache TMPDIR=$scratch
+    export XDG_CACHE_HOME TMPDIR
+    unset SHARDY_CONFIG SHARDY_CREDENTIALS SHARDY_CURRENT
+}
+
 verb_demo() {
     # shellcheck disable=SC2086 # a list of names
     need $packages_build python3
     s3server_build_behind
     verb_build
-    scratch_make
-    # The commands keep out of the user's own cache and settings, and what they leave goes with the scratch folder.
-    XDG_CACHE_HOME=$scratch/xdg-cache TMPDIR=$scratch
-    export XDG_CACHE_HOME TMPDIR
-    unset SHARDY_CONFIG SHARDY_CREDENTIALS SHARDY_CURRENT
+    demo_own_environment
     demo_files
     s3server_wait || die 'without its server the S3 half cannot be shown; what is above works all the same'
     demo_s3

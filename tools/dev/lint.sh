@@ -1,7 +1,7 @@
 # Formatting, static analysis and the project's own rules. Sourced.
 # shellcheck shell=sh
 
-c_folders='include src cli tests examples demo fuzz bench'
+c_folders='include src cli tests examples demo fuzz bench bindings/python/src'
 
 c_files() {
     # shellcheck disable=SC2086 # a list of names
@@ -22,7 +22,7 @@ lint_shell() { shell_files | xargs shellcheck -x -a; }
 lint_spelling() {
     codespell --quiet-level 2 --ignore-words tools/spelling-ignore.txt \
         --skip '*/data/*,*/corpus/*,*.db,*.bin,LICENSE,tools/spelling-ignore.txt' \
-        dev ./*.md .ci abi bench cli cmake demo docs examples fuzz include samples/README.md src tests tools
+        dev ./*.md .ci abi bench bindings cli cmake demo docs examples fuzz include samples/README.md src tests tools
 }
 
 # Sources that the build of DIRECTORY compiles, without the test programs' (their style is checked, not their depth).
@@ -52,17 +52,20 @@ lint_legs() {
     leg 'exported symbols (tools/check_exports)' tools/check_exports build/libshardyfusion.so
     leg 'clang-tidy: configure' lint_configure
     leg 'clang-tidy' lint_tidy build-ci/tidy
+    python_lint_legs
 }
 
 verb_lint() {
     # shellcheck disable=SC2086 # a list of names
-    need $packages_build $packages_lint clang
+    need $packages_python $packages_lint clang
     verb_build
     lint_legs
     legs_end
 }
 
 verb_format() {
-    need clang-format-14
+    need clang-format-14 python3 python3-venv
     c_files | xargs clang-format-14 --style=file -i
+    quietly 'build/venv has ruff' python_environment_of_tests || die 'the Python environment could not be made'
+    "$python_venv/bin/ruff" format --no-cache --quiet "$python_folder"
 }

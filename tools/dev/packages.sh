@@ -5,10 +5,11 @@ packages_build='ca-certificates cmake gcc libc6-dev libcurl4-openssl-dev libexpa
     libsnappy-dev libssl-dev libuv1-dev libxxhash-dev libyaml-dev libzstd-dev ninja-build pkg-config zlib1g-dev'
 packages_test="$packages_build libcmocka-dev libsqlite3-dev python3"
 packages_interop='ca-certificates python3 python3-venv'
+packages_python="$packages_build python3 python3-dev python3-venv"
 packages_bench="$packages_build liblmdb-dev libsqlite3-dev python3 python3-venv"
 packages_lint='clang-format-14 clang-tidy-14 codespell python3 shellcheck'
 packages_fuzz="$packages_build clang libclang-rt-14-dev"
-packages_ci="$packages_test $packages_interop $packages_lint clang libclang-rt-14-dev g++ binutils"
+packages_ci="$packages_test $packages_interop $packages_python $packages_lint clang libclang-rt-14-dev g++ binutils"
 
 packages_updated=''
 

@@ -31,13 +31,16 @@ check_peer() {
 # ./dev test [CTEST-ARGUMENT...]: with arguments, just those tests.
 verb_test() {
     # shellcheck disable=SC2086 # a list of names
-    need $packages_test
+    need $packages_test $packages_python
     s3server_build_behind
     build ON
+    [ $# -gt 0 ] || python_install
     s3server_wait || die 'the tests need the S3 server'
     say 'Running the tests'
     run_tests build "$@" || die 'tests failed'
     [ $# -eq 0 ] || return 0
     check_peer || die 'answers differ from the recorded ones'
+    say 'The Python package'
+    python_test "$python_venv" || die 'tests of the Python package failed'
     good 'all tests passed'
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from shardyfusion._dotenv import parse_dotenv
@@ -113,6 +114,7 @@ def core_options(options: S3ConnectionOptions | None) -> dict[str, object]:
 def ask(provider: CredentialProvider) -> dict[str, object]:
     """Returns the credentials of a provider as options of the core, {} when it leaves them to the core.
 
+    Credentials of a class of its own may say in `expires_at` (a datetime with a time zone) when to ask again.
     ConfigValidationError when the provider has no resolve(), raises, or returns something that is no S3Credentials.
     """
     name = type(provider).__name__
@@ -136,11 +138,21 @@ def ask(provider: CredentialProvider) -> dict[str, object]:
             f"credential_provider={name}: its resolve() returned {type(credentials).__name__}; it must be an ordinary "
             "method that returns S3Credentials"
         )
-    return _identity(
+    identity = _identity(
         f"credential_provider={name}",
         credentials.access_key_id,
         credentials.secret_access_key,
         credentials.session_token,
+    )
+    expires_at = getattr(credentials, "expires_at", None)
+    return identity if expires_at is None else {**identity, "expires_at": _moment(name, expires_at)}
+
+
+def _moment(name: str, expires_at: object) -> datetime:
+    if isinstance(expires_at, datetime) and expires_at.tzinfo is not None:
+        return expires_at
+    raise ConfigValidationError(
+        f"credential_provider={name}: expires_at must be a datetime with a time zone, got {expires_at!r}"
     )
 
 

@@ -48,11 +48,13 @@ static void test_every_status_has_a_text_and_a_category(void **state) {
     assert_string_equal(shf_status_text(SHF_NOT_FOUND), "the key is absent");
     assert_int_equal(shf_status_category(SHF_OK), SHF_CATEGORY_NONE);
     assert_int_equal(shf_status_category(SHF_NOT_FOUND), SHF_CATEGORY_NONE);
+    assert_string_not_equal(shf_status_text(SHF_WOULD_WAIT), "unknown status");
+    assert_int_equal(shf_status_category(SHF_WOULD_WAIT), SHF_CATEGORY_NONE);
 }
 
 static void test_numbers_that_are_no_status(void **state) {
     (void)state;
-    static const shf_status none[] = {2, -STATUSES - 1, INT32_MIN, INT32_MAX};
+    static const shf_status none[] = {3, -STATUSES - 1, INT32_MIN, INT32_MAX};
     for (size_t i = 0; i < 4; i++) {
         assert_string_equal(shf_status_text(none[i]), "unknown status");
         assert_int_equal(shf_status_category(none[i]), SHF_CATEGORY_INTERNAL);

@@ -2,6 +2,7 @@
 #include "s3_support.h"
 
 #include "base/clock.h"
+#include "io/credentials.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -227,6 +228,104 @@ static void test_commands_that_fail(void **state) {
 }
 
 /* Neither a deadline nor a token waits for the command, and the end of the runtime kills it. */
+static void give(struct s3_test *test, const char *id, const char *token) {
+    struct shf_credentials *given = NULL;
+    assert_int_equal(shf_credentials_given(id, "hush", token, &given), SHF_OK);
+    shf_store_use_credentials(test->store, given);
+    shf_credentials_release(given);
+}
+
+/* Sets from outside: the last one given signs what is sent next, and stays. */
+static void test_given_ones(void **state) {
+    (void)state;
+    static const struct scripted_answer always = {.status = 400, .body = EXPIRED};
+    struct s3_test test;
+    struct support_call call;
+    s3_begin(&test, &ok, 1);
+    s3_open(&test);
+    get_good(&test);
+    give(&test, "GIVEN-1", NULL);
+    give(&test, "GIVEN-2", "a-token");
+    get_good(&test);
+    expect_key_id(&test, 1, "GIVEN-2");
+    char *token = s3_header(scripted_server_request(test.server, 1), "x-amz-security-token");
+    assert_string_equal(token, "a-token");
+    free(token);
+    scripted_server_script(test.server, &always, 1);
+    (void)s3_get(&test, &call);
+    support_expect_failure(&call, SHF_E_ACCESS, "the credentials have expired; give fresh ones");
+    support_call_clear(&call);
+    scripted_server_script(test.server, &ok, 1);
+    give(&test, "GIVEN-3", NULL);
+    get_good(&test);
+    expect_key_id(&test, 0, "GIVEN-3");
+    give(&test, "GIVEN-4", NULL); /* never used: goes with the store */
+    s3_end(&test);
+}
+
+/* Beside a command: nobody asks it any more, and what it still prints is not taken. */
+static void test_given_beside_a_command(void **state) {
+    (void)state;
+    struct s3_test test;
+    struct support_call call;
+    s3_begin(&test, &ok, 1);
+    use_command(&test, 0, "while ! [ -e go ]; do sleep 0.01; done");
+    s3_open(&test);
+    support_call_init(&call, SHF_STORE_GET, "key");
+    support_submit(test.store, &call);
+    while (runs_of(&test) == 0) (void)usleep(1000); /* the request waits for the command */
+    give(&test, "GIVEN-1", NULL);
+    get_good(&test); /* another does not wait */
+    expect_key_id(&test, 0, "GIVEN-1");
+    char *go = support_path("%s/go", test.home);
+    support_write_text(go, "");
+    free(go);
+    (void)support_wait(&call);
+    s3_expect_body(&call, "hello");
+    support_call_clear(&call);
+    expect_key_id(&test, 1, "GIVEN-1");
+    get_good(&test);
+    expect_key_id(&test, 2, "GIVEN-1");
+    assert_int_equal(runs_of(&test), 1);
+    s3_end(&test);
+}
+
+/* A request that was sent with the old ones, and is told that they have expired, goes on with the new ones. */
+static void test_given_while_a_request_is_under_way(void **state) {
+    (void)state;
+    static const struct scripted_answer script[] = {{.status = 400, .body = EXPIRED, .wait_for = 2},
+                                                    {.status = 200, .body = "hello"}};
+    struct s3_test test;
+    struct support_call call;
+    s3_begin(&test, script, 2);
+    s3_open(&test);
+    support_call_init(&call, SHF_STORE_GET, "key");
+    support_submit(test.store, &call);
+    assert_true(scripted_server_wait(test.server, 1));
+    give(&test, "GIVEN-1", NULL);
+    get_good(&test);
+    (void)support_wait(&call);
+    s3_expect_body(&call, "hello");
+    support_call_clear(&call);
+    expect_key_id(&test, 1, "GIVEN-1");
+    expect_key_id(&test, 2, "GIVEN-1");
+    assert_int_equal(scripted_server_requests(test.server), 3);
+    s3_end(&test);
+}
+
+static void test_given_ones_that_are_none(void **state) {
+    (void)state;
+    static const struct {
+        const char *id, *secret, *token;
+    } rows[] = {{NULL, "s", NULL},  {"", "s", NULL},    {"a", NULL, NULL},      {"a", "", NULL},
+                {"a b", "s", NULL}, {"a\n", "s", NULL}, {"a", "s", "t\r\nx: y"}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct shf_credentials *out = NULL;
+        assert_int_equal(shf_credentials_given(rows[i].id, rows[i].secret, rows[i].token, &out), SHF_E_INVALID);
+        assert_null(out);
+    }
+}
+
 static void test_ends_while_the_command_runs(void **state) {
     (void)state;
     struct s3_test test;
@@ -266,6 +365,10 @@ int main(void) {
         cmocka_unit_test(test_fixed_keys),
         cmocka_unit_test(test_before_and_after_the_end),
         cmocka_unit_test(test_commands_that_fail),
+        cmocka_unit_test(test_given_ones),
+        cmocka_unit_test(test_given_beside_a_command),
+        cmocka_unit_test(test_given_while_a_request_is_under_way),
+        cmocka_unit_test(test_given_ones_that_are_none),
         cmocka_unit_test(test_ends_while_the_command_runs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -114,6 +114,7 @@ void prepare(struct run *run) {
     run->load.store = &fake->store;
     run->load.location = &location;
     run->load.pinned_ref = NULL;
+    run->load.given = NULL;
     run->load.pinned_offset = -1;
     run->load.known_ref = NULL;
     run->load.max_fallback_attempts = 3;

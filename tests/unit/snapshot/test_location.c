@@ -243,6 +243,36 @@ static void test_user_refusals(void **state) {
     free(text);
 }
 
+/* With the key of the pointer the text is the prefix, and the key is a path below it. */
+static void test_pointer_keys(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *key, *prefix;
+    } rows[] = {
+        {"s3://bucket/a/b", "_CURRENT", "a/b"},        {"s3://bucket/a/_b", "_CURRENT", "a/_b"},
+        {"s3://bucket/a/_b/", "pointer.json", "a/_b"}, {"s3://bucket", "x", ""},
+        {"mem://bucket/_X", "a b/c=d/_E", "_X"},       {"/data/_snap", "..x/y", "data/_snap"},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct shf_location location = {0};
+        assert_int_equal(shf_location_parse_prefix(rows[i].text, rows[i].key, &location, NULL), SHF_OK);
+        assert_string_equal(location.pointer_name, rows[i].key);
+        assert_string_equal(location.prefix, rows[i].prefix);
+        shf_location_free(&location);
+    }
+    static const char *const refused[] = {"",    "/",           "//",   "/_CURRENT", "_CURRENT/", "a//b",
+                                          "..",  "../_CURRENT", "a/.",  "a\\b",      "a%2fb",     "%2e%2e/b",
+                                          "a?b", "a#b",         "a\nb", "\xff"};
+    for (size_t i = 0; i < COUNT(refused); i++) {
+        struct shf_location location = {0};
+        struct shf_error *error = NULL;
+        assert_int_equal(shf_location_parse_prefix("s3://bucket/p", refused[i], &location, &error), SHF_E_INVALID);
+        assert_non_null(strstr(shf_error_message(error), "current_pointer_key"));
+        assert_null(location.prefix);
+        shf_error_free(error);
+    }
+}
+
 static void test_no_secret_in_messages(void **state) {
     (void)state;
     static const char *const texts[] = {
@@ -742,6 +772,7 @@ int main(void) {
         cmocka_unit_test(test_user_locations),
         cmocka_unit_test(test_relative_paths),
         cmocka_unit_test(test_user_refusals),
+        cmocka_unit_test(test_pointer_keys),
         cmocka_unit_test(test_no_secret_in_messages),
         cmocka_unit_test(test_keys_and_urls),
         cmocka_unit_test(test_data_urls),

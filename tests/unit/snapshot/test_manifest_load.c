@@ -402,6 +402,60 @@ static void test_pins_do_not_fall_back(void **state) {
     assert_int_equal(log_lines, 0);
 }
 
+/* The store is asked for nothing, and nothing else is tried. */
+static void test_given_manifests(void **state) {
+    (void)state;
+    static const struct {
+        const char *ref;
+        bool is_dated;
+    } rows[] = {{"a row of a table", false},
+                {"2026-11-22T07:32:30.824590Z_run_id=run-01-71", true},
+                {"s3://x/manifests/2026-11-22T07:32:30.824590Z_run_id=run-01-71/manifest", true},
+                {"no-manifests/2026-11-22T07:32:30.824590Z_run_id=run-01-71", false}};
+    size_t size;
+    uint8_t *data = peer_read(SHF_TEST_DATA "/snapshot/history/run-01.manifest", &size);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct shf_manifest_given given;
+        struct run run;
+        assert_int_equal(shf_manifest_given_copy(runtime, rows[i].ref, (shf_slice){data, size}, &given), SHF_OK);
+        prepare(&run);
+        run.load.given = &given;
+        assert_int_equal(start_and_wait(&run), SHF_OK);
+        assert_string_equal(run.load.manifest->run_id, run_ids[0]);
+        assert_string_equal(run.load.manifest_ref, rows[i].ref);
+        assert_true(run.load.published_at_us == (rows[i].is_dated ? published_us[0] : run.load.manifest->created_at_us));
+        clear(&run);
+        prepare(&run);
+        run.load.given = &given;
+        run.load.known_ref = rows[i].ref;
+        assert_int_equal(start_and_wait(&run), SHF_OK);
+        assert_true(run.load.unchanged);
+        clear(&run);
+        shf_manifest_given_free(&given);
+    }
+    struct shf_manifest_given given;
+    struct run run;
+    assert_int_equal(shf_manifest_given_copy(runtime, "half", (shf_slice){data, 100}, &given), SHF_OK);
+    free(data);
+    prepare(&run);
+    run.load.given = &given;
+    assert_int_equal(start_and_wait(&run), SHF_E_MANIFEST);
+    assert_true(run.load.manifest_malformed);
+    expect_message(&run, "the manifest half");
+    assert_string_equal(shf_error_object(run.load.error), "");
+    clear(&run);
+    prepare(&run);
+    struct shf_cancel cancelled;
+    shf_cancel_init(&cancelled);
+    shf_cancel_request(&cancelled);
+    run.load.given = &given;
+    run.load.cancel = &cancelled;
+    assert_int_equal(start_and_wait(&run), SHF_E_CANCELLED);
+    clear(&run);
+    shf_manifest_given_free(&given);
+    assert_int_equal(fake->requests, 0);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void) {
@@ -423,6 +477,7 @@ int main(void) {
         TEST(test_offsets),
         TEST(test_refs),
         TEST(test_pins_do_not_fall_back),
+        TEST(test_given_manifests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,146 @@
+"""Where a reader reads from: its settings, its credentials, its manifests. The steps of open and refresh."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from shardyfusion._runtime import Waiting
+from shardyfusion._settings import ReaderSettings, credentials_of, reader_settings
+from shardyfusion._shardyfusion import Reader
+from shardyfusion.errors import ConfigValidationError, ManifestParseError, ShardyfusionError
+from shardyfusion.reader._manifests import CallerManifests
+
+if TYPE_CHECKING:
+    from shardyfusion.credentials import CredentialProvider
+    from shardyfusion.type_defs import S3ConnectionOptions
+
+_ACCESS_MODES = {"auto": 0, "download": 1, "range": 2}
+_ADDRESSING = {"auto": 0, "path": 1, "virtual": 2}
+_IDENTITY = ("access_key_id", "secret_access_key", "session_token", "expires_at")
+#: Credentials that say when they expire are asked for again this long before.
+_RENEW_BEFORE = timedelta(minutes=5)
+
+
+def _count(name: str, value: int | None, least: int) -> int:
+    if value is None:
+        return 0
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= 2**31 - 1:
+        raise ConfigValidationError(f"{name} must be an int of at least {least}, not {value!r}")
+    return value
+
+
+class Source:
+    """Everything that a reader was given but its hooks."""
+
+    def __init__(
+        self,
+        waiting: Waiting,
+        *,
+        s3_prefix: str,
+        local_root: str,
+        manifest_store: object | None,
+        current_pointer_key: str,
+        reader_factory: object | None,
+        slate_env_file: str | None,
+        credential_provider: CredentialProvider | None,
+        s3_connection_options: S3ConnectionOptions | None,
+        max_concurrency: int | None,
+        max_fallback_attempts: int,
+    ) -> None:
+        for name, text in (("s3_prefix", s3_prefix), ("local_root", local_root)):
+            if not isinstance(text, str) or not text:
+                raise ConfigValidationError(f"{name} must be text, and not empty; got {text!r}")
+        self._waiting = waiting
+        self.max_fallback_attempts = _count("max_fallback_attempts", max_fallback_attempts, 0)
+        self._settings: ReaderSettings = reader_settings(
+            reader_factory,
+            s3_connection_options=s3_connection_options,
+            credential_provider=credential_provider,
+            slate_env_file=slate_env_file,
+        )
+        self.manifests = None if manifest_store is None else CallerManifests(manifest_store, waiting)
+        self._options: dict[str, Any] = {
+            "url": s3_prefix,
+            "local_root": local_root,
+            "current_pointer_key": current_pointer_key,
+            "max_concurrency": _count("max_concurrency", max_concurrency, 1),
+            "max_fallback_attempts": self.max_fallback_attempts or -1,
+            "access_mode": _ACCESS_MODES[self._settings.access_mode],
+            "auto_per_shard_bytes": self._settings.auto_per_shard_bytes,
+            "auto_total_bytes": self._settings.auto_total_bytes,
+        }
+        self._s3 = dict(self._settings.s3)
+        self._s3["addressing"] = _ADDRESSING[self._s3.get("addressing") or "auto"]
+
+    # -- open and refresh
+
+    async def open(self) -> Reader:
+        """The core's reader of the snapshot that is current."""
+        if self.manifests is None:
+            return await self._open({})
+
+        async def serve(ref: str, manifest: bytes) -> Reader:
+            return await self._open({"manifest_ref": ref, "manifest": manifest})
+
+        core: Reader = await self.manifests.first_valid(self.max_fallback_attempts, serve)
+        return core
+
+    async def _open(self, more: dict[str, Any]) -> Reader:
+        try:
+            core: Reader = await self._waiting.call(Reader.submit_open, {**self._options, "s3": self._s3, **more})
+        except ShardyfusionError as error:
+            if not await self.renewed_credentials(error):
+                raise
+            core = await self._waiting.call(Reader.submit_open, {**self._options, "s3": self._s3, **more})
+        return core
+
+    async def refresh(self, core: Reader, is_overtaken: Callable[[], bool]) -> bool:
+        """Whether another snapshot is served now. A malformed manifest leaves the old one.
+
+        A manifest store may take long: a refresh that a later one has overtaken meanwhile changes nothing.
+        """
+        if self.manifests is None:
+            return bool(await self.call(core, core.submit_refresh))
+        ref = await self.manifests.current_ref()
+        if ref == core.snapshot().info()["manifest_ref"]:
+            return False
+        try:
+            manifest = await self.manifests.manifest_bytes(ref)
+        except ManifestParseError:
+            return False
+        if is_overtaken():
+            return False
+        return bool(await self.call(core, core.submit_refresh, ref, manifest))
+
+    # -- credentials
+
+    async def call(self, core: Reader, submit: Any, *arguments: Any) -> Any:
+        """Runs an operation of the core; once more with new credentials when the store refuses those it has."""
+        if self._settings.credential_provider is not None and self._is_near_expiry():
+            await self.renewed_credentials(None, core)
+        try:
+            return await self._waiting.call(submit, *arguments)
+        except ShardyfusionError as error:
+            if not await self.renewed_credentials(error, core):
+                raise
+        return await self._waiting.call(submit, *arguments)
+
+    def _is_near_expiry(self) -> bool:
+        expires = self._s3.get("expires_at")
+        return isinstance(expires, datetime) and expires - datetime.now(timezone.utc) < _RENEW_BEFORE
+
+    async def renewed_credentials(self, error: ShardyfusionError | None, core: Reader | None = None) -> bool:
+        """Asks the provider again, unless `error` has another cause. False when it has nothing new."""
+        provider = self._settings.credential_provider
+        if provider is None or (error is not None and error.code != "ACCESS"):
+            return False
+        answer = await self._waiting.ask(credentials_of, provider)
+        fresh = {name: answer.get(name) for name in _IDENTITY}
+        if all(self._s3.get(name) == value for name, value in fresh.items()):
+            return False
+        self._s3.update(fresh)
+        if core is not None:
+            core.set_credentials(fresh["access_key_id"], fresh["secret_access_key"], fresh["session_token"])
+        return True

@@ -1,0 +1,170 @@
+/* Options of a reader from a dict of Python: names and meanings are those of the C structs. */
+#include "reader.h"
+
+#include <stddef.h>
+#include <string.h>
+
+enum field_kind { FIELD_TEXT, FIELD_U32, FIELD_I32, FIELD_U64, FIELD_I64, FIELD_BYTES };
+
+struct field {
+    const char *name;
+    enum field_kind kind;
+    size_t offset;
+};
+
+#define READER_FIELD(name, kind)                                                                                       \
+    { #name, kind, offsetof(shf_reader_options, name) }
+static const struct field reader_fields[] = {
+    READER_FIELD(url, FIELD_TEXT),
+    READER_FIELD(local_root, FIELD_TEXT),
+    READER_FIELD(flags, FIELD_U32),
+    READER_FIELD(manifest_ref, FIELD_TEXT),
+    READER_FIELD(manifest, FIELD_BYTES),
+    READER_FIELD(current_pointer_key, FIELD_TEXT),
+    READER_FIELD(history_offset, FIELD_U32),
+    READER_FIELD(max_fallback_attempts, FIELD_I32),
+    READER_FIELD(access_mode, FIELD_U32),
+    READER_FIELD(max_concurrency, FIELD_U32),
+    READER_FIELD(auto_per_shard_bytes, FIELD_U64),
+    READER_FIELD(auto_total_bytes, FIELD_U64),
+    READER_FIELD(cache_max_bytes, FIELD_U64),
+    READER_FIELD(timeout_ms, FIELD_I64),
+};
+
+#define S3_FIELD(name, kind)                                                                                           \
+    { #name, kind, offsetof(shf_s3_options, name) }
+static const struct field s3_fields[] = {
+    S3_FIELD(addressing, FIELD_U32),
+    S3_FIELD(endpoint_url, FIELD_TEXT),
+    S3_FIELD(region, FIELD_TEXT),
+    S3_FIELD(access_key_id, FIELD_TEXT),
+    S3_FIELD(secret_access_key, FIELD_TEXT),
+    S3_FIELD(session_token, FIELD_TEXT),
+    S3_FIELD(profile, FIELD_TEXT),
+    S3_FIELD(ca_bundle, FIELD_TEXT),
+    S3_FIELD(anonymous, FIELD_U32),
+    S3_FIELD(insecure_skip_verify, FIELD_U32),
+    S3_FIELD(connect_timeout_ms, FIELD_U32),
+    S3_FIELD(read_timeout_ms, FIELD_U32),
+    S3_FIELD(max_attempts, FIELD_U32),
+};
+
+static bool text_from(struct module_state *state, const char *name, PyObject *value, const char **out) {
+    Py_ssize_t size;
+    const char *text = PyUnicode_Check(value) ? PyUnicode_AsUTF8AndSize(value, &size) : NULL;
+    if (text && strlen(text) == (size_t)size) {
+        *out = text;
+        return true;
+    }
+    PyErr_Clear();
+    (void)raise_invalid(state, "%s must be text without a zero byte, or None", name);
+    return false;
+}
+
+static bool number_from(struct module_state *state, const char *name, PyObject *value, int64_t least, uint64_t most,
+                        uint64_t *out) {
+    int overflow = 0;
+    long long number = PyLong_Check(value) ? PyLong_AsLongLongAndOverflow(value, &overflow) : -1;
+    if (PyLong_Check(value) && !overflow && number >= least && (number < 0 || (unsigned long long)number <= most)) {
+        *out = (uint64_t)number;
+        return true;
+    }
+    PyErr_Clear();
+    (void)raise_invalid(state, "%s must be an int from %lld to %llu", name, (long long)least, (unsigned long long)most);
+    return false;
+}
+
+static bool store_number(struct module_state *state, const struct field *field, PyObject *value, char *at) {
+    uint64_t number = 0;
+    switch (field->kind) {
+    case FIELD_U32:
+        if (!number_from(state, field->name, value, 0, UINT32_MAX, &number)) return false;
+        memcpy(at, &(uint32_t){(uint32_t)number}, sizeof(uint32_t));
+        return true;
+    case FIELD_I32:
+        if (!number_from(state, field->name, value, INT32_MIN, INT32_MAX, &number)) return false;
+        memcpy(at, &(int32_t){(int32_t)number}, sizeof(int32_t));
+        return true;
+    default:
+        if (!number_from(state, field->name, value, field->kind == FIELD_I64 ? INT64_MIN : 0, INT64_MAX, &number))
+            return false;
+        memcpy(at, &number, sizeof number);
+        return true;
+    }
+}
+
+static bool store(struct module_state *state, const struct field *field, PyObject *value, char *options) {
+    char *at = options + field->offset;
+    if (field->kind == FIELD_TEXT) {
+        const char *text;
+        if (!text_from(state, field->name, value, &text)) return false;
+        memcpy(at, &text, sizeof text);
+        return true;
+    }
+    if (field->kind != FIELD_BYTES) return store_number(state, field, value, at);
+    if (!PyBytes_Check(value)) {
+        (void)raise_invalid(state, "%s must be bytes, or None", field->name);
+        return false;
+    }
+    shf_slice slice = {PyBytes_AsString(value), (size_t)PyBytes_Size(value)};
+    memcpy(at, &slice, sizeof slice);
+    return true;
+}
+
+/* Fields that are not in the dict, or None there, keep what they have. */
+static bool fields_from(struct module_state *state, PyObject *dict, const struct field *fields, size_t count,
+                        char *options) {
+    for (size_t i = 0; i < count; i++) {
+        PyObject *value = PyDict_GetItemString(dict, fields[i].name);
+        if (value && value != Py_None && !store(state, &fields[i], value, options)) return false;
+    }
+    return true;
+}
+
+bool s3_options_from(struct module_state *state, PyObject *dict, shf_s3_options *out) {
+    SHF_INIT(out);
+    return fields_from(state, dict, s3_fields, sizeof s3_fields / sizeof *s3_fields, (char *)out);
+}
+
+static bool allowed_from(struct module_state *state, PyObject *value, struct reader_settings *out) {
+    const size_t most = sizeof out->allowed_prefixes / sizeof *out->allowed_prefixes - 1;
+    out->allowed = PySequence_Tuple(value);
+    if (!out->allowed) return false;
+    size_t count = (size_t)PyTuple_Size(out->allowed);
+    if (count > most) {
+        (void)raise_invalid(state, "at most %zu allowed_prefixes", most);
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        PyObject *prefix = PyTuple_GetItem(out->allowed, (Py_ssize_t)i);
+        if (!text_from(state, "each of allowed_prefixes", prefix, &out->allowed_prefixes[i])) return false;
+    }
+    out->allowed_prefixes[count] = NULL;
+    out->options.allowed_prefixes = out->allowed_prefixes;
+    return true;
+}
+
+bool reader_settings_from(struct module_state *state, PyObject *dict, struct reader_settings *out) {
+    SHF_INIT(&out->options);
+    out->allowed = NULL;
+    if (!PyDict_Check(dict)) {
+        PyErr_SetString(PyExc_TypeError, "options must be a dict");
+        return false;
+    }
+    if (!fields_from(state, dict, reader_fields, sizeof reader_fields / sizeof *reader_fields, (char *)&out->options))
+        return false;
+    PyObject *s3 = PyDict_GetItemString(dict, "s3");
+    if (s3 && s3 != Py_None) {
+        if (!PyDict_Check(s3) || !s3_options_from(state, s3, &out->s3)) {
+            if (!PyErr_Occurred()) PyErr_SetString(PyExc_TypeError, "s3 must be a dict");
+            return false;
+        }
+        out->options.s3 = &out->s3;
+    }
+    PyObject *allowed = PyDict_GetItemString(dict, "allowed_prefixes");
+    if (!allowed || allowed == Py_None || allowed_from(state, allowed, out)) return true;
+    reader_settings_clear(out);
+    return false;
+}
+
+void reader_settings_clear(struct reader_settings *settings) { Py_CLEAR(settings->allowed); }

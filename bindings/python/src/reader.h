@@ -1,0 +1,50 @@
+/* Readers and pinned snapshots. */
+#ifndef SHARDYFUSION_PYTHON_READER_H
+#define SHARDYFUSION_PYTHON_READER_H
+
+#include "keys.h"
+#include "runtime.h"
+
+struct reader_object {
+    PyObject_HEAD struct module_state *state;
+    struct runtime_object *runtime; /* held */
+    shf_reader *reader;
+};
+
+struct snapshot_object {
+    PyObject_HEAD struct module_state *state;
+    struct reader_object *reader; /* held */
+    shf_snapshot *snapshot;
+};
+
+/* ---- options.c: reader options from a dict; what they point at is borrowed from it ---- */
+
+struct reader_settings {
+    shf_reader_options options;
+    shf_s3_options s3;
+    PyObject *allowed; /* a tuple of text, or NULL */
+    const char *allowed_prefixes[17];
+};
+bool reader_settings_from(struct module_state *state, PyObject *dict, struct reader_settings *out);
+void reader_settings_clear(struct reader_settings *settings);
+bool s3_options_from(struct module_state *state, PyObject *dict, shf_s3_options *out);
+
+/* ---- lookups.c, search.c: methods of a reader ---- */
+
+PyObject *reader_get(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
+PyObject *reader_multi_get(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
+PyObject *reader_submit_get(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
+PyObject *reader_submit_multi_get(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
+PyObject *reader_submit_search(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
+PyObject *reader_submit_batch_search(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
+
+PyObject *snapshot_get_stored(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
+PyObject *snapshot_submit_get_stored(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
+
+/* bytes or None. */
+PyObject *value_object(const shf_op *op, size_t index);
+
+/* Raises a TypeError unless there are from `least` to `most` arguments. */
+bool arguments_are(Py_ssize_t count, Py_ssize_t least, Py_ssize_t most);
+
+#endif
