@@ -98,6 +98,10 @@ if TYPE_CHECKING:
     from shardyfusion.reader.reader import ShardReaderHandle as ShardReaderHandle
     from shardyfusion.reader.unified_reader import UnifiedShardedReader as UnifiedShardedReader
     from shardyfusion.routing import ShardLookup as ShardLookup
+    from shardyfusion.run_registry import InMemoryRunRegistry as InMemoryRunRegistry
+    from shardyfusion.run_registry import RunRecord as RunRecord
+    from shardyfusion.run_registry import RunRegistry as RunRegistry
+    from shardyfusion.run_registry import RunStatus as RunStatus
     from shardyfusion.serde import ValueSpec as ValueSpec
     from shardyfusion.sharding_types import HashShardingSpec as HashShardingSpec
     from shardyfusion.sharding_types import KeyEncoding as KeyEncoding
@@ -190,6 +194,7 @@ _NAMES_OF = {
     "reader.reader": ["ShardReaderHandle", "ShardedReader"],
     "reader.unified_reader": ["UnifiedShardedReader"],
     "routing": ["ShardLookup"],
+    "run_registry": ["InMemoryRunRegistry", "RunRecord", "RunRegistry", "RunStatus"],
     "serde": ["ValueSpec"],
     "sharding_types": ["HashShardingSpec", "KeyEncoding", "ShardHashAlgorithm", "ShardingSpec", "ShardingStrategy"],
     "type_defs": [
@@ -208,6 +213,7 @@ __accelerated__ = True
 
 # Hidden from type checkers, which would take any name for one of this module.
 if not TYPE_CHECKING:
+    __all__ = [name for names in _NAMES_OF.values() for name in names]
     __getattr__, __dir__ = lazy_names(
         __name__, {name: f"shardyfusion.{home}" for home, names in _NAMES_OF.items() for name in names}
     )

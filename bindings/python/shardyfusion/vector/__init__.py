@@ -39,6 +39,7 @@ _NAMES_OF = {
 
 # Hidden from type checkers, which would take any name for one of this module.
 if not TYPE_CHECKING:
+    __all__ = [name for names in _NAMES_OF.values() for name in names]
     __getattr__, __dir__ = lazy_names(
         __name__, {name: f"shardyfusion.vector.{home}" for home, names in _NAMES_OF.items() for name in names}
     )
