@@ -9,8 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Sequence, Sized
+    from typing import Protocol
 
     from typing_extensions import Buffer
 
-ndarray: TypeAlias = "Buffer | Sequence[float] | Sequence[Sequence[float]]"  # noqa: PYI042 - numpy's name
+    class _Array(Buffer, Sized, Protocol):
+        pass
+
+
+ndarray: TypeAlias = "_Array | Sequence[float] | Sequence[Sequence[float]]"

@@ -52,7 +52,7 @@ def check_callable(value: object, name: str, *, optional: bool = False) -> None:
 
 def _check_prefix(prefix: object) -> None:
     url = urlsplit(prefix) if isinstance(prefix, str) else urlsplit("")
-    named = url.scheme == "s3" and url.netloc or url.scheme == "file" and url.netloc in ("", "localhost")
+    named = bool(url.netloc) if url.scheme == "s3" else url.scheme == "file" and url.netloc in ("", "localhost")
     if not named or not url.path.strip("/"):
         raise ConfigValidationError(f"s3_prefix must be s3://bucket/prefix or file:///directory, got {prefix!r}")
 
@@ -61,7 +61,7 @@ def _check_segment(value: object, name: str) -> None:
     text = value if isinstance(value, str) else ""
     if not text or ".." in text or not _SEGMENT_CHARACTERS.issuperset(text):
         raise ConfigValidationError(
-            f"{name} must be one segment of a path, of letters, digits, '.', '_' and '-' and without '..', got {value!r}"
+            f"{name} must be one segment of a path of letters, digits, '.', '_' and '-', without '..', got {value!r}"
         )
 
 

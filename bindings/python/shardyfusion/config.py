@@ -224,7 +224,7 @@ def validate_shard_id_col_no_collision(
     config: _HasShardIdCol,
     user_columns: set[str],
 ) -> None:
-    """Raises ConfigValidationError when the column for shard ids has the name of one of the data, which it would hide."""
+    """Raises ConfigValidationError when the column for shard ids has the name of one of the data and would hide it."""
     if config.shard_id_col in user_columns:
         raise ConfigValidationError(
             f"shard_id_col {config.shard_id_col!r} is a column of the data, too: choose another name for one of them"

@@ -82,7 +82,8 @@ class SqliteFactory:
 class SqliteReaderFactory:
     """Setting of readers of SQLite shards.
 
-    Whole files are downloaded to the reader's local cache, and read there. mmap_size is not used: the core maps files whole.
+    Whole files are downloaded to the reader's local cache, and read there. mmap_size is not used: the core maps whole
+    files.
     """
 
     mmap_size: int = 268_435_456
@@ -109,7 +110,8 @@ class SqliteReaderFactory:
 class AsyncSqliteReaderFactory:
     """Setting of asynchronous readers of SQLite shards.
 
-    Whole files are downloaded to the reader's local cache, and read there. mmap_size is not used: the core maps files whole.
+    Whole files are downloaded to the reader's local cache, and read there. mmap_size is not used: the core maps whole
+    files.
     """
 
     mmap_size: int = 268_435_456

@@ -35,7 +35,7 @@ class SqliteVecAdapterError(ShardyfusionError):
 
 @dataclass(slots=True)
 class SqliteVecFactory:
-    """Setting of writers of SQLite shards with vectors, given as adapter_factory; its fields are those of SqliteFactory."""
+    """Setting of writers of SQLite shards with vectors, given as adapter_factory; see SqliteFactory."""
 
     vector_spec: VectorSpec
     page_size: PageSizeMode = 4096
@@ -67,7 +67,8 @@ class SqliteVecFactory:
 class SqliteVecReaderFactory:
     """Setting of readers of KV and vector SQLite shards.
 
-    Whole files are downloaded to the reader's local cache, and read there. mmap_size is not used: the core maps files whole.
+    Whole files are downloaded to the reader's local cache, and read there. mmap_size is not used: the core maps whole
+    files.
     """
 
     mmap_size: int = 268_435_456
@@ -95,7 +96,8 @@ class SqliteVecReaderFactory:
 class AsyncSqliteVecReaderFactory:
     """Setting of asynchronous readers of KV and vector SQLite shards.
 
-    Whole files are downloaded to the reader's local cache, and read there. mmap_size is not used: the core maps files whole.
+    Whole files are downloaded to the reader's local cache, and read there. mmap_size is not used: the core maps whole
+    files.
     """
 
     mmap_size: int = 268_435_456
