@@ -166,7 +166,7 @@ typedef struct shf_value {
     shf_buf *buf;      /* shf_buf_retain it to keep data longer; NULL when absent */
 } shf_value;
 
-/* Number of values: 1 for get, the number of keys for multi_get, 0 for a failed or another operation. */
+/* Number of values: 1 for get, the number of keys for multi_get and get_stored, 0 for a failed or another operation. */
 SHF_API size_t shf_op_value_count(const shf_op *op);
 /* Value `index`, in the order of the keys. SHF_E_INVALID: no such value. An absent key is SHF_OK with out->status. */
 SHF_API shf_status shf_op_value(const shf_op *op, size_t index, shf_value *out);
@@ -326,19 +326,22 @@ typedef struct shf_snapshot_info {
     int64_t created_at_us;      /* microseconds since 1970 UTC */
     int64_t published_at_us;    /* of the manifest, from its directory name; created_at_us where that has none */
     uint64_t row_count;         /* rows written, repeated keys counted each time */
+    const char *custom; /* JSON object text of the manifest's custom fields, as written; "{}" when there are none */
 } shf_snapshot_info;
 
 /* What the manifest says of a shard; nothing is looked up. Strings live as long as the snapshot. */
 typedef struct shf_shard_info {
     uint32_t struct_size;
     uint32_t shard;
-    uint32_t is_empty;   /* 1 = no rows, no object */
-    uint32_t attempt;    /* which try of the writer this is */
-    uint64_t row_count;  /* rows written, repeated keys counted each time */
-    uint64_t db_bytes;   /* a hint */
-    const char *min_key; /* JSON text (number or string), or NULL; informational */
-    const char *max_key; /* likewise */
-    const char *db_url;  /* as in the manifest, not as it was resolved; NULL when empty */
+    uint32_t is_empty;         /* 1 = no rows, no object */
+    uint32_t attempt;          /* which try of the writer this is */
+    uint64_t row_count;        /* rows written, repeated keys counted each time */
+    uint64_t db_bytes;         /* a hint */
+    const char *min_key;       /* JSON text (number or string), or NULL; informational */
+    const char *max_key;       /* likewise */
+    const char *db_url;        /* as in the manifest, not as it was resolved; NULL when empty */
+    const char *checkpoint_id; /* what identifies the content; NULL = the manifest has none */
+    const char *writer_info;   /* JSON object text, as written; NULL = the manifest has no row for this shard */
 } shf_shard_info;
 
 /* What the manifest says of the vectors. Strings live as long as the snapshot. */
@@ -370,6 +373,18 @@ SHF_API shf_status shf_snapshot_route_key(const shf_snapshot *snapshot, const sh
 SHF_API shf_status shf_snapshot_shards_for_keys(const shf_snapshot *snapshot, const shf_key *keys, size_t count,
                                                 const shf_routing_context *context, uint32_t *shards, shf_error **error);
 
+/*
+ * Looks `count` keys (0 to 1,048,576) up in one shard, by the very bytes that are stored: nothing is routed and nothing
+ * encoded, so a key that the writer put into another shard is absent. In a snapshot of this reader (shf_reader_snapshot),
+ * the served one or one of before, as long as the reader is not closed. Values in order, by shf_op_value; of an empty shard
+ * all are absent. Otherwise as shf_multi_get; shf_get_stored_now as shf_multi_get_now. INVALID also for a snapshot of another
+ * reader and a shard out of range.
+ */
+SHF_API shf_status shf_get_stored(shf_reader *reader, const shf_snapshot *snapshot, uint32_t shard,
+                                  const shf_slice *keys, size_t count, const shf_call *call, shf_op_id *id);
+SHF_API shf_status shf_get_stored_now(shf_reader *reader, const shf_snapshot *snapshot, uint32_t shard,
+                                      const shf_slice *keys, size_t count, shf_op **op);
+
 enum { SHF_HEALTHY = 1, SHF_DEGRADED = 2, SHF_UNHEALTHY = 3 };
 
 typedef struct shf_health_info {
@@ -400,6 +415,8 @@ SHF_API shf_status shf_get_sync(shf_reader *reader, const shf_key *key, const sh
                                 int64_t timeout_ms, shf_op **op);
 SHF_API shf_status shf_multi_get_sync(shf_reader *reader, const shf_key *keys, size_t count,
                                       const shf_routing_context *context, int64_t timeout_ms, shf_op **op);
+SHF_API shf_status shf_get_stored_sync(shf_reader *reader, const shf_snapshot *snapshot, uint32_t shard,
+                                       const shf_slice *keys, size_t count, int64_t timeout_ms, shf_op **op);
 SHF_API shf_status shf_search_sync(shf_reader *reader, const shf_query *query, int64_t timeout_ms, shf_op **op);
 SHF_API shf_status shf_batch_search_sync(shf_reader *reader, const shf_query *queries, size_t count, int64_t timeout_ms,
                                          shf_op **op);

@@ -117,12 +117,17 @@ shf_status shf_lookup_block(struct shf_lookup_op *lookup, size_t first, const st
     return failed(lookup, wanted[index_of[bad]].shard, first + index_of[bad], status, error);
 }
 
-shf_status shf_lookup_locate(const struct shf_lookup_op *lookup, size_t index, const shf_key *key,
-                             const shf_routing_context *context, uint32_t *shard, struct shf_stored_key *stored,
-                             struct shf_error **error) {
+shf_status shf_lookup_locate(const struct shf_lookup_op *lookup, const struct shf_lookup_keys *keys, size_t index,
+                             uint32_t *shard, struct shf_stored_key *stored, struct shf_error **error) {
+    if (keys->snapshot) {
+        *shard = keys->shard;
+        stored->bytes = keys->stored[index];
+        return SHF_OK;
+    }
     const struct shf_manifest *manifest = lookup->base.snapshot->manifest;
+    const shf_key *key = &keys->keys[index];
     shf_status status = shf_key_encode(manifest->key_encoding, key, stored, error);
-    if (!status) status = shf_route(manifest, key, context, shard, error);
+    if (!status) status = shf_route(manifest, key, keys->context, shard, error);
     if (status && lookup->count > 1) shf_error_prefix(error, "key %zu", index);
     return status;
 }
@@ -130,14 +135,14 @@ shf_status shf_lookup_locate(const struct shf_lookup_op *lookup, size_t index, c
 /* ---- in the call ---- */
 
 /* Answers all keys if every shard is open; *answered says so. */
-static shf_status answer_in_call(struct shf_lookup_op *lookup, const shf_key *keys, const shf_routing_context *context,
-                                 bool *answered, struct shf_error **error) {
+static shf_status answer_in_call(struct shf_lookup_op *lookup, const struct shf_lookup_keys *keys, bool *answered,
+                                 struct shf_error **error) {
     const struct shf_snapshot *snapshot = lookup->base.snapshot;
     struct shf_wanted_key wanted[SHF_LOOKUP_BLOCK];
     struct shf_stored_key stored[SHF_LOOKUP_BLOCK];
     for (size_t i = 0; i < lookup->count; i++) {
         uint32_t id;
-        shf_status status = shf_lookup_locate(lookup, i, &keys[i], context, &id, &stored[i], error);
+        shf_status status = shf_lookup_locate(lookup, keys, i, &id, &stored[i], error);
         if (status) return status;
         struct shf_shard *shard = shf_snapshot_shard_of(snapshot, id);
         if (shard && !shf_shard_is_ready(shard)) return SHF_OK;
@@ -147,7 +152,8 @@ static shf_status answer_in_call(struct shf_lookup_op *lookup, const shf_key *ke
     return shf_lookup_block(lookup, 0, wanted, lookup->count, error);
 }
 
-static struct shf_lookup_op *make(struct shf_reader *reader, size_t count, shf_status *status) {
+static struct shf_lookup_op *make(struct shf_reader *reader, const struct shf_lookup_keys *keys, shf_status *status) {
+    size_t count = keys->count;
     struct shf_lookup_op *lookup = shf_alloc(sizeof *lookup);
     *status = SHF_E_NO_MEMORY;
     if (!lookup) return NULL;
@@ -155,23 +161,23 @@ static struct shf_lookup_op *make(struct shf_reader *reader, size_t count, shf_s
     lookup->values = count > 1 ? shf_alloc_zero(count, sizeof *lookup->values) : &lookup->one;
     lookup->count = count;
     lookup->detour = NULL;
-    if (lookup->values) *status = shf_reader_pin_for(reader, &lookup->base);
+    if (lookup->values) *status = shf_reader_pin_for(reader, keys->snapshot, &lookup->base);
     if (*status == SHF_OK) return lookup;
     if (lookup->values != &lookup->one) shf_free(lookup->values);
     shf_free(lookup);
     return NULL;
 }
 
-shf_status shf_reader_lookup(struct shf_reader *reader, enum shf_op_kind kind, const shf_key *keys, size_t count,
-                             const shf_routing_context *context, const struct shf_submission *submission, shf_op_id *id) {
+shf_status shf_reader_lookup(struct shf_reader *reader, enum shf_op_kind kind, const struct shf_lookup_keys *keys,
+                             const struct shf_submission *submission, shf_op_id *id) {
     struct shf_error *error = NULL;
     bool answered = false;
     shf_status accepted, status = SHF_OK;
-    if (submission->in_call_only && count > SHF_LOOKUP_BLOCK) return SHF_WOULD_WAIT;
-    struct shf_lookup_op *lookup = make(reader, count, &accepted);
+    if (submission->in_call_only && keys->count > SHF_LOOKUP_BLOCK) return SHF_WOULD_WAIT;
+    struct shf_lookup_op *lookup = make(reader, keys, &accepted);
     if (!lookup) return accepted;
     struct shf_op *op = &lookup->base.op;
-    if (count <= SHF_LOOKUP_BLOCK) status = answer_in_call(lookup, keys, context, &answered, &error);
+    if (keys->count <= SHF_LOOKUP_BLOCK) status = answer_in_call(lookup, keys, &answered, &error);
     if (status || answered) {
         accepted = shf_op_answer(op, reader->runtime, kind, submission, status, error, destroy, id);
         if (accepted) {
@@ -190,6 +196,6 @@ shf_status shf_reader_lookup(struct shf_reader *reader, enum shf_op_kind kind, c
         return accepted;
     }
     if (id) *id = op->id;
-    shf_lookup_go_on_elsewhere(lookup, keys, context);
+    shf_lookup_go_on_elsewhere(lookup, keys);
     return SHF_OK;
 }

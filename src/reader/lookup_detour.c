@@ -72,7 +72,12 @@ static void open_shards(struct shf_task *task) {
 
 /* ---- within the call ---- */
 
-static bool is_bytes(const shf_key *key) { return key->kind == SHF_KEY_TEXT || key->kind == SHF_KEY_BYTES; }
+/* Bytes that it needs as stored. */
+static size_t size_of(const struct shf_lookup_keys *keys, size_t index) {
+    if (keys->snapshot) return keys->stored[index].size;
+    const shf_key *key = &keys->keys[index];
+    return key->kind == SHF_KEY_TEXT || key->kind == SHF_KEY_BYTES ? key->as.bytes.size : sizeof(uint64_t);
+}
 
 /* Everything whose size the caller decides. */
 static shf_status charge(struct shf_lookup_op *lookup, size_t key_bytes, struct shf_error **error) {
@@ -89,13 +94,11 @@ static shf_status charge(struct shf_lookup_op *lookup, size_t key_bytes, struct 
 }
 
 /* Copies routes and stored keys, since the caller's memory may go. */
-static shf_status copy_keys(struct shf_lookup_op *lookup, const shf_key *keys, const shf_routing_context *context,
-                            struct shf_error **error) {
+static shf_status copy_keys(struct shf_lookup_op *lookup, const struct shf_lookup_keys *keys, struct shf_error **error) {
     struct shf_lookup_detour *detour = lookup->detour;
     size_t total = 0, used = 0;
     for (size_t i = 0; i < lookup->count; i++) {
-        if (!shf_add(total, is_bytes(&keys[i]) ? keys[i].as.bytes.size : sizeof(uint64_t), &total) ||
-            total > PTRDIFF_MAX) {
+        if (!shf_add(total, size_of(keys, i), &total) || total > PTRDIFF_MAX) {
             return shf_error_set(error, SHF_E_INVALID, "key %zu: its size is absurd", i);
         }
     }
@@ -109,7 +112,7 @@ static shf_status copy_keys(struct shf_lookup_op *lookup, const shf_key *keys, c
     for (size_t i = 0; i < lookup->count; i++) {
         struct shf_stored_key stored;
         struct pending_key *pending = &detour->keys[i];
-        status = shf_lookup_locate(lookup, i, &keys[i], context, &pending->shard, &stored, error);
+        status = shf_lookup_locate(lookup, keys, i, &pending->shard, &stored, error);
         if (status) return status;
         pending->offset = used;
         pending->size = stored.bytes.size;
@@ -141,14 +144,13 @@ static shf_status list_needed(struct shf_lookup_op *lookup, struct shf_error **e
     return SHF_OK;
 }
 
-static shf_status prepare(struct shf_lookup_op *lookup, const shf_key *keys, const shf_routing_context *context,
-                          struct shf_error **error) {
+static shf_status prepare(struct shf_lookup_op *lookup, const struct shf_lookup_keys *keys, struct shf_error **error) {
     const struct shf_source *source = lookup->base.reader->source;
     struct shf_lookup_detour *detour = shf_alloc_zero(1, sizeof *detour);
     if (!detour) return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for a lookup");
     lookup->detour = detour;
     detour->lookup = lookup;
-    shf_status status = copy_keys(lookup, keys, context, error);
+    shf_status status = copy_keys(lookup, keys, error);
     if (!status) status = list_needed(lookup, error);
     if (status) return status;
     detour->group.runtime = source->runtime;
@@ -159,9 +161,9 @@ static shf_status prepare(struct shf_lookup_op *lookup, const shf_key *keys, con
     return SHF_OK;
 }
 
-void shf_lookup_go_on_elsewhere(struct shf_lookup_op *lookup, const shf_key *keys, const shf_routing_context *context) {
+void shf_lookup_go_on_elsewhere(struct shf_lookup_op *lookup, const struct shf_lookup_keys *keys) {
     struct shf_error *error = NULL;
-    shf_status status = prepare(lookup, keys, context, &error);
+    shf_status status = prepare(lookup, keys, &error);
     if (status) {
         shf_reader_finish(&lookup->base, status, error);
         return;

@@ -14,17 +14,16 @@ struct shf_wanted_key {
     size_t size;
 };
 
-/* Routes and encodes key `index` of the operation; an error names it among several. */
-shf_status shf_lookup_locate(const struct shf_lookup_op *lookup, size_t index, const shf_key *key,
-                             const shf_routing_context *context, uint32_t *shard, struct shf_stored_key *stored,
-                             struct shf_error **error);
+/* Routes and encodes key `index` of the operation (stored ones are taken as they are); an error names it among several. */
+shf_status shf_lookup_locate(const struct shf_lookup_op *lookup, const struct shf_lookup_keys *keys, size_t index,
+                             uint32_t *shard, struct shf_stored_key *stored, struct shf_error **error);
 
 /* Answers keys [first, first + count) of the operation, at most SHF_LOOKUP_BLOCK. */
 shf_status shf_lookup_block(struct shf_lookup_op *lookup, size_t first, const struct shf_wanted_key *wanted,
                             size_t count, struct shf_error **error);
 
 /* lookup_detour.c. The operation has begun, and will be finished. */
-void shf_lookup_go_on_elsewhere(struct shf_lookup_op *lookup, const shf_key *keys, const shf_routing_context *context);
+void shf_lookup_go_on_elsewhere(struct shf_lookup_op *lookup, const struct shf_lookup_keys *keys);
 void shf_lookup_detour_free(struct shf_lookup_op *lookup);
 
 #endif

@@ -43,12 +43,16 @@ void shf_reader_release(struct shf_reader *reader) {
 
 /* ---- operations come and go ---- */
 
-shf_status shf_reader_pin_for(struct shf_reader *reader, struct shf_reader_op *op) {
+shf_status shf_reader_pin_for(struct shf_reader *reader, struct shf_snapshot *given, struct shf_reader_op *op) {
     bool closed;
     struct shf_snapshot *snapshot = shf_reader_pin(reader, &closed);
     if (closed || !snapshot) {
         shf_snapshot_drop(snapshot);
         return SHF_E_CLOSED;
+    }
+    if (given) {
+        shf_snapshot_drop(snapshot);
+        snapshot = shf_snapshot_retain(given);
     }
     op->reader = reader;
     op->snapshot = snapshot;
@@ -58,7 +62,7 @@ shf_status shf_reader_pin_for(struct shf_reader *reader, struct shf_reader_op *o
 
 shf_status shf_reader_enter(struct shf_reader *reader, struct shf_reader_op *op, enum shf_op_kind kind,
                             const struct shf_submission *submission, void (*destroy)(struct shf_op *op)) {
-    shf_status status = shf_reader_pin_for(reader, op);
+    shf_status status = shf_reader_pin_for(reader, NULL, op);
     if (status) return status;
     status = shf_op_begin(&op->op, reader->runtime, kind, submission, reader->source->timeout_ms, destroy);
     if (status) shf_snapshot_drop(op->snapshot);

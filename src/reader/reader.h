@@ -54,8 +54,8 @@ shf_status shf_reader_new(struct shf_source *source, struct shf_reader **out);
 struct shf_reader *shf_reader_retain(struct shf_reader *reader);
 void shf_reader_drop(struct shf_reader *reader);
 
-/* Pins the state that an operation runs on. SHF_E_CLOSED. */
-shf_status shf_reader_pin_for(struct shf_reader *reader, struct shf_reader_op *op);
+/* Pins the state that an operation runs on: `given`, which is one of this reader, or NULL = the served one. SHF_E_CLOSED. */
+shf_status shf_reader_pin_for(struct shf_reader *reader, struct shf_snapshot *given, struct shf_reader_op *op);
 
 /*
  * Accepts an operation and pins the state that it runs on. SHF_E_CLOSED, SHF_E_BUSY; the op is not begun then.
@@ -96,9 +96,18 @@ shf_status shf_reader_refresh(struct shf_reader *reader, struct shf_manifest_giv
 shf_status shf_reader_close(struct shf_reader *reader, int mode, const struct shf_submission *submission, shf_op_id *id);
 shf_status shf_reader_history(struct shf_source *source, uint32_t limit, const struct shf_submission *submission,
                               shf_op_id *id);
+/* What is looked up: keys that are routed and encoded, in what is served; or stored bytes in one shard of a snapshot. */
+struct shf_lookup_keys {
+    size_t count;
+    const shf_key *keys;
+    const shf_routing_context *context;
+    struct shf_snapshot *snapshot; /* NULL: the three before, else the two after */
+    const shf_slice *stored;
+    uint32_t shard; /* id */
+};
 /* SHF_WOULD_WAIT only for a submission that is in_call_only. */
-shf_status shf_reader_lookup(struct shf_reader *reader, enum shf_op_kind kind, const shf_key *keys, size_t count,
-                             const shf_routing_context *context, const struct shf_submission *submission, shf_op_id *id);
+shf_status shf_reader_lookup(struct shf_reader *reader, enum shf_op_kind kind, const struct shf_lookup_keys *keys,
+                             const struct shf_submission *submission, shf_op_id *id);
 shf_status shf_reader_search(struct shf_reader *reader, enum shf_op_kind kind, const shf_query *queries, size_t count,
                              const struct shf_submission *submission, shf_op_id *id);
 

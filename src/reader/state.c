@@ -184,6 +184,7 @@ shf_status shf_snapshot_new(struct shf_source *source, struct shf_manifest *mani
     }
     atomic_init(&snapshot->references, 1);
     snapshot->runtime = shf_rt_retain(source->runtime);
+    snapshot->source = shf_source_retain(source);
     snapshot->manifest = manifest;
     snapshot->manifest_ref = manifest_ref;
     snapshot->published_at_us = published_at_us;
@@ -210,6 +211,7 @@ void shf_snapshot_drop(struct shf_snapshot *snapshot) {
     shf_free(snapshot->index_of);
     shf_manifest_free(snapshot->manifest);
     shf_free(snapshot->manifest_ref);
+    shf_source_release(snapshot->source);
     shf_rt_release(snapshot->runtime);
     shf_free(snapshot);
 }

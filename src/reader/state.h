@@ -11,7 +11,8 @@
 
 struct shf_snapshot {
     atomic_uint references;
-    shf_runtime *runtime; /* retained */
+    shf_runtime *runtime;      /* retained */
+    struct shf_source *source; /* retained: whose snapshot it is */
     struct shf_manifest *manifest;
     char *manifest_ref;
     int64_t published_at_us;

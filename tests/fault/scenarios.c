@@ -204,6 +204,24 @@ static void get_now(struct session *session) {
     shf_op_release(both);
 }
 
+/* By stored bytes, in the shard that the key is in. */
+static void get_stored(struct session *session) {
+    const shf_key key = world_key(3);
+    shf_snapshot *snapshot = NULL;
+    shf_call call = session_call(session);
+    shf_op_id id = 0;
+    uint32_t shard = 0;
+    if (shf_reader_snapshot(session->reader, &snapshot) || shf_snapshot_route_key(snapshot, &key, NULL, &shard, NULL)) {
+        (void)session_wrong(session, "no snapshot");
+    } else {
+        shf_status submitted = shf_get_stored(session->reader, snapshot, shard, &key.as.bytes, 1, &call, &id);
+        shf_op *op = session_wait(session, submitted, id);
+        if (op) (void)session_values_are_right(session, op, 3, 1);
+        shf_op_release(op);
+    }
+    shf_snapshot_release(snapshot);
+}
+
 static void multi_get_1(struct session *session) { get_many(session, 1); }
 static void multi_get_100(struct session *session) { get_many(session, SOME_KEYS); }
 static void multi_get_10000(struct session *session) { get_many(session, MANY_KEYS); }
@@ -449,6 +467,8 @@ const struct scenario scenarios[] = {
     {.name = "get, now", .run = get_now, .start = START_READER},
     {.name = "get, now, lazy", .run = get_now, .start = START_READER, .flags = LAZY},
     {.name = "get, lazy", .run = get_long, .start = START_READER, .cache = CACHE_COLD, .flags = LAZY | COPY},
+    {.name = "get, stored", .run = get_stored, .start = START_READER},
+    {.name = "get, stored, lazy", .run = get_stored, .start = START_READER, .flags = LAZY},
     {.name = "multi_get, 1", .run = multi_get_1, .start = START_READER},
     {.name = "multi_get, 100", .run = multi_get_100, .start = START_READER},
     {.name = "multi_get, 10000", .run = multi_get_10000, .start = START_READER},
@@ -554,6 +574,7 @@ const struct scenario scenarios[] = {
      .cache = CACHE_COLD,
      .flags = LAZY | COPY},
     {.name = "composite, get", COMPOSITE, .run = get_sync, .start = START_READER},
+    {.name = "composite, get, stored", COMPOSITE, .run = get_stored, .start = START_READER},
     {.name = "composite, get, lazy", COMPOSITE, .run = get_long, .start = START_READER, .cache = CACHE_COLD, .flags = LAZY},
     {.name = "composite, multi_get", COMPOSITE, .run = multi_get_100, .start = START_READER},
     {.name = "composite, multi_get, 10000", COMPOSITE, .run = multi_get_10000, .start = START_READER},

@@ -330,6 +330,48 @@ static void test_trust_of_kept_manifests(void **state) {
     free(other);
 }
 
+/* Stored bytes are looked up in the snapshot that is given, served or not; a shard without an object has none. */
+static void test_stored_keys_of_an_old_snapshot(void **state) {
+    (void)state;
+    if (!snapshot) skip();
+    shf_op *op = NULL, *wanted = NULL;
+    shf_snapshot *old = NULL;
+    shf_shard_info shard;
+    shf_value value, same;
+    SHF_INIT(&shard);
+    SHF_INIT(&value);
+    SHF_INIT(&same);
+    shf_slice wider = changed_manifest(1, "UPDATE build_meta SET num_dbs = 2"), newer = manifest_of(4);
+    shf_reader_options options = options_with(wider, "wider");
+    shf_reader *reader = open_with(&options, SHF_OK);
+    assert_int_equal(shf_reader_snapshot(reader, &old), SHF_OK);
+    assert_int_equal(shf_snapshot_shard(old, 0, &shard), SHF_OK);
+    size_t size = strlen(shard.min_key) - 2; /* JSON text */
+    shf_slice key = {shard.min_key + 1, size};
+    assert_int_equal(shf_get_stored_now(reader, old, 0, &key, 1, &wanted), SHF_OK);
+    assert_int_equal(shf_op_value(wanted, 0, &same), SHF_OK);
+    assert_int_equal(same.status, SHF_OK);
+    assert_int_equal(shf_get_stored_now(reader, old, 1, &key, 1, &op), SHF_OK); /* the empty shard */
+    assert_int_equal(shf_op_value(op, 0, &value), SHF_OK);
+    assert_int_equal(value.status, SHF_NOT_FOUND);
+    shf_op_release(op);
+    assert_int_equal(shf_get_stored_now(reader, old, 2, &key, 1, &op), SHF_E_INVALID);
+    shf_status status = shf_refresh_to_sync(reader, "newer", newer, 0, &op);
+    assert_int_equal(refreshed(status, op, SHF_OK).changed, 1);
+    expect_run(reader, 4);
+    assert_int_equal(shf_get_stored_sync(reader, old, 0, &key, 1, 0, &op), SHF_OK);
+    assert_int_equal(shf_op_value(op, 0, &value), SHF_OK);
+    assert_int_equal(value.status, SHF_OK);
+    assert_int_equal(value.data.size, same.data.size);
+    assert_memory_equal(value.data.data, same.data.data, same.data.size);
+    shf_op_release(op);
+    shf_op_release(wanted);
+    shf_snapshot_release(old);
+    support_close(reader);
+    forget(wider);
+    forget(newer);
+}
+
 static void test_kept_manifests_that_can_not_be_accepted(void **state) {
     (void)state;
     if (!snapshot) skip();
@@ -419,6 +461,44 @@ static void test_many_at_once(void **state) {
     support_close(reader);
 }
 
+/* ---- what a manifest says ---- */
+
+static void test_texts_as_written(void **state) {
+    (void)state;
+    if (!snapshot) skip();
+    shf_snapshot *served = NULL;
+    shf_snapshot_info info;
+    shf_shard_info shard;
+    SHF_INIT(&info);
+    SHF_INIT(&shard);
+    shf_slice manifest = changed_manifest(2, "UPDATE build_meta SET num_dbs = 2, custom = '{\"mine\":  1}';"
+                                             "UPDATE shards SET checkpoint_id = 'c', writer_info = '{\"attempt\":0 }'");
+    shf_reader_options options = options_with(manifest, "changed");
+    shf_reader *reader = open_with(&options, SHF_OK);
+    assert_int_equal(shf_reader_snapshot(reader, &served), SHF_OK);
+    assert_int_equal(shf_snapshot_describe(served, &info), SHF_OK);
+    assert_string_equal(info.custom, "{\"mine\":  1}");
+    assert_int_equal(shf_snapshot_shard(served, 0, &shard), SHF_OK);
+    assert_string_equal(shard.checkpoint_id, "c");
+    assert_string_equal(shard.writer_info, "{\"attempt\":0 }");
+    assert_int_equal(shf_snapshot_shard(served, 1, &shard), SHF_OK);
+    assert_null(shard.checkpoint_id);
+    assert_null(shard.writer_info);
+    /* A struct of before these fields is filled up to where it ends. */
+    const char *const sentinel = "untouched";
+    shard.checkpoint_id = shard.writer_info = info.custom = sentinel;
+    shard.struct_size = offsetof(shf_shard_info, checkpoint_id);
+    info.struct_size = offsetof(shf_snapshot_info, custom);
+    assert_int_equal(shf_snapshot_shard(served, 0, &shard), SHF_OK);
+    assert_int_equal(shf_snapshot_describe(served, &info), SHF_OK);
+    assert_ptr_equal(shard.checkpoint_id, sentinel);
+    assert_ptr_equal(shard.writer_info, sentinel);
+    assert_ptr_equal(info.custom, sentinel);
+    shf_snapshot_release(served);
+    support_close(reader);
+    forget(manifest);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void) {
@@ -431,7 +511,9 @@ int main(void) {
         TEST(test_a_plain_refresh_goes_to_the_pointer),
         TEST(test_malformed_kept_manifests),
         TEST(test_trust_of_kept_manifests),
+        TEST(test_stored_keys_of_an_old_snapshot),
         TEST(test_kept_manifests_that_can_not_be_accepted),
+        TEST(test_texts_as_written),
         TEST(test_many_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

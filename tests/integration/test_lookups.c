@@ -224,6 +224,121 @@ static void test_now_would_wait(void **state) {
     support_close(reader);
 }
 
+/* ---- by stored bytes ---- */
+
+static shf_slice stored_of(size_t index) { return (shf_slice){names[index], strlen(names[index])}; }
+
+static void expect_absent(const shf_op *op, size_t index) {
+    shf_value value;
+    SHF_INIT(&value);
+    assert_int_equal(shf_op_value(op, index, &value), SHF_OK);
+    assert_int_equal(value.status, SHF_NOT_FOUND);
+}
+
+static void test_stored_keys(void **state) {
+    (void)state;
+    static const size_t counts[] = {0, 1, 2, 128, 129, 300};
+    shf_status status;
+    shf_reader *reader = support_open(SAMPLE, cache, 0, &status);
+    shf_op **wanted = get_all(reader), *op = NULL;
+    uint32_t *shards = calloc(name_count, sizeof *shards);
+    shf_slice *stored = calloc(name_count, sizeof *stored);
+    shf_snapshot *snapshot = NULL;
+    assert_int_equal(shf_reader_snapshot(reader, &snapshot), SHF_OK);
+    for (size_t i = 0; i < name_count; i++) {
+        const shf_key key = key_of(i);
+        stored[i] = stored_of(i);
+        assert_int_equal(shf_snapshot_route_key(snapshot, &key, NULL, &shards[i], NULL), SHF_OK);
+        assert_int_equal(shf_get_stored_now(reader, snapshot, shards[i], &stored[i], 1, &op), SHF_OK);
+        assert_int_equal(shf_op_value_count(op), 1);
+        expect_same(op, 0, wanted[i]);
+        shf_op_release(op);
+    }
+    for (uint32_t shard = 0; shard < 2; shard++) {
+        for (size_t c = 0; c < sizeof counts / sizeof counts[0]; c++) {
+            assert_int_equal(shf_get_stored_sync(reader, snapshot, shard, stored, counts[c], 0, &op), SHF_OK);
+            assert_int_equal(shf_op_value_count(op), counts[c]);
+            for (size_t i = 0; i < counts[c]; i++) {
+                if (shards[i] == shard) {
+                    expect_same(op, i, wanted[i]);
+                } else {
+                    expect_absent(op, i); /* not routed: where it is not, it is absent */
+                }
+            }
+            shf_op_release(op);
+        }
+    }
+    assert_int_equal(shf_get_stored_now(reader, snapshot, 0, stored, 129, &op), SHF_WOULD_WAIT);
+    assert_null(op);
+    release_all(wanted);
+    shf_snapshot_release(snapshot);
+    support_close(reader);
+    free(shards);
+    free(stored);
+}
+
+/* Shards that are not open yet, through the queue; keys are copied by the call. */
+static void test_stored_keys_of_lazy_shards(void **state) {
+    (void)state;
+    shf_status status;
+    shf_reader *reader = support_open(SAMPLE, cache, SHF_OPEN_LAZY, &status);
+    shf_snapshot *snapshot = NULL;
+    shf_op *op = NULL, *wanted = NULL;
+    shf_op_id id = 0;
+    uint32_t shard = 0;
+    const shf_key key = key_of(0);
+    const shf_call call = support_call();
+    assert_int_equal(shf_reader_snapshot(reader, &snapshot), SHF_OK);
+    assert_int_equal(shf_snapshot_route_key(snapshot, &key, NULL, &shard, NULL), SHF_OK);
+    char *copy = strdup(names[0]);
+    shf_slice stored[3] = {{copy, strlen(copy)}, {"absent", 6}, {NULL, 0}};
+    assert_int_equal(shf_get_stored_now(reader, snapshot, shard, stored, 3, &op), SHF_WOULD_WAIT);
+    assert_null(op);
+    status = shf_get_stored(reader, snapshot, shard, stored, 3, &call, &id);
+    memset(copy, 'x', stored[0].size);
+    free(copy);
+    memset(stored, 0, sizeof stored);
+    op = support_wait(status, id);
+    assert_int_equal(shf_op_status(op), SHF_OK);
+    assert_int_equal(shf_get_now(reader, &key, NULL, &wanted), SHF_OK); /* its shard is open now */
+    expect_same(op, 0, wanted);
+    expect_absent(op, 1);
+    expect_absent(op, 2);
+    shf_op_release(op);
+    shf_op_release(wanted);
+    shf_snapshot_release(snapshot);
+    support_close(reader);
+}
+
+static void test_stored_keys_that_can_not_be_accepted(void **state) {
+    (void)state;
+    shf_status status;
+    shf_reader *reader = support_open(SAMPLE, cache, 0, &status), *other = support_open(SAMPLE, cache, 0, &status);
+    shf_snapshot *snapshot = NULL, *others = NULL;
+    shf_op *op = NULL;
+    const shf_slice key = stored_of(0), unsound = {NULL, 1};
+    assert_int_equal(shf_reader_snapshot(reader, &snapshot), SHF_OK);
+    assert_int_equal(shf_reader_snapshot(other, &others), SHF_OK);
+    assert_int_equal(shf_get_stored_now(NULL, snapshot, 0, &key, 1, &op), SHF_E_INVALID);
+    assert_int_equal(shf_get_stored_now(reader, NULL, 0, &key, 1, &op), SHF_E_INVALID);
+    assert_int_equal(shf_get_stored_now(reader, others, 0, &key, 1, &op), SHF_E_INVALID);
+    assert_int_equal(shf_get_stored_now(reader, snapshot, 2, &key, 1, &op), SHF_E_INVALID);
+    assert_int_equal(shf_get_stored_now(reader, snapshot, 0, NULL, 1, &op), SHF_E_INVALID);
+    assert_int_equal(shf_get_stored_now(reader, snapshot, 0, &unsound, 1, &op), SHF_E_INVALID);
+    assert_int_equal(shf_get_stored_now(reader, snapshot, 0, &key, 1048577, &op), SHF_E_INVALID);
+    assert_int_equal(shf_get_stored_sync(reader, snapshot, 0, &key, 1, 0, NULL), SHF_E_INVALID);
+    assert_null(op);
+    assert_int_equal(shf_get_stored(reader, snapshot, 0, &key, 1, NULL, NULL), SHF_E_INVALID);
+    assert_int_equal(shf_close_sync(reader, SHF_CLOSE_DRAIN, 0, &op), SHF_OK);
+    shf_op_release(op);
+    assert_int_equal(shf_get_stored_sync(reader, snapshot, 0, &key, 1, 0, &op), SHF_E_CLOSED);
+    assert_null(op);
+    shf_snapshot_release(snapshot);
+    shf_snapshot_release(others);
+    shf_reader_release(reader);
+    support_close(other);
+}
+
 /* Thousands of keys are charged to the budget while they wait, and refused when they do not fit. */
 static void test_keys_are_charged(void **state) {
     (void)state;
@@ -261,8 +376,14 @@ static void test_keys_are_charged(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_every_size_of_call), TEST(test_answers_in_the_call), TEST(test_now_answers),
-        TEST(test_now_would_wait),     TEST(test_keys_are_charged),
+        TEST(test_every_size_of_call),
+        TEST(test_answers_in_the_call),
+        TEST(test_now_answers),
+        TEST(test_now_would_wait),
+        TEST(test_stored_keys),
+        TEST(test_stored_keys_of_lazy_shards),
+        TEST(test_stored_keys_that_can_not_be_accepted),
+        TEST(test_keys_are_charged),
     };
     return cmocka_run_group_tests(tests, set_up_all, tear_down_all);
 }

@@ -100,6 +100,7 @@ static void refuse_reader(const struct inherited *from) {
     REQUIRE_STATUS(shf_refresh_sync(from->reader, 0, &op), SHF_E_FORKED);
     REQUIRE_STATUS(shf_refresh_to_sync(from->reader, "x", (shf_slice){"x", 1}, 0, &op), SHF_E_FORKED);
     REQUIRE_STATUS(shf_close_sync(from->reader, SHF_CLOSE_CANCEL, 0, &op), SHF_E_FORKED);
+    REQUIRE_STATUS(shf_get_stored_sync(from->reader, NULL, 0, NULL, 0, 0, &op), SHF_E_FORKED);
     REQUIRE_STATUS(shf_reader_set_credentials(from->reader, "a", "b", NULL), SHF_E_FORKED);
     REQUIRE_STATUS(shf_reader_snapshot(from->reader, &snapshot), SHF_E_FORKED);
     REQUIRE_STATUS(shf_health(from->reader, 0, &health), SHF_E_FORKED);

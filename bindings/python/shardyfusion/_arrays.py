@@ -1,4 +1,4 @@
-"""What the annotations call np.ndarray, for type checkers: this package never imports numpy.
+"""What the annotations call np.ndarray: this package never imports numpy.
 
 A vector is any buffer of float32 or float64 (a numpy array, array.array, memoryview) or a sequence of floats; several
 are a two-dimensional buffer or a sequence of sequences.
@@ -6,7 +6,7 @@ are a two-dimensional buffer or a sequence of sequences.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Sequence, Sized
@@ -17,5 +17,6 @@ if TYPE_CHECKING:
     class _Array(Buffer, Sized, Protocol):
         pass
 
-
-ndarray: TypeAlias = "_Array | Sequence[float] | Sequence[Sequence[float]]"
+    ndarray: TypeAlias = _Array | Sequence[float] | Sequence[Sequence[float]]
+else:
+    ndarray = Any  # for those who evaluate annotations: dataclasses are often made into models of web frameworks

@@ -179,9 +179,14 @@ class Submit(Protocol):
 
 
 async def _wait_for_place(queue: Queue, loop: asyncio.AbstractEventLoop) -> None:
-    place = loop.create_future()
+    place: asyncio.Future[None] = loop.create_future()
     queue.waiters.append(place)
-    timer = loop.call_later(_PLACE_SECONDS, lambda: place.done() or place.set_result(None))
+
+    def give_up() -> None:
+        if not place.done():
+            place.set_result(None)
+
+    timer = loop.call_later(_PLACE_SECONDS, give_up)
     try:
         await place
     finally:

@@ -1,7 +1,8 @@
 """The C core. Private: its names change without notice.
 
-A `submit_*` method starts an operation whose completion goes to `queue`, and returns it; None when the core has no place
-for it now (call again once something has finished). Arguments are copied. Exceptions are those of shardyfusion.errors.
+A `submit_*` method starts an operation whose completion goes to `queue`, and returns it; None when the core has no
+place for it now (call again once something has finished). Arguments are copied. Exceptions are those of
+shardyfusion.errors.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,8 +16,8 @@ def version() -> str:
 
 @final
 class Runtime:
-    """Threads, connections and the memory budget. 0 = the core's default. `log(level, text)` gets messages of the core's
-    threads, but only in calls of drain and wait, on the thread that makes them; levels 1 error to 4 debug."""
+    """Threads, connections and the memory budget. 0 = the core's default. `log(level, text)` gets messages of the
+    core's threads, but only in calls of drain and wait, on the thread that makes them; levels 1 error to 4 debug."""
 
     def __new__(
         cls,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -30,6 +30,14 @@ def _key_of_json(text: str | None) -> Any:
     return None if text is None else json.loads(text)
 
 
+def query_count(queries: Any) -> int:
+    """How many queries there are; 1 for what is no sequence of queries, which the core refuses in its words."""
+    try:
+        return len(queries)
+    except TypeError:
+        return 1
+
+
 def vector_meta_of(snapshot: Snapshot) -> UnifiedVectorMeta:
     """What the manifest says of the vectors. ConfigValidationError for a snapshot without them."""
     vectors = snapshot.vectors()
@@ -52,6 +60,8 @@ class _BaseReader:
     """A reader before, while and after it is open. Subclasses say how calls wait."""
 
     _waiting: Waiting
+    _get: Callable[..., Any]
+    _multi_get: Callable[..., Any]
 
     def __init__(
         self,
@@ -95,8 +105,8 @@ class _BaseReader:
         core = await self._source.open()
         self._check_opened(core)
         self._core = core
-        self._get = core.get  # type: ignore[assignment]
-        self._multi_get = core.multi_get  # type: ignore[assignment]
+        self._get = core.get
+        self._multi_get = core.multi_get
         closed_at_exit(self)
         self._emit(MetricEvent.READER_INITIALIZED, {})
 
@@ -186,9 +196,7 @@ class _BaseReader:
         """The shard that holds `key`, if any does."""
         return self._require().snapshot().route(key, routing_context)
 
-    def shard_for_key(
-        self, key: KeyInput, *, routing_context: dict[str, object] | None = None
-    ) -> RequiredShardMeta:
+    def shard_for_key(self, key: KeyInput, *, routing_context: dict[str, object] | None = None) -> RequiredShardMeta:
         """What the manifest says of the shard of `key`."""
         snapshot = self._require().snapshot()
         return _shard_meta(snapshot, snapshot.route(key, routing_context))

@@ -131,7 +131,7 @@ class _BaseShardedReader(_BaseReader):
         """The value of `key`, or None when it is absent."""
         if self._has_hooks:
             return self._get_with_hooks(key, routing_context)
-        value = self._get(key, routing_context)
+        value: bytes | None = self._get(key, routing_context)
         return value if value is not WOULD_WAIT else self._get_later(key, routing_context)
 
     def _get_later(self, key: KeyInput, routing_context: dict[str, object] | None) -> bytes | None:
@@ -143,7 +143,7 @@ class _BaseShardedReader(_BaseReader):
         if self._rate_limiter is not None:
             self._rate_limiter.acquire(1)
         began = time.perf_counter()
-        value = self._get(key, routing_context)
+        value: bytes | None = self._get(key, routing_context)
         if value is WOULD_WAIT:
             value = self._get_later(key, routing_context)
         self._emit_get(began, value is not None)
@@ -160,7 +160,7 @@ class _BaseShardedReader(_BaseReader):
             if self._rate_limiter is not None:
                 self._rate_limiter.acquire(len(keys))
         began = time.perf_counter() if self._has_hooks else 0.0
-        values = self._multi_get(keys, routing_context)
+        values: dict[KeyInput, bytes | None] = self._multi_get(keys, routing_context)
         if values is WOULD_WAIT:
             values = self._call(self._require().submit_multi_get, keys, routing_context)
         if self._has_hooks:

@@ -176,7 +176,7 @@ class AsyncShardedReader(_BaseReader):
         """The value of `key`, or None when it is absent."""
         if self._has_hooks:
             return await self._get_with_hooks(key, routing_context)
-        value = self._get(key, routing_context)
+        value: bytes | None = self._get(key, routing_context)
         if value is not WOULD_WAIT:
             return value
         return await self._get_later(key, routing_context)
@@ -191,7 +191,7 @@ class AsyncShardedReader(_BaseReader):
         if self._rate_limiter is not None:
             await self._rate_limiter.acquire_async(1)
         began = time.perf_counter()
-        value = self._get(key, routing_context)
+        value: bytes | None = self._get(key, routing_context)
         if value is WOULD_WAIT:
             value = await self._get_later(key, routing_context)
         self._emit_get(began, value is not None)
@@ -208,7 +208,7 @@ class AsyncShardedReader(_BaseReader):
             if self._rate_limiter is not None:
                 await self._rate_limiter.acquire_async(len(keys))
         began = time.perf_counter() if self._has_hooks else 0.0
-        values = self._multi_get(keys, routing_context)
+        values: dict[KeyInput, bytes | None] = self._multi_get(keys, routing_context)
         if values is WOULD_WAIT:
             core = self._require()
             values = await self._source.call(core, core.submit_multi_get, keys, routing_context)
@@ -226,9 +226,7 @@ class AsyncShardedReader(_BaseReader):
     def readers_for_keys(self, keys: Sequence[KeyInput]) -> dict[KeyInput, AsyncShardReaderHandle]:
         """A handle each for the shards of `keys`, all of one snapshot."""
         snapshot = self._require().snapshot()
-        return {
-            key: AsyncShardReaderHandle(_AsyncShard(snapshot, snapshot.route(key))) for key in dict.fromkeys(keys)
-        }
+        return {key: AsyncShardReaderHandle(_AsyncShard(snapshot, snapshot.route(key))) for key in dict.fromkeys(keys)}
 
     # -- life
 

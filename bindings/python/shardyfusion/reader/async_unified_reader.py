@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shardyfusion._shardyfusion import Reader
-from shardyfusion.reader._base import vector_meta_of
+from shardyfusion.reader._base import query_count, vector_meta_of
 from shardyfusion.reader.async_reader import AsyncShardedReader
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ class AsyncUnifiedShardedReader(AsyncShardedReader):
         """
         core = self._require()
         if self._rate_limiter is not None:
-            await self._rate_limiter.acquire_async(len(queries))
-        if len(queries) == 0:
+            await self._rate_limiter.acquire_async(query_count(queries))
+        if query_count(queries) == 0:
             return []
         responses: list[VectorSearchResponse] = await self._source.call(
             core, core.submit_batch_search, queries, top_k, shard_ids, routing_context, 0

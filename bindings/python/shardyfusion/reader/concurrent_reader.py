@@ -44,7 +44,9 @@ class ConcurrentShardedReader(_BaseShardedReader):
         if thread_safety not in ("lock", "pool"):
             raise ConfigValidationError(f"thread_safety must be 'lock' or 'pool', not {thread_safety!r}")
         if not isinstance(pool_checkout_timeout, timedelta) or pool_checkout_timeout <= timedelta(0):
-            raise ConfigValidationError(f"pool_checkout_timeout must be a positive timedelta, not {pool_checkout_timeout!r}")
+            raise ConfigValidationError(
+                f"pool_checkout_timeout must be a positive timedelta, not {pool_checkout_timeout!r}"
+            )
         super().__init__(
             s3_prefix=s3_prefix,
             local_root=local_root,

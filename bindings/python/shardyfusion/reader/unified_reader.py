@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shardyfusion._shardyfusion import Reader
-from shardyfusion.reader._base import vector_meta_of
+from shardyfusion.reader._base import query_count, vector_meta_of
 from shardyfusion.reader._results import UnifiedVectorMeta as UnifiedVectorMeta
 from shardyfusion.reader.reader import ShardedReader
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class UnifiedShardedReader(ShardedReader):
-    """Looks keys up and searches vectors in one snapshot; what holds them is told by the manifest. See ShardedReader."""
+    """Looks keys up and searches vectors in one snapshot; the manifest tells what holds them. See ShardedReader."""
 
     def _check_opened(self, core: Reader) -> None:
         vector_meta_of(core.snapshot())
@@ -51,8 +51,8 @@ class UnifiedShardedReader(ShardedReader):
         """One response a query, in their order, all from one snapshot; see AsyncUnifiedShardedReader.batch_search."""
         core = self._require()
         if self._rate_limiter is not None:
-            self._rate_limiter.acquire(len(queries))
-        if len(queries) == 0:
+            self._rate_limiter.acquire(query_count(queries))
+        if query_count(queries) == 0:
             return []
         responses: list[VectorSearchResponse] = self._call(
             core.submit_batch_search, queries, top_k, shard_ids, routing_context, 0
