@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from .errors import ConfigValidationError
@@ -44,7 +44,7 @@ def check_positive(value: object, name: str, *, optional: bool = True) -> None:
         raise ConfigValidationError(f"{name} must be > 0{' when set' if optional else ''}, got {value!r}")
 
 
-def check_callable(value: object, name: str, *, optional: bool = False) -> None:
+def check_callable(value: Any, name: str, *, optional: bool = False) -> None:
     """Raises ConfigValidationError unless value can be called, or is None where that is allowed."""
     if not callable(value) and not (optional and value is None):
         raise ConfigValidationError(f"{name} must be callable, got {type(value).__name__}")
