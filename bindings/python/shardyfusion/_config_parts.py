@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
+from ._adapter import DbAdapterFactory
+from .credentials import CredentialProvider
 from .errors import ConfigValidationError
+from .metrics import MetricsCollector
 from .sharding_types import KeyEncoding
+from .type_defs import JsonObject, RetryConfig, S3ConnectionOptions
 
 if TYPE_CHECKING:
-    from ._adapter import DbAdapterFactory
-    from .credentials import CredentialProvider
     from .manifest_store import ManifestStore
-    from .metrics import MetricsCollector
     from .run_registry import RunRegistry
-    from .type_defs import JsonObject, RetryConfig, S3ConnectionOptions
 
 _SEGMENT_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 DEFAULT_PAGE_SIZE = 4096

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from ._config_base import BaseShardedWriteConfig, check_not_both
 from ._config_parts import (
@@ -24,9 +24,7 @@ from ._config_parts import (
 )
 from ._config_vectors import VectorMetricLiteral, VectorSpec, vector_metric_to_str
 from .errors import ConfigValidationError
-
-if TYPE_CHECKING:
-    from .type_defs import KeyInput
+from .type_defs import KeyInput
 
 __all__ = [
     "BaseShardedWriteConfig",

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Literal
 from shardyfusion._page_size import PageSizeMode, checked_page_size
 from shardyfusion._reader_choice import AUTO_PER_SHARD_BYTES, AUTO_TOTAL_BYTES, Connection, ReaderChoice, is_a_setting
 from shardyfusion._sqlite_access import SqliteAccessPolicy, adaptive_choice, decide_access_mode, make_threshold_policy
+from shardyfusion.credentials import CredentialProvider
 from shardyfusion.errors import ShardyfusionError
+from shardyfusion.type_defs import S3ConnectionOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from shardyfusion._adapter import DbAdapter as SqliteAdapter
-    from shardyfusion.credentials import CredentialProvider
     from shardyfusion.type_defs import AsyncShardReader as AsyncSqliteRangeShardReader
     from shardyfusion.type_defs import AsyncShardReader as AsyncSqliteShardReader
-    from shardyfusion.type_defs import Manifest, S3ConnectionOptions
+    from shardyfusion.type_defs import Manifest
     from shardyfusion.type_defs import ShardReader as SqliteRangeShardReader
     from shardyfusion.type_defs import ShardReader as SqliteShardReader
 

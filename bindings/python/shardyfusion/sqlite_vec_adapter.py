@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Any, Literal
 from shardyfusion._page_size import PageSizeMode, checked_page_size
 from shardyfusion._reader_choice import AUTO_PER_SHARD_BYTES, AUTO_TOTAL_BYTES, Connection, ReaderChoice, is_a_setting
 from shardyfusion._sqlite_access import adaptive_choice
+from shardyfusion.config import VectorSpec
+from shardyfusion.credentials import CredentialProvider
 from shardyfusion.errors import ShardyfusionError
+from shardyfusion.type_defs import S3ConnectionOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from shardyfusion._adapter import DbAdapter as SqliteVecAdapter
     from shardyfusion._sqlite_access import SqliteAccessPolicy
-    from shardyfusion.config import VectorSpec
-    from shardyfusion.credentials import CredentialProvider
     from shardyfusion.type_defs import AsyncShardReader as AsyncSqliteVecRangeShardReader
     from shardyfusion.type_defs import AsyncShardReader as AsyncSqliteVecShardReader
-    from shardyfusion.type_defs import Manifest, S3ConnectionOptions
+    from shardyfusion.type_defs import Manifest
     from shardyfusion.type_defs import ShardReader as SqliteVecRangeShardReader
     from shardyfusion.type_defs import ShardReader as SqliteVecShardReader
 

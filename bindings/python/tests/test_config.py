@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 
@@ -182,3 +182,8 @@ def test_hash_sharding() -> None:
         ShardHashAlgorithm.from_value("md5")
     with pytest.raises(ValueError, match="max_keys_per_shard"):
         HashShardingSpec(max_keys_per_shard=0)
+
+
+def test_annotations_of_fields_can_be_evaluated() -> None:
+    for part in (KeyValueWriteConfig, WriterStorageConfig, VectorSpec, PythonRecordInput, SqliteFactory):
+        assert get_type_hints(part)

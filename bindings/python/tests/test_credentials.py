@@ -39,6 +39,10 @@ def test_static_credentials() -> None:
     assert provider.resolve() == S3Credentials("key", "secret", None)
     assert isinstance(provider, CredentialProvider)
     assert pickle.loads(pickle.dumps(provider)) == provider
+    for shown in (repr(provider), str(provider.resolve()), f"{StaticCredentialProvider('key', 'secret', 'token')}"):
+        assert "key" in shown
+        assert "secret'" not in shown
+        assert "token" not in shown
 
 
 def test_credentials_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

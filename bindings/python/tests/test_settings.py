@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -82,6 +83,18 @@ def test_what_factories_choose(factory: object, backend: str, mode: str) -> None
     chosen = settings(factory)
     assert (chosen.backend, chosen.access_mode) == (backend, mode)
     assert (chosen.auto_per_shard_bytes, chosen.auto_total_bytes) == (16 << 20, 2 << 30)
+
+
+def test_factories_go_between_processes() -> None:
+    connected = AdaptiveSqliteReaderFactory(total_budget=5, credential_provider=StaticCredentialProvider("a", "b"))
+    for factory in (
+        connected,
+        SqliteReaderFactory(7),
+        CompositeReaderFactory(SlateDbReaderFactory(), LanceDbReaderFactory(), SPEC),
+    ):
+        again = pickle.loads(pickle.dumps(factory))
+        assert type(again) is type(factory)
+        assert settings(again) == settings(factory)
 
 
 def test_thresholds() -> None:
