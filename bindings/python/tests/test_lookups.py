@@ -118,7 +118,11 @@ def test_integers_of_every_kind(open_reader: Opener, build: Builder, tmp_path: p
     assert reader.multi_get(range(3)) == {0: b"v0", 1: b"v1", 2: None}
 
 
-@pytest.mark.parametrize("key", [2**63, 2**64 - 1, 2**64, 10**1000, -1, -(2**63), -(2**63) - 1, -(10**1000)])
+@pytest.mark.parametrize(
+    "key",
+    [2**63, 2**64 - 1, 2**64, 10**1000, -1, -(2**63), -(2**63) - 1, -(10**1000)],
+    ids=["2^63", "2^64-1", "2^64", "10^1000", "-1", "-2^63", "-2^63-1", "-10^1000"],
+)
 def test_integers_that_no_row_can_have(open_reader: Opener, build: Builder, tmp_path: pathlib.Path, key: int) -> None:
     build([{"key": key, "value": "v"} for key in range(4)], tmp_path / "ints", "--num-dbs", "2")
     reader = open_reader(tmp_path / "ints", unified=False)
