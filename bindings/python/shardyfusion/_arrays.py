@@ -1,4 +1,4 @@
-"""What the annotations call np.ndarray, for type checkers: this package never imports numpy.
+"""What the annotations call np.ndarray: this package never imports numpy.
 
 A vector is any buffer of float32 or float64 (a numpy array, array.array, memoryview) or a sequence of floats; several
 are a two-dimensional buffer or a sequence of sequences.
@@ -6,11 +6,17 @@ are a two-dimensional buffer or a sequence of sequences.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Sequence, Sized
+    from typing import Protocol
 
     from typing_extensions import Buffer
 
-ndarray: TypeAlias = "Buffer | Sequence[float] | Sequence[Sequence[float]]"  # noqa: PYI042 - numpy's name
+    class _Array(Buffer, Sized, Protocol):
+        pass
+
+    ndarray: TypeAlias = _Array | Sequence[float] | Sequence[Sequence[float]]
+else:
+    ndarray = Any  # for those who evaluate annotations: dataclasses are often made into models of web frameworks

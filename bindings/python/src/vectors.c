@@ -1,4 +1,4 @@
-/* Query vectors, see vectors.h. numpy is never imported: its arrays are buffers. */
+/* Vectors, see vectors.h. numpy is never imported: its arrays are buffers. */
 #include "vectors.h"
 
 #include <stdio.h>
@@ -181,4 +181,64 @@ void vectors_clear(struct vectors *vectors) {
     PyMem_Free(vectors->copy);
     vectors->copy = NULL;
     if (vectors->view.obj) PyBuffer_Release(&vectors->view);
+}
+
+/* ---- of rows ---- */
+
+static bool refuse_dimension(struct module_state *state, unsigned long long row, Py_ssize_t given, uint32_t dimension) {
+    (void)raise_invalid(state, "row %llu: the vector has %zd components; those of this snapshot have %u", row, given,
+                        (unsigned int)dimension);
+    return false;
+}
+
+/* False without an exception: its components are not float32 or float64 in one dimension; as a sequence it may do. */
+static bool buffer_of_row(struct module_state *state, PyObject *object, unsigned long long row, uint32_t dimension,
+                          float *to) {
+    Py_buffer view;
+    if (PyObject_GetBuffer(object, &view, PyBUF_FORMAT | PyBUF_STRIDES)) {
+        PyErr_Clear();
+        return false;
+    }
+    size_t size = view.ndim == 1 ? component_of(&view) : 0;
+    bool done = false;
+    if (size && view.shape[0] != (Py_ssize_t)dimension) {
+        (void)refuse_dimension(state, row, view.shape[0], dimension);
+    } else if (size) {
+        const char *at = view.buf;
+        Py_ssize_t stride = view.strides[0];
+        if (size == sizeof *to && stride == (Py_ssize_t)sizeof *to) {
+            memcpy(to, at, dimension * sizeof *to);
+        } else {
+            for (uint32_t i = 0; i < dimension; i++) to[i] = component(at + (Py_ssize_t)i * stride, size);
+        }
+        done = true;
+    }
+    PyBuffer_Release(&view);
+    return done;
+}
+
+bool vector_of_row(struct module_state *state, PyObject *object, unsigned long long row, uint32_t dimension, float *to) {
+    if (PyObject_CheckBuffer(object)) {
+        if (buffer_of_row(state, object, row, dimension, to)) return true;
+        if (PyErr_Occurred()) return false;
+    }
+    if (!PySequence_Check(object) || PyUnicode_Check(object) || PyBytes_Check(object)) {
+        (void)raise_invalid(state, "row %llu: a vector must be an array or a sequence of numbers", row);
+        return false;
+    }
+    PyObject *tuple = PySequence_Tuple(object);
+    if (!tuple) return false;
+    bool fits =
+        PyTuple_Size(tuple) == (Py_ssize_t)dimension || refuse_dimension(state, row, PyTuple_Size(tuple), dimension);
+    for (uint32_t i = 0; fits && i < dimension; i++) {
+        double value = PyFloat_AsDouble(PyTuple_GetItem(tuple, (Py_ssize_t)i));
+        if (value == -1.0 && PyErr_Occurred()) {
+            PyErr_Clear();
+            (void)raise_invalid(state, "row %llu: component %u of the vector is not a number", row, (unsigned int)i);
+            fits = false;
+        }
+        to[i] = (float)value;
+    }
+    Py_DECREF(tuple);
+    return fits;
 }

@@ -131,7 +131,10 @@ class _BaseReader:
         self._drop()
         if was_closed or core is None:
             return
-        shards = core.snapshot().info()["num_dbs"]
+        try:
+            shards = core.snapshot().info()["num_dbs"]
+        except ReaderStateError:
+            return  # the parent's, in a child of fork; or another thread closes it just now
         await self._waiting.call(core.submit_close)
         self._emit(MetricEvent.READER_CLOSED, {"num_handles": shards})
 

@@ -25,7 +25,7 @@ class CallerManifests:
 
     def _nonsense(self, method: str, wanted: str, got: object) -> ManifestStoreError:
         error = ManifestStoreError(
-            f"{type(self._store).__name__}.{method} returned {type(got).__name__}, not {wanted}: mend the manifest store"
+            f"{type(self._store).__name__}.{method} returned {type(got).__name__}, not {wanted}: mend the store"
         )
         error.retryable = False
         return error
@@ -52,7 +52,7 @@ class CallerManifests:
         return ref
 
     async def manifest_bytes(self, ref: str) -> bytes:
-        """The manifest of `ref` in the form that the core reads. ManifestParseError when the store finds it malformed."""
+        """The manifest of `ref` as the core reads it. ManifestParseError when the store calls it malformed."""
         from shardyfusion.manifest import ParsedManifest, SqliteManifestBuilder
 
         manifest = await self._ask("load_manifest", ref)
@@ -74,7 +74,7 @@ class CallerManifests:
         return older[:most]
 
     async def first_valid(self, most_fallbacks: int, serve: Any) -> Any:
-        """What `serve(ref, manifest)` gives for the current manifest or, while manifests are malformed, an older one."""
+        """What `serve(ref, manifest)` gives for the current manifest or, where that is malformed, an older one."""
         current = await self.current_ref()
         try:
             return await serve(current, await self.manifest_bytes(current))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from shardyfusion._runtime import Waiting
@@ -129,7 +129,7 @@ class Source:
 
     def _is_near_expiry(self) -> bool:
         expires = self._s3.get("expires_at")
-        return isinstance(expires, datetime) and expires - datetime.now(timezone.utc) < _RENEW_BEFORE
+        return isinstance(expires, datetime) and expires - datetime.now(UTC) < _RENEW_BEFORE
 
     async def renewed_credentials(self, error: ShardyfusionError | None, core: Reader | None = None) -> bool:
         """Asks the provider again, unless `error` has another cause. False when it has nothing new."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class UnifiedShardedReader(ShardedReader):
-    """Looks keys up and searches vectors in one snapshot; what holds them is told by the manifest. See ShardedReader."""
+    """Looks keys up and searches vectors in one snapshot; the manifest tells what holds them. See ShardedReader."""
 
     def _check_opened(self, core: Reader) -> None:
         vector_meta_of(core.snapshot())

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from enum import Enum, unique
 from typing import TYPE_CHECKING, Any, Protocol
 
+from shardyfusion import _arrays as np
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from shardyfusion import _arrays as np
     from shardyfusion.type_defs import Manifest
 
     from .config import VectorIndexConfig
