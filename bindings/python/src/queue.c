@@ -82,6 +82,7 @@ static PyObject *take_futures(struct queue_object *self) {
         if (!future) continue;
         if (PyList_Append(list, future)) break;
         operation->future = NULL;
+        operation->is_unwanted = true; /* the task that awaits it, which may live on, keeps nothing of the core */
         Py_DECREF(future); /* the list has it */
     }
     PyErr_Clear();
