@@ -326,19 +326,22 @@ typedef struct shf_snapshot_info {
     int64_t created_at_us;      /* microseconds since 1970 UTC */
     int64_t published_at_us;    /* of the manifest, from its directory name; created_at_us where that has none */
     uint64_t row_count;         /* rows written, repeated keys counted each time */
+    const char *custom; /* JSON object text of the manifest's custom fields, as written; "{}" when there are none */
 } shf_snapshot_info;
 
 /* What the manifest says of a shard; nothing is looked up. Strings live as long as the snapshot. */
 typedef struct shf_shard_info {
     uint32_t struct_size;
     uint32_t shard;
-    uint32_t is_empty;   /* 1 = no rows, no object */
-    uint32_t attempt;    /* which try of the writer this is */
-    uint64_t row_count;  /* rows written, repeated keys counted each time */
-    uint64_t db_bytes;   /* a hint */
-    const char *min_key; /* JSON text (number or string), or NULL; informational */
-    const char *max_key; /* likewise */
-    const char *db_url;  /* as in the manifest, not as it was resolved; NULL when empty */
+    uint32_t is_empty;         /* 1 = no rows, no object */
+    uint32_t attempt;          /* which try of the writer this is */
+    uint64_t row_count;        /* rows written, repeated keys counted each time */
+    uint64_t db_bytes;         /* a hint */
+    const char *min_key;       /* JSON text (number or string), or NULL; informational */
+    const char *max_key;       /* likewise */
+    const char *db_url;        /* as in the manifest, not as it was resolved; NULL when empty */
+    const char *checkpoint_id; /* what identifies the content; NULL = the manifest has none */
+    const char *writer_info;   /* JSON object text, as written; NULL = the manifest has no row for this shard */
 } shf_shard_info;
 
 /* What the manifest says of the vectors. Strings live as long as the snapshot. */

@@ -37,7 +37,8 @@ shf_status shf_snapshot_describe(const shf_snapshot *snapshot, shf_snapshot_info
                                     .hash_algorithm = "xxh3_64",
                                     .created_at_us = manifest->created_at_us,
                                     .published_at_us = snapshot->published_at_us,
-                                    .row_count = manifest->row_count};
+                                    .row_count = manifest->row_count,
+                                    .custom = orelse(manifest->custom, "{}")};
     return shf_struct_fill(out, &info, sizeof info);
 }
 
@@ -53,6 +54,8 @@ shf_status shf_snapshot_shard(const shf_snapshot *snapshot, uint32_t shard, shf_
         info.min_key = row->min_key;
         info.max_key = row->max_key;
         info.db_url = row->db_url;
+        info.checkpoint_id = row->checkpoint_id;
+        info.writer_info = row->writer_info;
     }
     return shf_struct_fill(out, &info, sizeof info);
 }

@@ -97,9 +97,16 @@ static shf_status read_numbers(const struct shf_manifest_table *table, struct sh
 static shf_status read_json_columns(const struct shf_manifest_table *table, struct shf_manifest *manifest,
                                     json_t **objects, struct shf_error **error) {
     json_t *sharding = NULL, *custom = NULL;
-    shf_status status = shf_manifest_json(table, META_SHARDING, false, &sharding, error);
+    shf_status status = shf_manifest_json(table, META_SHARDING, &sharding, error);
     if (!status) status = shf_manifest_read_sharding(sharding, manifest, error);
-    if (!status) status = shf_manifest_json(table, META_CUSTOM, true, &custom, error);
+    if (!status) status = shf_manifest_text(table, META_CUSTOM, false, &manifest->custom, error);
+    if (!status && manifest->custom && !*manifest->custom) {
+        shf_free(manifest->custom);
+        manifest->custom = NULL;
+    }
+    if (!status && manifest->custom) {
+        status = shf_manifest_parse_json(table, META_CUSTOM, manifest->custom, &custom, error);
+    }
     if (!status) status = shf_manifest_read_custom(custom, manifest, error);
     if (!status) *objects = json_incref(json_object_get(custom, "shf_objects"));
     json_decref(sharding);
@@ -171,11 +178,12 @@ static shf_status read_bound(const struct shf_manifest_table *table, size_t colu
     return shf_manifest_bad(table, column, error, status ? "it is broken JSON" : "it is neither an integer nor a text");
 }
 
-/* An object whose attempt, if there, is an integer. Nothing else of it is read. */
-static shf_status check_writer_info(const struct shf_manifest_table *table, struct shf_error **error) {
+/* An object whose attempt, if there, is an integer. Nothing else of it is read; it is kept as text. */
+static shf_status read_writer_info(const struct shf_manifest_table *table, char **out, struct shf_error **error) {
     json_t *json = NULL;
     int64_t attempt;
-    shf_status status = shf_manifest_json(table, SHARD_WRITER_INFO, false, &json, error);
+    shf_status status = shf_manifest_text(table, SHARD_WRITER_INFO, true, out, error);
+    if (!status) status = shf_manifest_parse_json(table, SHARD_WRITER_INFO, *out, &json, error);
     if (status) return status;
     const json_t *value = json_object_get(json, "attempt");
     if (!json_is_object(json)) {
@@ -212,7 +220,7 @@ static shf_status read_shard(const struct shf_manifest_table *table, uint32_t nu
     if (!status) status = read_bound(table, SHARD_MIN_KEY, &shard->min_key, error);
     if (!status) status = read_bound(table, SHARD_MAX_KEY, &shard->max_key, error);
     if (!status) status = shf_manifest_text(table, SHARD_CHECKPOINT_ID, false, &shard->checkpoint_id, error);
-    if (!status) status = check_writer_info(table, error);
+    if (!status) status = read_writer_info(table, &shard->writer_info, error);
     return status;
 }
 
@@ -319,6 +327,7 @@ static void free_shard(struct shf_manifest_shard *shard) {
     shf_free(shard->min_key);
     shf_free(shard->max_key);
     shf_free(shard->checkpoint_id);
+    shf_free(shard->writer_info);
 }
 
 static void free_vector(struct shf_manifest_vector *vector) {
@@ -340,6 +349,7 @@ void shf_manifest_free(struct shf_manifest *manifest) {
     shf_free(manifest->s3_prefix);
     shf_free(manifest->key_col);
     shf_free(manifest->cel_expr);
+    shf_free(manifest->custom);
     shf_free(manifest);
 }
 

@@ -31,6 +31,7 @@ struct shf_manifest_shard {
     uint64_t row_count, db_bytes;
     char *min_key, *max_key; /* JSON text or NULL */
     char *checkpoint_id;     /* or NULL */
+    char *writer_info;       /* JSON object text, as written */
     bool has_object;         /* custom.shf_objects tells of its shard.db: */
     uint64_t object_size;
     uint8_t sha256[32];
@@ -55,6 +56,7 @@ struct shf_manifest {
     enum shf_sharding sharding;
     char *cel_expr; /* CEL only */
     enum shf_key_encoding key_encoding;
+    char *custom; /* JSON object text, as written; NULL where it is NULL or empty, which means {} */
     bool has_vector;
     struct shf_manifest_vector vector;
     bool has_sidecar;                  /* custom.sqlite_sidecar is an object */

@@ -44,9 +44,12 @@ shf_status shf_manifest_text(const struct shf_manifest_table *table, size_t colu
 /* An integer of at least `minimum`: an integer, a real without fraction, or a text of one. */
 shf_status shf_manifest_integer(const struct shf_manifest_table *table, size_t column, int64_t minimum, int64_t *out,
                                 struct shf_error **error);
-/* The column parsed as JSON. NULL and empty text are SHF_OK and *out NULL when absent_ok, else an error. */
-shf_status shf_manifest_json(const struct shf_manifest_table *table, size_t column, bool absent_ok, json_t **out,
+/* The column parsed as JSON; NULL is an error. */
+shf_status shf_manifest_json(const struct shf_manifest_table *table, size_t column, json_t **out,
                              struct shf_error **error);
+/* The same of its text, which the caller has read. */
+shf_status shf_manifest_parse_json(const struct shf_manifest_table *table, size_t column, const char *text,
+                                   json_t **out, struct shf_error **error);
 
 /* The two JSON columns of build_meta with rules of their own. manifest->num_dbs is set. */
 shf_status shf_manifest_read_sharding(json_t *json, struct shf_manifest *manifest, struct shf_error **error);

@@ -102,20 +102,21 @@ shf_status shf_manifest_integer(const struct shf_manifest_table *table, size_t c
     return SHF_OK;
 }
 
-shf_status shf_manifest_json(const struct shf_manifest_table *table, size_t column, bool absent_ok, json_t **out,
-                             struct shf_error **error) {
-    char *text;
-    *out = NULL;
-    shf_status status = shf_manifest_text(table, column, !absent_ok, &text, error);
-    if (status) return status;
-    if (!text || (absent_ok && text[0] == '\0')) {
-        shf_free(text);
-        return SHF_OK;
-    }
-    status = shf_json_parse(text, strlen(text), SHF_E_MANIFEST, out, error);
-    shf_free(text);
+shf_status shf_manifest_parse_json(const struct shf_manifest_table *table, size_t column, const char *text,
+                                   json_t **out, struct shf_error **error) {
+    shf_status status = shf_json_parse(text, strlen(text), SHF_E_MANIFEST, out, error);
     if (status && error && *error) {
         shf_error_prefix(error, "%s, row %" PRId64 ", column %s", table->name, table->rowid, table->columns[column].name);
     }
+    return status;
+}
+
+shf_status shf_manifest_json(const struct shf_manifest_table *table, size_t column, json_t **out,
+                             struct shf_error **error) {
+    char *text;
+    *out = NULL;
+    shf_status status = shf_manifest_text(table, column, true, &text, error);
+    if (!status) status = shf_manifest_parse_json(table, column, text, out, error);
+    shf_free(text);
     return status;
 }

@@ -461,6 +461,44 @@ static void test_many_at_once(void **state) {
     support_close(reader);
 }
 
+/* ---- what a manifest says ---- */
+
+static void test_texts_as_written(void **state) {
+    (void)state;
+    if (!snapshot) skip();
+    shf_snapshot *served = NULL;
+    shf_snapshot_info info;
+    shf_shard_info shard;
+    SHF_INIT(&info);
+    SHF_INIT(&shard);
+    shf_slice manifest = changed_manifest(2, "UPDATE build_meta SET num_dbs = 2, custom = '{\"mine\":  1}';"
+                                             "UPDATE shards SET checkpoint_id = 'c', writer_info = '{\"attempt\":0 }'");
+    shf_reader_options options = options_with(manifest, "changed");
+    shf_reader *reader = open_with(&options, SHF_OK);
+    assert_int_equal(shf_reader_snapshot(reader, &served), SHF_OK);
+    assert_int_equal(shf_snapshot_describe(served, &info), SHF_OK);
+    assert_string_equal(info.custom, "{\"mine\":  1}");
+    assert_int_equal(shf_snapshot_shard(served, 0, &shard), SHF_OK);
+    assert_string_equal(shard.checkpoint_id, "c");
+    assert_string_equal(shard.writer_info, "{\"attempt\":0 }");
+    assert_int_equal(shf_snapshot_shard(served, 1, &shard), SHF_OK);
+    assert_null(shard.checkpoint_id);
+    assert_null(shard.writer_info);
+    /* A struct of before these fields is filled up to where it ends. */
+    const char *const sentinel = "untouched";
+    shard.checkpoint_id = shard.writer_info = info.custom = sentinel;
+    shard.struct_size = offsetof(shf_shard_info, checkpoint_id);
+    info.struct_size = offsetof(shf_snapshot_info, custom);
+    assert_int_equal(shf_snapshot_shard(served, 0, &shard), SHF_OK);
+    assert_int_equal(shf_snapshot_describe(served, &info), SHF_OK);
+    assert_ptr_equal(shard.checkpoint_id, sentinel);
+    assert_ptr_equal(shard.writer_info, sentinel);
+    assert_ptr_equal(info.custom, sentinel);
+    shf_snapshot_release(served);
+    support_close(reader);
+    forget(manifest);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void) {
@@ -475,6 +513,7 @@ int main(void) {
         TEST(test_trust_of_kept_manifests),
         TEST(test_stored_keys_of_an_old_snapshot),
         TEST(test_kept_manifests_that_can_not_be_accepted),
+        TEST(test_texts_as_written),
         TEST(test_many_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

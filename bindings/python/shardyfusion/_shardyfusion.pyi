@@ -6,7 +6,9 @@ shardyfusion.errors.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, final
+from typing import Any, Final, TypeAlias, final
+
+_Buffer: TypeAlias = bytes | bytearray | memoryview
 
 WOULD_WAIT: Final[Any]
 """What `get`, `multi_get` and `get_stored` return when they cannot answer at once: submit instead."""
@@ -153,3 +155,41 @@ class Snapshot:
         """A dict from stored keys to bytes or None, or WOULD_WAIT."""
 
     def submit_get_stored(self, queue: Queue, shard: int, keys: Sequence[bytes], /) -> Operation | None: ...
+
+@final
+class Writer:
+    """An open writer of one snapshot. Any thread may use it; it is closed when it is freed."""
+
+    @classmethod
+    def submit_open(cls, queue: Queue, options: dict[str, Any], /) -> Operation | None:
+        """Result: a Writer. Options as in shf_writer_options; "s3": a dict as in shf_s3_options."""
+
+    @property
+    def run_id(self) -> str:
+        """The run's name, as given or made."""
+
+    def submit_write(
+        self,
+        queue: Queue,
+        keys: Sequence[int | str | bytes],
+        values: Sequence[_Buffer],
+        vectors: Sequence[object] | None,
+        ids: Sequence[int | str | None] | None,
+        payloads: Sequence[str | None] | None,
+        first: int,
+        /,
+    ) -> Operation | None:
+        """Rows by columns, 1 to 65,536 of them; all are taken or none. Result: None, once the next ones may come.
+
+        An id of None is the key, a payload the text of a JSON object; the last three are None without vectors. `first`
+        is the number of the first row, for messages.
+        """
+
+    def submit_publish(self, queue: Queue, /) -> Operation | None:
+        """Result: a dict as in shf_publish_info, with "shards": those that are not empty, as in Snapshot.shard."""
+
+    def submit_close(self, queue: Queue, /) -> Operation | None:
+        """Result: None. What was not published is given up."""
+
+    def progress(self) -> dict[str, Any]:
+        """As in shf_writer_progress; "phase" is write, sort, build, publish, done or failed."""

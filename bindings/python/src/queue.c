@@ -4,7 +4,7 @@
 #define TAKEN_AT_ONCE 64u
 
 static PyObject *queue_new(PyTypeObject *type, PyObject *arguments, PyObject *named) {
-    static char *names[] = {"runtime", "capacity", NULL};
+    static char *names[] = {(char *)"runtime", (char *)"capacity", NULL};
     struct module_state *state = module_state_of(type);
     PyObject *runtime;
     unsigned int capacity = 0;

@@ -33,8 +33,8 @@ static PyObject *snapshot_shard(PyObject *object, PyObject *argument) {
     return Py_BuildValue("{sI sI sK sK sz sz sz sz sz}", "db_id", (unsigned int)info.shard, "attempt",
                          (unsigned int)info.attempt, "row_count", (unsigned long long)info.row_count, "db_bytes",
                          (unsigned long long)info.db_bytes, "min_key", info.min_key, "max_key", info.max_key, "db_url",
-                         info.is_empty ? NULL : info.db_url, "checkpoint_id", (char *)NULL, "writer_info",
-                         (char *)NULL);
+                         info.is_empty ? NULL : info.db_url, "checkpoint_id", info.checkpoint_id, "writer_info",
+                         info.writer_info);
 }
 
 /* vectors() -> dict, or None for a snapshot without vectors */

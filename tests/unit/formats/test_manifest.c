@@ -117,6 +117,11 @@ static void test_as_written(void **state) {
         assert_null(shf_manifest_find_shard(manifest, 1));
         assert_null(shf_manifest_find_shard(manifest, 2)->db_url);
         assert_int_equal(shf_manifest_find_shard(manifest, 2)->attempt, 1);
+        assert_string_equal(first->checkpoint_id, "abc");
+        assert_string_equal(first->writer_info, "{}");
+        assert_null(shf_manifest_find_shard(manifest, 2)->checkpoint_id);
+        assert_string_equal(shf_manifest_find_shard(manifest, 2)->writer_info, "{\"attempt\": 0}");
+        assert_string_equal(manifest->custom, "{}");
         shf_manifest_free(manifest);
     }
 }
@@ -436,6 +441,20 @@ static void test_shard_numbers(void **state) {
     shf_manifest_free(m);
 }
 
+/* Kept to the byte; what means {} is none. */
+static void test_custom_text(void **state) {
+    (void)state;
+    struct shf_manifest *m = accepted("UPDATE build_meta SET custom = '{\"b\":  [1, 2.50], \"a\": {}}'");
+    assert_string_equal(m->custom, "{\"b\":  [1, 2.50], \"a\": {}}");
+    shf_manifest_free(m);
+    m = accepted("UPDATE build_meta SET custom = ''");
+    assert_null(m->custom);
+    shf_manifest_free(m);
+    m = accepted("UPDATE build_meta SET custom = NULL");
+    assert_null(m->custom);
+    shf_manifest_free(m);
+}
+
 static void test_shard_texts(void **state) {
     (void)state;
     static const char *const bounds[] = {"min_key", "max_key"};
@@ -569,21 +588,14 @@ static void test_failing_allocations(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_as_written),
-        cmocka_unit_test(test_files),
-        cmocka_unit_test(test_tables),
-        cmocka_unit_test(test_meta_texts),
-        cmocka_unit_test(test_meta_numbers),
-        cmocka_unit_test(test_sharding),
-        cmocka_unit_test(test_cel),
-        cmocka_unit_test(test_custom),
-        cmocka_unit_test(test_custom_vector),
-        cmocka_unit_test(test_custom_objects),
-        cmocka_unit_test(test_shard_numbers),
-        cmocka_unit_test(test_shard_texts),
-        cmocka_unit_test(test_many_shards),
-        cmocka_unit_test(test_current),
-        cmocka_unit_test(test_failing_allocations),
+        cmocka_unit_test(test_as_written),    cmocka_unit_test(test_files),
+        cmocka_unit_test(test_tables),        cmocka_unit_test(test_meta_texts),
+        cmocka_unit_test(test_meta_numbers),  cmocka_unit_test(test_sharding),
+        cmocka_unit_test(test_cel),           cmocka_unit_test(test_custom),
+        cmocka_unit_test(test_custom_vector), cmocka_unit_test(test_custom_objects),
+        cmocka_unit_test(test_shard_numbers), cmocka_unit_test(test_custom_text),
+        cmocka_unit_test(test_shard_texts),   cmocka_unit_test(test_many_shards),
+        cmocka_unit_test(test_current),       cmocka_unit_test(test_failing_allocations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
