@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, cast
 
-from shardyfusion._process import PLACE_SECONDS, Process, Submit, stand_still
+from shardyfusion._process import PLACE_SECONDS, Process, stand_still
+from shardyfusion._process import Submit as Submit
 from shardyfusion.errors import ConfigValidationError, ReaderStateError
 
 T = TypeVar("T")

@@ -262,7 +262,7 @@ class FileServer:
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
+            def do_GET(self) -> None:
                 if outer.hangs:
                     outer._asked.release()
                     outer._let_go.wait()
@@ -285,7 +285,7 @@ class FileServer:
                 with contextlib.suppress(OSError):
                     self.wfile.write(body if self.command == "GET" else b"")
 
-            do_HEAD = do_GET  # noqa: N815
+            do_HEAD = do_GET  # noqa: N815 - the name that http.server calls
 
             def log_message(self, *arguments: object) -> None:
                 pass

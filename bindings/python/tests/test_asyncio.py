@@ -44,7 +44,7 @@ def test_the_calls_one_after_the_other(
             assert await reader.multi_get(list(rows)) == rows
             response = await reader.search(support.QUERY, 3)
             assert len(response.results) == 3 and response.num_shards_queried == 2
-            batch = await reader.batch_search([support.QUERY] * 2, 3)  # type: ignore[arg-type]
+            batch = await reader.batch_search([support.QUERY] * 2, 3)
             assert [one.results for one in batch] == [response.results] * 2
             assert await reader.refresh() is False
         with pytest.raises(ReaderStateError, match="closed"):
@@ -135,12 +135,13 @@ def test_context_variables_survive(run: support.Run[Any], tmp_path: pathlib.Path
 
 def test_errors_arrive_and_leave_no_cycle(run: support.Run[Any], tmp_path: pathlib.Path) -> None:
     """An error of an operation must not wait for the garbage collector."""
+
     async def main() -> None:
         reader = await support.open_async(tmp_path)
         gc.disable()
         try:
             try:
-                await reader.search([1.0, 2.0], 1)  # type: ignore[arg-type]
+                await reader.search([1.0, 2.0], 1)
             except ConfigValidationError as error:
                 seen = weakref.ref(error)
             await asyncio.sleep(0)  # the loop's handle of this turn has the future

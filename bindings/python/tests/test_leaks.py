@@ -97,8 +97,8 @@ def test_ten_thousand_searches(kind: str, tmp_path: pathlib.Path) -> None:
 
         async def some(count: int) -> None:
             for _ in range(count // 100):
-                calls: list[Any] = [reader.search(query, 3, shard_ids=shards) for _ in range(98)]  # type: ignore[arg-type]
-                calls += [reader.multi_get(keys), reader.search([1.0], 3)]  # type: ignore[list-item, arg-type]
+                calls: list[Any] = [reader.search(query, 3, shard_ids=shards) for _ in range(98)]
+                calls += [reader.multi_get(keys), reader.search([1.0], 3)]
                 await asyncio.gather(*calls, return_exceptions=True)
 
         await some(1000)

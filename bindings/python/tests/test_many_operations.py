@@ -48,13 +48,13 @@ def test_ten_thousand_searches_and_lookups_on_workers(
                 return (await reader.search(support.QUERY, 3)).results == found
 
             async def look_up() -> bool:
-                return await reader.multi_get(keys) == wanted  # type: ignore[comparison-overlap, arg-type]
+                return await reader.multi_get(keys) == wanted
 
             calls: list[Any] = [search() if i % 2 else look_up() for i in range(10_000)]
             tasks = [asyncio.ensure_future(call) for call in calls]
             await asyncio.sleep(0)
             assert support.inflight() > 1000  # they do run side by side
-            assert all(await support.all_of(tasks))  # type: ignore[arg-type]
+            assert all(await support.all_of(tasks))
 
     support.runner(kind)(main())
     assert support.inflight() == 0

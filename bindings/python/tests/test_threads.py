@@ -147,21 +147,25 @@ def test_ctrl_c_in_a_loop(kind: str, tmp_path: pathlib.Path, interrupting: Any) 
         server.was_left()
 
 
-def test_a_handler_that_raises_something_else(tmp_path: pathlib.Path) -> None:
-    class Late(Exception):
-        pass
+class LateError(Exception):
+    pass
 
+
+def test_a_handler_that_raises_something_else(tmp_path: pathlib.Path) -> None:
     def handler(*_: object) -> None:
-        raise Late
+        raise LateError
 
     before = signal.signal(signal.SIGUSR1, handler)
     try:
         with support.hanging_server() as server:
-            thread = threading.Thread(
-                target=lambda: (server.was_asked(), signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1))  # type: ignore[arg-type]
-            )
+
+            def interrupt() -> None:
+                server.was_asked()
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+
+            thread = threading.Thread(target=interrupt)
             thread.start()
-            with pytest.raises(Late):
+            with pytest.raises(LateError):
                 UnifiedShardedReader(local_root=str(tmp_path), **server.options())
             thread.join()
     finally:
@@ -171,11 +175,16 @@ def test_a_handler_that_raises_something_else(tmp_path: pathlib.Path) -> None:
 
 def test_queues_of_threads_are_used_again(tmp_path: pathlib.Path) -> None:
     with support.open_sync(tmp_path) as reader:
+
+        def work(number: int) -> None:
+            for _ in range(5):
+                reader.search(support.QUERY, 3)
+
         for _ in range(3):
-            in_threads(30, lambda _: [reader.search(support.QUERY, 3) for _ in range(5)] and None)
+            in_threads(30, work)
         process = support.current()
         assert not process._borrowed
         assert 1 <= len(process._idle) <= _process._IDLE_QUEUES
         before = support.descriptors()
-        in_threads(16, lambda _: [reader.search(support.QUERY, 3) for _ in range(5)] and None)
+        in_threads(16, work)
         assert support.descriptors() <= before + _process._IDLE_QUEUES
