@@ -47,7 +47,12 @@ static int execute(PyObject *module) {
     state->name_done = PyUnicode_InternFromString("done");
     state->name_set_result = PyUnicode_InternFromString("set_result");
     state->name_set_exception = PyUnicode_InternFromString("set_exception");
+    state->name_id = PyUnicode_InternFromString("id");
+    state->name_score = PyUnicode_InternFromString("score");
+    state->name_vector = PyUnicode_InternFromString("vector");
+    state->name_payload = PyUnicode_InternFromString("payload");
     if (!state->would_wait || !state->name_done || !state->name_set_result || !state->name_set_exception) return -1;
+    if (!state->name_id || !state->name_score || !state->name_vector || !state->name_payload) return -1;
     if (PyModule_AddObjectRef(module, "WOULD_WAIT", state->would_wait)) return -1;
     bool made = runtime_type_make(module, state) && queue_type_make(module, state) &&
                 operation_type_make(module, state) && reader_type_make(module, state) &&
@@ -66,6 +71,7 @@ static int traverse(PyObject *module, visitproc visit, void *arg) {
     Py_VISIT(state->search_result);
     Py_VISIT(state->search_response);
     Py_VISIT(state->json_loads);
+    Py_VISIT(state->json_decode);
     return 0;
 }
 
@@ -81,9 +87,14 @@ static int clear(PyObject *module) {
     Py_CLEAR(state->search_result);
     Py_CLEAR(state->search_response);
     Py_CLEAR(state->json_loads);
+    Py_CLEAR(state->json_decode);
     Py_CLEAR(state->name_done);
     Py_CLEAR(state->name_set_result);
     Py_CLEAR(state->name_set_exception);
+    Py_CLEAR(state->name_id);
+    Py_CLEAR(state->name_score);
+    Py_CLEAR(state->name_vector);
+    Py_CLEAR(state->name_payload);
     return 0;
 }
 

@@ -21,8 +21,11 @@ struct module_state {
     PyObject *search_result; /* shardyfusion.vector.types.SearchResult, likewise */
     PyObject *search_response;
     PyObject *json_loads;
+    PyObject *json_decode; /* raw_decode of a json.JSONDecoder */
     /* names of methods of an asyncio future */
     PyObject *name_done, *name_set_result, *name_set_exception;
+    /* fields of a SearchResult */
+    PyObject *name_id, *name_score, *name_vector, *name_payload;
 };
 
 struct module_state *module_state_of(PyTypeObject *type);

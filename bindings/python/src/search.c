@@ -6,12 +6,32 @@
 
 /* ---- answers ---- */
 
+static PyObject *json_decoder(struct module_state *state) {
+    PyObject *class = NULL, *decoder = NULL;
+    if (module_import(&class, "json", "JSONDecoder")) decoder = PyObject_CallNoArgs(class);
+    if (decoder) state->json_decode = PyObject_GetAttrString(decoder, "raw_decode");
+    Py_XDECREF(class);
+    Py_XDECREF(decoder);
+    return state->json_decode;
+}
+
+/* What json.loads gives. The decoder's raw_decode is spared its frames, and leaves what it does not like to it. */
 static PyObject *payload_object(struct module_state *state, shf_slice payload) {
     if (!payload.data) Py_RETURN_NONE;
-    PyObject *loads = module_import(&state->json_loads, "json", "loads");
-    PyObject *text = loads ? PyUnicode_FromStringAndSize(payload.data, (Py_ssize_t)payload.size) : NULL;
-    PyObject *object = text ? PyObject_CallFunctionObjArgs(loads, text, NULL) : NULL;
-    Py_XDECREF(text);
+    PyObject *decode = state->json_decode ? state->json_decode : json_decoder(state);
+    PyObject *text = decode ? PyUnicode_FromStringAndSize(payload.data, (Py_ssize_t)payload.size) : NULL;
+    if (!text) return NULL;
+    PyObject *object = NULL, *pair = PyObject_CallFunctionObjArgs(decode, text, NULL);
+    if (pair && PyTuple_Check(pair) && PyTuple_Size(pair) == 2 &&
+        PyLong_AsSsize_t(PyTuple_GetItem(pair, 1)) == PyUnicode_GetLength(text)) {
+        object = Py_NewRef(PyTuple_GetItem(pair, 0));
+    } else {
+        PyErr_Clear();
+        PyObject *loads = module_import(&state->json_loads, "json", "loads");
+        if (loads) object = PyObject_CallFunctionObjArgs(loads, text, NULL);
+    }
+    Py_XDECREF(pair);
+    Py_DECREF(text);
     return object;
 }
 
@@ -28,12 +48,23 @@ static PyObject *unreadable(struct module_state *state, const shf_hit *hit) {
                          hit->shard);
 }
 
-static PyObject *hit_object(struct module_state *state, const shf_hit *hit) {
+/* A SearchResult, as its __init__ would fill it: a frozen dataclass lets nobody but object.__setattr__ do so. */
+static PyObject *result_object(struct module_state *state, PyObject *id, PyObject *score, PyObject *payload) {
     PyObject *class = module_import(&state->search_result, "shardyfusion.vector.types", "SearchResult");
-    if (!class) return NULL;
+    PyObject *made = class ? PyType_GenericAlloc((PyTypeObject *)class, 0) : NULL;
+    if (!made) return NULL;
+    if (PyObject_GenericSetAttr(made, state->name_id, id) || PyObject_GenericSetAttr(made, state->name_score, score) ||
+        PyObject_GenericSetAttr(made, state->name_vector, Py_None) ||
+        PyObject_GenericSetAttr(made, state->name_payload, payload)) {
+        Py_CLEAR(made);
+    }
+    return made;
+}
+
+static PyObject *hit_object(struct module_state *state, const shf_hit *hit) {
     PyObject *id = id_object(&hit->id), *payload = id ? payload_object(state, hit->payload) : NULL;
     PyObject *score = payload ? PyFloat_FromDouble(hit->score) : NULL;
-    PyObject *made = score ? PyObject_CallFunctionObjArgs(class, id, score, Py_None, payload, NULL) : NULL;
+    PyObject *made = score ? result_object(state, id, score, payload) : NULL;
     if (!id || !payload) made = unreadable(state, hit);
     Py_XDECREF(score);
     Py_XDECREF(payload);
