@@ -48,23 +48,27 @@ def credentials_of(provider: CredentialProvider) -> dict[str, object]:
     return ask(provider)
 
 
-def _only(what: str, values: list[tuple[str, object]]) -> object:
+def _only(what: str, values: list[tuple[str, object]], user: str) -> object:
     """Returns the one value that is given, perhaps by several; the core has one connection, so they must be equal."""
     given = [(owner, value) for owner, value in values if value is not None]
     for owner, value in given[1:]:
         if value is not given[0][1] and value != given[0][1]:
             raise ConfigValidationError(
-                f"{what} of {given[0][0]} and of {owner} differ, but a reader has one connection: give it to the "
-                "reader alone"
+                f"{what} of {given[0][0]} and of {owner} differ, but a {user} has one connection: give it to the "
+                f"{user} alone"
             )
     return given[0][1] if given else None
 
 
-def _s3(connections: list[Connection]) -> tuple[dict[str, object], CredentialProvider | None]:
+def s3_settings(
+    connections: list[Connection], user: str = "reader"
+) -> tuple[dict[str, object], CredentialProvider | None]:
+    """Returns the S3 options of the core that connections of one user together mean, and who is to be asked again."""
     # Core options are compared, not the dicts: {"region_name": None} and {} say the same.
-    options = _only("s3_connection_options", [(each.owner, core_options(each.options) or None) for each in connections])
-    provider = _only("credential_provider", [(each.owner, each.credential_provider) for each in connections])
-    env_file = _only("env_file", [(each.owner, each.env_file) for each in connections])
+    given = [(each.owner, core_options(each.options) or None) for each in connections]
+    options = _only("s3_connection_options", given, user)  # type: ignore[arg-type]
+    provider = _only("credential_provider", [(each.owner, each.credential_provider) for each in connections], user)
+    env_file = _only("env_file", [(each.owner, each.env_file) for each in connections], user)
     connection, identity = env_file_options(env_file) if env_file is not None else ({}, {})  # type: ignore[arg-type]
     if provider is not None:
         identity = ask(provider)  # type: ignore[arg-type]
@@ -98,7 +102,7 @@ def reader_settings(
             f"reader_factory={type(factory).__name__} reads vectors alone; give it to CompositeReaderFactory as "
             "vector_factory, or leave reader_factory out"
         )
-    s3, provider = _s3(connections)
+    s3, provider = s3_settings(connections)
     if type(provider) is StaticCredentialProvider:
         provider = None
     if choice is None:

@@ -6,7 +6,9 @@ shardyfusion.errors.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, final
+from typing import Any, Final, TypeAlias, final
+
+_Buffer: TypeAlias = bytes | bytearray | memoryview
 
 WOULD_WAIT: Final[Any]
 """What `get`, `multi_get` and `get_stored` return when they cannot answer at once: submit instead."""
@@ -34,22 +36,26 @@ class Runtime:
     def close(self) -> bool:
         """Stops the threads; False, and nothing happens, while something of it is in use."""
 
+    def last_thread(self) -> None:
+        """Says that this thread ends the interpreter: others stand still in their next drain or wait."""
+
 @final
 class Queue:
     """Where completions go. One thread, or the thread of one event loop, uses it."""
 
     def __new__(cls, runtime: Runtime, capacity: int = 0) -> Queue: ...
-    waiters: list[Any]
-    """Futures that wait for a free place; told after the next completions."""
-
     def fileno(self) -> int:
         """A descriptor that becomes readable when `drain` has something to do."""
 
     def drain(self) -> int:
         """Hands every completion to its operation, and so to its future. How many there were."""
 
-    def abandon(self) -> bool:
-        """Cancels what is on its way, and tells nobody. True once the queue is closed; False: something still runs."""
+    def cancel(self) -> None:
+        """Asks the core to stop what is on its way. Any thread."""
+
+    def abandon(self, forever: bool = False, /) -> bool:
+        """Cancels what is on its way, and tells nobody. True once the queue is closed; False: something still runs.
+        forever: what waits is not let go either, so that no task complains at the end of the program."""
 
 @final
 class Operation:
@@ -60,7 +66,7 @@ class Operation:
     @property
     def done(self) -> bool: ...
     def cancel(self) -> None:
-        """Asks the core to stop it. It still finishes, once."""
+        """Asks the core to stop it, and drops its future and what it gives all the same."""
 
     def result(self) -> Any:
         """The result of a finished operation without a future, or its exception; once."""
@@ -149,3 +155,41 @@ class Snapshot:
         """A dict from stored keys to bytes or None, or WOULD_WAIT."""
 
     def submit_get_stored(self, queue: Queue, shard: int, keys: Sequence[bytes], /) -> Operation | None: ...
+
+@final
+class Writer:
+    """An open writer of one snapshot. Any thread may use it; it is closed when it is freed."""
+
+    @classmethod
+    def submit_open(cls, queue: Queue, options: dict[str, Any], /) -> Operation | None:
+        """Result: a Writer. Options as in shf_writer_options; "s3": a dict as in shf_s3_options."""
+
+    @property
+    def run_id(self) -> str:
+        """The run's name, as given or made."""
+
+    def submit_write(
+        self,
+        queue: Queue,
+        keys: Sequence[int | str | bytes],
+        values: Sequence[_Buffer],
+        vectors: Sequence[object] | None,
+        ids: Sequence[int | str | None] | None,
+        payloads: Sequence[str | None] | None,
+        first: int,
+        /,
+    ) -> Operation | None:
+        """Rows by columns, 1 to 65,536 of them; all are taken or none. Result: None, once the next ones may come.
+
+        An id of None is the key, a payload the text of a JSON object; the last three are None without vectors. `first`
+        is the number of the first row, for messages.
+        """
+
+    def submit_publish(self, queue: Queue, /) -> Operation | None:
+        """Result: a dict as in shf_publish_info, with "shards": those that are not empty, as in Snapshot.shard."""
+
+    def submit_close(self, queue: Queue, /) -> Operation | None:
+        """Result: None. What was not published is given up."""
+
+    def progress(self) -> dict[str, Any]:
+        """As in shf_writer_progress; "phase" is write, sort, build, publish, done or failed."""

@@ -56,7 +56,7 @@ static int execute(PyObject *module) {
     if (PyModule_AddObjectRef(module, "WOULD_WAIT", state->would_wait)) return -1;
     bool made = runtime_type_make(module, state) && queue_type_make(module, state) &&
                 operation_type_make(module, state) && reader_type_make(module, state) &&
-                snapshot_type_make(module, state);
+                snapshot_type_make(module, state) && writer_type_make(module, state);
     return made ? 0 : -1;
 }
 
@@ -67,6 +67,7 @@ static int traverse(PyObject *module, visitproc visit, void *arg) {
     Py_VISIT(state->operation_type);
     Py_VISIT(state->reader_type);
     Py_VISIT(state->snapshot_type);
+    Py_VISIT(state->writer_type);
     Py_VISIT(state->make_error);
     Py_VISIT(state->search_result);
     Py_VISIT(state->search_response);
@@ -82,6 +83,7 @@ static int clear(PyObject *module) {
     Py_CLEAR(state->operation_type);
     Py_CLEAR(state->reader_type);
     Py_CLEAR(state->snapshot_type);
+    Py_CLEAR(state->writer_type);
     Py_CLEAR(state->would_wait);
     Py_CLEAR(state->make_error);
     Py_CLEAR(state->search_result);
@@ -113,5 +115,7 @@ static PyModuleDef definition = {
     .m_clear = clear,
     .m_free = release,
 };
+
+PyMODINIT_FUNC PyInit__shardyfusion(void);
 
 PyMODINIT_FUNC PyInit__shardyfusion(void) { return PyModuleDef_Init(&definition); }

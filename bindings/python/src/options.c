@@ -1,5 +1,6 @@
-/* Options of a reader from a dict of Python: names and meanings are those of the C structs. */
+/* Options of readers and writers from a dict of Python: names and meanings are those of the C structs. */
 #include "reader.h"
+#include "writer.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -29,6 +30,29 @@ static const struct field reader_fields[] = {
     READER_FIELD(auto_total_bytes, FIELD_U64),
     READER_FIELD(cache_max_bytes, FIELD_U64),
     READER_FIELD(timeout_ms, FIELD_I64),
+};
+
+#define WRITER_FIELD(name, kind)                                                                                       \
+    { #name, kind, offsetof(shf_writer_options, name) }
+static const struct field writer_fields[] = {
+    WRITER_FIELD(flags, FIELD_U32),
+    WRITER_FIELD(url, FIELD_TEXT),
+    WRITER_FIELD(run_id, FIELD_TEXT),
+    WRITER_FIELD(local_root, FIELD_TEXT),
+    WRITER_FIELD(backend, FIELD_U32),
+    WRITER_FIELD(num_dbs, FIELD_U32),
+    WRITER_FIELD(max_keys_per_shard, FIELD_U64),
+    WRITER_FIELD(key_encoding, FIELD_TEXT),
+    WRITER_FIELD(key_column, FIELD_TEXT),
+    WRITER_FIELD(metric, FIELD_TEXT),
+    WRITER_FIELD(custom, FIELD_TEXT),
+    WRITER_FIELD(dimension, FIELD_U32),
+    WRITER_FIELD(page_size, FIELD_U32),
+    WRITER_FIELD(memory_bytes, FIELD_U64),
+    WRITER_FIELD(jobs, FIELD_U32),
+    WRITER_FIELD(shard_attempts, FIELD_U32),
+    WRITER_FIELD(seed, FIELD_U64),
+    WRITER_FIELD(timeout_ms, FIELD_I64),
 };
 
 #define S3_FIELD(name, kind)                                                                                           \
@@ -144,22 +168,34 @@ static bool allowed_from(struct module_state *state, PyObject *value, struct rea
     return true;
 }
 
+static bool is_dict(PyObject *object, const char *what) {
+    if (!PyDict_Check(object)) PyErr_Format(PyExc_TypeError, "%s must be a dict", what);
+    return PyDict_Check(object);
+}
+
+/* Those in dict["s3"]: into `storage`, which *out points at then. */
+static bool s3_of(struct module_state *state, PyObject *dict, shf_s3_options *storage, const shf_s3_options **out) {
+    PyObject *s3 = PyDict_GetItemString(dict, "s3");
+    if (!s3 || s3 == Py_None) return true;
+    if (!is_dict(s3, "s3") || !s3_options_from(state, s3, storage)) return false;
+    *out = storage;
+    return true;
+}
+
+bool writer_settings_from(struct module_state *state, PyObject *dict, struct writer_settings *out) {
+    SHF_INIT(&out->options);
+    return is_dict(dict, "options") &&
+           fields_from(state, dict, writer_fields, sizeof writer_fields / sizeof *writer_fields, (char *)&out->options) &&
+           s3_of(state, dict, &out->s3, &out->options.s3);
+}
+
 bool reader_settings_from(struct module_state *state, PyObject *dict, struct reader_settings *out) {
     SHF_INIT(&out->options);
     out->allowed = NULL;
-    if (!PyDict_Check(dict)) {
-        PyErr_SetString(PyExc_TypeError, "options must be a dict");
+    if (!is_dict(dict, "options") ||
+        !fields_from(state, dict, reader_fields, sizeof reader_fields / sizeof *reader_fields, (char *)&out->options) ||
+        !s3_of(state, dict, &out->s3, &out->options.s3)) {
         return false;
-    }
-    if (!fields_from(state, dict, reader_fields, sizeof reader_fields / sizeof *reader_fields, (char *)&out->options))
-        return false;
-    PyObject *s3 = PyDict_GetItemString(dict, "s3");
-    if (s3 && s3 != Py_None) {
-        if (!PyDict_Check(s3) || !s3_options_from(state, s3, &out->s3)) {
-            if (!PyErr_Occurred()) PyErr_SetString(PyExc_TypeError, "s3 must be a dict");
-            return false;
-        }
-        out->options.s3 = &out->s3;
     }
     PyObject *allowed = PyDict_GetItemString(dict, "allowed_prefixes");
     if (!allowed || allowed == Py_None || allowed_from(state, allowed, out)) return true;

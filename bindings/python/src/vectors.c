@@ -1,6 +1,7 @@
-/* Query vectors, see vectors.h. numpy is never imported: its arrays are buffers. */
+/* Vectors, see vectors.h. numpy is never imported: its arrays are buffers. */
 #include "vectors.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define DIMENSION_MOST 65536
@@ -43,17 +44,44 @@ static bool check_sizes(struct module_state *state, Py_ssize_t count, Py_ssize_t
     return false;
 }
 
-static bool from_buffer(struct module_state *state, PyObject *object, int dimensions, struct vectors *out) {
-    if (PyObject_GetBuffer(object, &out->view, PyBUF_FORMAT | PyBUF_STRIDES)) return false;
-    const Py_buffer *view = &out->view;
-    size_t size = component_of(view);
-    if (!size) {
+/* The float32 array that an array of other numbers turns itself into, as numpy's do. New reference. */
+static PyObject *as_float32(struct module_state *state, PyObject *object, const char *format) {
+    PyObject *converted = PyObject_CallMethod(object, "astype", "s", "float32");
+    if (converted) return converted;
+    bool is_no_array = PyErr_ExceptionMatches(PyExc_AttributeError) || PyErr_ExceptionMatches(PyExc_TypeError) ||
+                       PyErr_ExceptionMatches(PyExc_ValueError);
+    if (!is_no_array) return NULL;
+    PyErr_Clear();
+    return raise_invalid(state, "the query's components have the format '%s': numbers are needed, best float32", format);
+}
+
+static bool buffer_from(struct module_state *state, PyObject *object, Py_buffer *view) {
+    char format[24];
+    if (PyObject_GetBuffer(object, view, PyBUF_FORMAT | PyBUF_STRIDES)) {
+        if (PyErr_ExceptionMatches(PyExc_MemoryError)) return false;
+        PyErr_Clear();
         (void)raise_invalid(state,
-                            "the query's components have the format '%.20s': float32 or float64 of this machine's "
-                            "byte order is needed (with numpy: query.astype(numpy.float32))",
-                            view->format ? view->format : "B");
+                            "the query can not be read: an array of float32 or float64, or a sequence of numbers, "
+                            "is needed");
         return false;
     }
+    if (component_of(view)) return true;
+    (void)snprintf(format, sizeof format, "%s", view->format ? view->format : "B");
+    PyBuffer_Release(view);
+    PyObject *converted = as_float32(state, object, format);
+    if (!converted) return false;
+    int failed = PyObject_GetBuffer(converted, view, PyBUF_FORMAT | PyBUF_STRIDES);
+    Py_DECREF(converted); /* the view holds it */
+    if (failed || component_of(view)) return !failed;
+    (void)raise_invalid(state, "the query's astype(\"float32\") gave components of the format '%.20s'",
+                        view->format ? view->format : "B");
+    return false;
+}
+
+static bool from_buffer(struct module_state *state, PyObject *object, int dimensions, struct vectors *out) {
+    if (!buffer_from(state, object, &out->view)) return false;
+    const Py_buffer *view = &out->view;
+    size_t size = component_of(view);
     if (view->ndim != dimensions) {
         (void)raise_invalid(state, "the query has %d dimensions: %s", view->ndim,
                             dimensions == 1 ? "search takes one vector (one dimension); batch_search takes several"
@@ -82,6 +110,9 @@ static bool numbers_into(struct module_state *state, PyObject *tuple, float *to)
     for (Py_ssize_t i = 0; i < PyTuple_Size(tuple); i++) {
         double value = PyFloat_AsDouble(PyTuple_GetItem(tuple, i));
         if (value == -1.0 && PyErr_Occurred()) {
+            bool is_no_number = PyErr_ExceptionMatches(PyExc_TypeError) || PyErr_ExceptionMatches(PyExc_ValueError) ||
+                                PyErr_ExceptionMatches(PyExc_OverflowError);
+            if (!is_no_number) return false;
             PyErr_Clear();
             (void)raise_invalid(state, "component %zd of the query is not a number", i);
             return false;
@@ -150,4 +181,64 @@ void vectors_clear(struct vectors *vectors) {
     PyMem_Free(vectors->copy);
     vectors->copy = NULL;
     if (vectors->view.obj) PyBuffer_Release(&vectors->view);
+}
+
+/* ---- of rows ---- */
+
+static bool refuse_dimension(struct module_state *state, unsigned long long row, Py_ssize_t given, uint32_t dimension) {
+    (void)raise_invalid(state, "row %llu: the vector has %zd components; those of this snapshot have %u", row, given,
+                        (unsigned int)dimension);
+    return false;
+}
+
+/* False without an exception: its components are not float32 or float64 in one dimension; as a sequence it may do. */
+static bool buffer_of_row(struct module_state *state, PyObject *object, unsigned long long row, uint32_t dimension,
+                          float *to) {
+    Py_buffer view;
+    if (PyObject_GetBuffer(object, &view, PyBUF_FORMAT | PyBUF_STRIDES)) {
+        PyErr_Clear();
+        return false;
+    }
+    size_t size = view.ndim == 1 ? component_of(&view) : 0;
+    bool done = false;
+    if (size && view.shape[0] != (Py_ssize_t)dimension) {
+        (void)refuse_dimension(state, row, view.shape[0], dimension);
+    } else if (size) {
+        const char *at = view.buf;
+        Py_ssize_t stride = view.strides[0];
+        if (size == sizeof *to && stride == (Py_ssize_t)sizeof *to) {
+            memcpy(to, at, dimension * sizeof *to);
+        } else {
+            for (uint32_t i = 0; i < dimension; i++) to[i] = component(at + (Py_ssize_t)i * stride, size);
+        }
+        done = true;
+    }
+    PyBuffer_Release(&view);
+    return done;
+}
+
+bool vector_of_row(struct module_state *state, PyObject *object, unsigned long long row, uint32_t dimension, float *to) {
+    if (PyObject_CheckBuffer(object)) {
+        if (buffer_of_row(state, object, row, dimension, to)) return true;
+        if (PyErr_Occurred()) return false;
+    }
+    if (!PySequence_Check(object) || PyUnicode_Check(object) || PyBytes_Check(object)) {
+        (void)raise_invalid(state, "row %llu: a vector must be an array or a sequence of numbers", row);
+        return false;
+    }
+    PyObject *tuple = PySequence_Tuple(object);
+    if (!tuple) return false;
+    bool fits =
+        PyTuple_Size(tuple) == (Py_ssize_t)dimension || refuse_dimension(state, row, PyTuple_Size(tuple), dimension);
+    for (uint32_t i = 0; fits && i < dimension; i++) {
+        double value = PyFloat_AsDouble(PyTuple_GetItem(tuple, (Py_ssize_t)i));
+        if (value == -1.0 && PyErr_Occurred()) {
+            PyErr_Clear();
+            (void)raise_invalid(state, "row %llu: component %u of the vector is not a number", row, (unsigned int)i);
+            fits = false;
+        }
+        to[i] = (float)value;
+    }
+    Py_DECREF(tuple);
+    return fits;
 }

@@ -1,4 +1,4 @@
-/* Query vectors of Python as arrays of float. */
+/* Vectors of Python as arrays of float. */
 #ifndef SHARDYFUSION_PYTHON_VECTORS_H
 #define SHARDYFUSION_PYTHON_VECTORS_H
 
@@ -18,5 +18,11 @@ bool vectors_from_one(struct module_state *state, PyObject *object, struct vecto
 /* Several: a buffer in two dimensions, or a sequence of vectors. */
 bool vectors_from_many(struct module_state *state, PyObject *object, struct vectors *out);
 void vectors_clear(struct vectors *vectors);
+
+/*
+ * The vector of a row that is to be written, of `dimension` floats, into `to`: a buffer in one dimension or a sequence, of
+ * any numbers. `row` is for messages.
+ */
+bool vector_of_row(struct module_state *state, PyObject *object, unsigned long long row, uint32_t dimension, float *to);
 
 #endif

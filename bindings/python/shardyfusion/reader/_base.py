@@ -12,6 +12,7 @@ from shardyfusion._runtime import Waiting, closed_at_exit
 from shardyfusion._shardyfusion import Reader, Snapshot
 from shardyfusion.errors import ConfigValidationError, ReaderStateError
 from shardyfusion.metrics import MetricEvent
+from shardyfusion.reader._hooks import Events, check_hook
 from shardyfusion.reader._results import ReaderHealth, ShardDetail, SnapshotInfo, UnifiedVectorMeta
 from shardyfusion.reader._source import Source
 from shardyfusion.sharding_types import KeyEncoding, ShardHashAlgorithm, ShardingStrategy
@@ -43,7 +44,8 @@ def vector_meta_of(snapshot: Snapshot) -> UnifiedVectorMeta:
     vectors = snapshot.vectors()
     if vectors is None:
         raise ConfigValidationError(
-            "this snapshot holds keys and values only, no vectors: open it with ShardedReader or AsyncShardedReader"
+            f"{snapshot.info()['manifest_ref']}: this snapshot holds keys and values only, no vectors; open it with "
+            "ShardedReader or AsyncShardedReader"
         )
     return UnifiedVectorMeta(
         dim=vectors["dim"],
@@ -75,7 +77,10 @@ class _BaseReader:
         self.s3_prefix = s3_prefix
         self.local_root = local_root
         self._source = source
-        self._metrics = metrics_collector
+        check_hook("metrics_collector", metrics_collector, "emit")
+        is_async = self._waiting.is_async
+        check_hook("rate_limiter", rate_limiter, "acquire_async" if is_async else "acquire", is_awaited=is_async)
+        self._events = None if metrics_collector is None else Events(metrics_collector)
         self._rate_limiter = rate_limiter
         self._has_hooks = metrics_collector is not None or rate_limiter is not None
         self._core: Reader | None = None
@@ -126,7 +131,10 @@ class _BaseReader:
         self._drop()
         if was_closed or core is None:
             return
-        shards = core.snapshot().info()["num_dbs"]
+        try:
+            shards = core.snapshot().info()["num_dbs"]
+        except ReaderStateError:
+            return  # the parent's, in a child of fork; or another thread closes it just now
         await self._waiting.call(core.submit_close)
         self._emit(MetricEvent.READER_CLOSED, {"num_handles": shards})
 
@@ -136,8 +144,8 @@ class _BaseReader:
         self._become_unusable()
 
     def _emit(self, event: MetricEvent, payload: dict[str, Any]) -> None:
-        if self._metrics is not None:
-            self._metrics.emit(event, payload)
+        if self._events is not None:
+            self._events.emit(event, payload)
 
     def _emit_get(self, began: float, found: bool) -> None:
         self._emit(MetricEvent.READER_GET, {"duration_ms": int((time.perf_counter() - began) * 1000), "found": found})
@@ -184,6 +192,8 @@ class _BaseReader:
 
     def health(self, *, staleness_threshold: timedelta | None = None) -> ReaderHealth:
         """State of the reader. Its age counts from the publication of the manifest that it serves."""
+        if staleness_threshold is not None and not isinstance(staleness_threshold, timedelta):
+            raise ConfigValidationError(f"staleness_threshold must be a timedelta or None, not {staleness_threshold!r}")
         core = self._core
         if core is None:
             return ReaderHealth("unhealthy", "", timedelta(0), 0, self._closed)

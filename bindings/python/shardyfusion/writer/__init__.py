@@ -1,0 +1,3 @@
+"""Writers of snapshots."""
+
+from __future__ import annotations

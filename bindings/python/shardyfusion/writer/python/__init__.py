@@ -1,0 +1,7 @@
+"""The writer for records of any Python iterable."""
+
+from __future__ import annotations
+
+from shardyfusion.writer.python.writer import write_hash_sharded
+
+__all__ = ["write_hash_sharded"]

@@ -1,0 +1,190 @@
+"""One run of the writer: rows go over to the core in batches, then it publishes; events and the result."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from shardyfusion._rate_limiter import TokenBucket
+from shardyfusion._runtime import Submit, call_and_wait
+from shardyfusion._shardyfusion import Writer
+from shardyfusion.errors import ConfigValidationError, PoolExhaustedError, ShardyfusionError
+from shardyfusion.logging import FailureSeverity, LogContext, get_logger, log_event, log_failure
+from shardyfusion.metrics import MetricEvent
+from shardyfusion.writer.python._failures import failure_of_open, failure_of_publish, failure_of_write
+from shardyfusion.writer.python._result import result_of
+
+if TYPE_CHECKING:
+    from shardyfusion.config import HashShardedWriteConfig, PythonRecordInput
+    from shardyfusion.manifest import BuildResult
+    from shardyfusion.metrics import MetricsCollector
+    from shardyfusion.writer.python._plan import WritePlan
+
+T = TypeVar("T")
+
+_logger = get_logger(__name__)
+
+#: While the memory budget has no room for a batch: pauses, and how long they may last altogether, in seconds.
+_PAUSE = 0.005
+_PATIENCE = 60.0
+
+
+def _call(submit: Submit, *arguments: Any) -> Any:
+    """As call_and_wait; once more as long as the memory is full: the core sorts to the disk meanwhile."""
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return call_and_wait(submit, *arguments)
+        except PoolExhaustedError as error:
+            if error.code != "BUSY" or time.monotonic() > end:
+                raise
+        time.sleep(_PAUSE)
+
+
+def _stored_size(key: object) -> int:
+    """Bytes of a key as it is stored, for the rate limit. Of keys that are wrong anything: they are refused later."""
+    if isinstance(key, str):
+        return len(key.encode("utf-8", "surrogatepass"))
+    return len(key) if isinstance(key, bytes) else 8
+
+
+class _Batch:
+    """Rows on their way to the core, by columns."""
+
+    def __init__(self, core: Writer, config: HashShardedWriteConfig, plan: WritePlan) -> None:
+        limits, collector = config.rate_limits, config.metrics_collector
+        rows, size = limits.max_writes_per_second, limits.max_write_bytes_per_second
+        self._row_bucket = None if rows is None else TokenBucket(rows, collector)
+        self._byte_bucket = None if size is None else TokenBucket(size, collector, "bytes")
+        self._core = core
+        self._written = 0
+        self._has_vectors = plan.vector_of is not None
+        self.keys: list[Any] = []
+        self.values: list[Any] = []
+        self.ids: list[Any] = []
+        self.vectors: list[Any] = []
+        self.payloads: list[str | None] = []
+
+    def add_vector(self, vector: tuple[Any, Any, dict[str, Any] | None]) -> None:
+        """Adds what a record says of its vector: id, or None for its key; components; payload, or None."""
+        identity, components, payload = vector
+        self.ids.append(identity)
+        self.vectors.append(components)
+        self.payloads.append(None if payload is None else json.dumps(payload, default=str))
+
+    def hand_over(self) -> None:
+        """Gives the rows to the core and forgets them; waits for the pace that is set, and for the disk."""
+        count = len(self.keys)
+        if not count:
+            return
+        if self._row_bucket is not None:
+            self._row_bucket.acquire(count)
+        if self._byte_bucket is not None:
+            self._byte_bucket.acquire(sum(map(_stored_size, self.keys)) + sum(map(len, self.values)))
+        beside = (self.vectors, self.ids, self.payloads) if self._has_vectors else (None, None, None)
+        try:
+            _call(self._core.submit_write, self.keys, self.values, *beside, self._written + 1)
+        except ShardyfusionError as error:
+            raise failure_of_write(error) from error
+        self._written += count
+        for column in (self.keys, self.values, self.ids, self.vectors, self.payloads):
+            column.clear()
+
+    def refuse_value(self, value: object) -> ConfigValidationError:
+        """Returns what a value without a length is answered with."""
+        return ConfigValidationError(
+            f"row {self._written + len(self.values)}: a value must be bytes, got {type(value).__name__}"
+        )
+
+
+def _feed(records: Iterable[T], input: PythonRecordInput[T], batch: _Batch, plan: WritePlan) -> None:
+    key_fn, value_fn, vector_of = input.key_fn, input.value_fn, plan.vector_of
+    keys, values = batch.keys, batch.values
+    most, most_bytes, size = plan.batch_rows, plan.batch_bytes, 0
+    for record in records:
+        key = key_fn(record)
+        keys.append(key)
+        value = value_fn(record)
+        values.append(value)
+        try:
+            size += len(value)
+        except TypeError:
+            raise batch.refuse_value(value) from None
+        if vector_of is not None:
+            batch.add_vector(vector_of(record, key))
+        if len(keys) >= most or size >= most_bytes:
+            batch.hand_over()
+            size = 0
+    batch.hand_over()
+
+
+def _close(core: Writer) -> None:
+    try:
+        call_and_wait(core.submit_close)
+    except ShardyfusionError as error:
+        # All is said by now: the result, or another exception.
+        log_failure("writer_close_failed", severity=FailureSeverity.TRANSIENT, logger=_logger, error=error)
+
+
+class _Events:
+    """What a collector, and the log, are told of a run."""
+
+    def __init__(self, collector: MetricsCollector | None) -> None:
+        self._collector = collector
+        self._started = time.perf_counter()
+
+    def elapsed_ms(self) -> int:
+        return int((time.perf_counter() - self._started) * 1000)
+
+    def tell(self, event: MetricEvent, elapsed_ms: int, **payload: int) -> None:
+        if self._collector is not None:
+            self._collector.emit(event, {"elapsed_ms": elapsed_ms, **payload})
+
+    def started(self, config: HashShardedWriteConfig) -> None:
+        log_event(
+            "write_started",
+            logger=_logger,
+            num_dbs=config.num_dbs,
+            s3_prefix=config.s3_prefix,
+            strategy="hash",
+            key_encoding=config.key_encoding.value,
+            writer_type="python",
+        )
+        self.tell(MetricEvent.WRITE_STARTED, 0)
+
+    def published(self, result: BuildResult) -> None:
+        rows, durations = result.stats.rows_written, result.stats.durations
+        log_event("shard_writes_completed", logger=_logger, rows_written=rows, duration_ms=durations.write_ms)
+        self.tell(
+            MetricEvent.SHARD_WRITES_COMPLETED, durations.write_ms, duration_ms=durations.write_ms, rows_written=rows
+        )
+        log_event("manifest_published", logger=_logger, run_id=result.run_id, manifest_ref=result.manifest_ref)
+        self.tell(MetricEvent.MANIFEST_PUBLISHED, durations.total_ms)
+        log_event("write_completed", logger=_logger, total_ms=durations.total_ms, rows_written=rows)
+        self.tell(MetricEvent.WRITE_COMPLETED, self.elapsed_ms(), rows_written=rows)
+
+
+def run(
+    records: Iterable[T], config: HashShardedWriteConfig, input: PythonRecordInput[T], plan: WritePlan
+) -> BuildResult:
+    """Writes and publishes what the plan says; see write_hash_sharded."""
+    events = _Events(config.metrics_collector)
+    try:
+        core: Writer = call_and_wait(Writer.submit_open, plan.options)
+    except ShardyfusionError as error:
+        raise failure_of_open(error) from error
+    try:
+        with LogContext(run_id=core.run_id):
+            events.started(config)
+            _feed(records, input, _Batch(core, config, plan), plan)
+            try:
+                published = call_and_wait(core.submit_publish)
+            except ShardyfusionError as error:
+                raise failure_of_publish(error) from error
+            result = result_of(published, events.elapsed_ms())
+            events.published(result)
+            return result
+    finally:
+        _close(core)

@@ -1,0 +1,38 @@
+"""write_hash_sharded: records in, a published snapshot out."""
+
+# No `from __future__ import annotations` here: the signature of the function is recorded with evaluated annotations.
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+from shardyfusion.config import HashShardedWriteConfig, PythonRecordInput, PythonWriteOptions
+from shardyfusion.manifest import BuildResult
+from shardyfusion.writer.python._plan import plan_of
+from shardyfusion.writer.python._run import run
+
+T = TypeVar("T")
+
+
+def write_hash_sharded(
+    records: Iterable[T],
+    config: HashShardedWriteConfig,
+    input: PythonRecordInput[T],
+    options: PythonWriteOptions | None = None,
+) -> BuildResult:
+    """Writes a snapshot whose keys are spread over shards by hash, and publishes it.
+
+    records is gone through once, and never held as a whole: what does not fit into memory is sorted on the local disk.
+    With repeated keys the last record counts. The shards are SQLite files; with config.vector they hold the vectors as
+    well, each id belonging to one key. Readers see nothing before all is written: whatever is raised, by the functions
+    of input, too, they keep what they had.
+
+    Accepted and without effect: kv.batch_size above 4096, index_type, index_params, quantization and sharding of the
+    vectors, pauses of retry.shard_retry, shard_id_col, cache_size_pages, and of options all but buffering (shards are
+    built on the threads of the core in any case; see configure_runtime).
+
+    ConfigValidationError: something in config, or a row, is wrong or not supported (its message tells which), or the run
+    id was used before. ShardWriteError: a shard could not be written. PublishManifestError: the manifest could not be
+    stored. PublishCurrentError: the manifest is stored, _CURRENT does not name it. ManifestStoreError, S3TransientError:
+    the store could not be reached, or refused, at the beginning.
+    """
+    return run(records, config, input, plan_of(config, input, options or PythonWriteOptions()))

@@ -1,0 +1,43 @@
+/* Writers, and rows on their way to one. */
+#ifndef SHARDYFUSION_PYTHON_WRITER_H
+#define SHARDYFUSION_PYTHON_WRITER_H
+
+#include "keys.h"
+#include "runtime.h"
+
+struct writer_object {
+    PyObject_HEAD struct module_state *state;
+    struct runtime_object *runtime; /* held */
+    shf_writer *writer;
+    uint32_t dimension;   /* of vectors; 0: there are none */
+    bool is_text_encoded; /* keys of bytes are text, too */
+};
+
+/* ---- options.c: writer options from a dict; what they point at is borrowed from it ---- */
+
+struct writer_settings {
+    shf_writer_options options;
+    shf_s3_options s3;
+};
+bool writer_settings_from(struct module_state *state, PyObject *dict, struct writer_settings *out);
+
+/* ---- rows.c: columns of Python as rows of the library, for one call ---- */
+
+struct rows {
+    shf_row *rows;
+    size_t count;
+    float *vectors;                                     /* one after the other, or NULL */
+    PyObject *keys, *values, *components, *ids, *texts; /* tuples that the rows point into; the last three may be NULL */
+    PyObject *copies;                                   /* a list of bytes: values that were no bytes, or NULL */
+};
+
+/*
+ * `columns`: keys, values, vectors, ids, payloads, each a sequence of one length; the last three None where the snapshot has
+ * no vectors. Rows are counted from `first` in messages.
+ */
+#define ROW_COLUMNS 5
+bool rows_from(const struct writer_object *writer, PyObject *const columns[ROW_COLUMNS], unsigned long long first,
+               struct rows *out);
+void rows_clear(struct rows *rows);
+
+#endif
