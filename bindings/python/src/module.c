@@ -41,18 +41,24 @@ static PyMethodDef functions[] = {
     {NULL, NULL, 0, NULL},
 };
 
+static bool intern(const char *const *names, size_t count, PyObject **out) {
+    for (size_t i = 0; i < count; i++) {
+        out[i] = PyUnicode_InternFromString(names[i]);
+        if (!out[i]) return false;
+    }
+    return true;
+}
+
 static int execute(PyObject *module) {
     struct module_state *state = PyModule_GetState(module);
     state->would_wait = PyObject_CallNoArgs((PyObject *)&PyBaseObject_Type);
     state->name_done = PyUnicode_InternFromString("done");
     state->name_set_result = PyUnicode_InternFromString("set_result");
     state->name_set_exception = PyUnicode_InternFromString("set_exception");
-    state->name_id = PyUnicode_InternFromString("id");
-    state->name_score = PyUnicode_InternFromString("score");
-    state->name_vector = PyUnicode_InternFromString("vector");
-    state->name_payload = PyUnicode_InternFromString("payload");
     if (!state->would_wait || !state->name_done || !state->name_set_result || !state->name_set_exception) return -1;
-    if (!state->name_id || !state->name_score || !state->name_vector || !state->name_payload) return -1;
+    static const char *const result[] = {"id", "score", "vector", "payload"};
+    static const char *const response[] = {"results", "num_shards_queried", "latency_ms"};
+    if (!intern(result, 4, state->result_fields) || !intern(response, 3, state->response_fields)) return -1;
     if (PyModule_AddObjectRef(module, "WOULD_WAIT", state->would_wait)) return -1;
     bool made = runtime_type_make(module, state) && queue_type_make(module, state) &&
                 operation_type_make(module, state) && reader_type_make(module, state) &&
@@ -93,10 +99,8 @@ static int clear(PyObject *module) {
     Py_CLEAR(state->name_done);
     Py_CLEAR(state->name_set_result);
     Py_CLEAR(state->name_set_exception);
-    Py_CLEAR(state->name_id);
-    Py_CLEAR(state->name_score);
-    Py_CLEAR(state->name_vector);
-    Py_CLEAR(state->name_payload);
+    for (size_t i = 0; i < 4; i++) Py_CLEAR(state->result_fields[i]);
+    for (size_t i = 0; i < 3; i++) Py_CLEAR(state->response_fields[i]);
     return 0;
 }
 

@@ -24,8 +24,7 @@ struct module_state {
     PyObject *json_decode; /* raw_decode of a json.JSONDecoder */
     /* names of methods of an asyncio future */
     PyObject *name_done, *name_set_result, *name_set_exception;
-    /* fields of a SearchResult */
-    PyObject *name_id, *name_score, *name_vector, *name_payload;
+    PyObject *result_fields[4], *response_fields[3]; /* names of a SearchResult's, of a VectorSearchResponse's */
 };
 
 struct module_state *module_state_of(PyTypeObject *type);

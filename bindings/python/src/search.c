@@ -48,23 +48,22 @@ static PyObject *unreadable(struct module_state *state, const shf_hit *hit) {
                          hit->shard);
 }
 
-/* A SearchResult, as its __init__ would fill it: a frozen dataclass lets nobody but object.__setattr__ do so. */
-static PyObject *result_object(struct module_state *state, PyObject *id, PyObject *score, PyObject *payload) {
-    PyObject *class = module_import(&state->search_result, "shardyfusion.vector.types", "SearchResult");
-    PyObject *made = class ? PyType_GenericAlloc((PyTypeObject *)class, 0) : NULL;
-    if (!made) return NULL;
-    if (PyObject_GenericSetAttr(made, state->name_id, id) || PyObject_GenericSetAttr(made, state->name_score, score) ||
-        PyObject_GenericSetAttr(made, state->name_vector, Py_None) ||
-        PyObject_GenericSetAttr(made, state->name_payload, payload)) {
-        Py_CLEAR(made);
+/* As __init__ of a frozen dataclass would fill it: nothing but object.__setattr__ may. */
+static PyObject *filled_object(PyObject *class, size_t count, PyObject *const *names, PyObject *const *values) {
+    PyObject *made = PyType_GenericAlloc((PyTypeObject *)class, 0);
+    for (size_t i = 0; made && i < count; i++) {
+        if (PyObject_GenericSetAttr(made, names[i], values[i])) Py_CLEAR(made);
     }
     return made;
 }
 
 static PyObject *hit_object(struct module_state *state, const shf_hit *hit) {
+    PyObject *class = module_import(&state->search_result, "shardyfusion.vector.types", "SearchResult");
+    if (!class) return NULL;
     PyObject *id = id_object(&hit->id), *payload = id ? payload_object(state, hit->payload) : NULL;
     PyObject *score = payload ? PyFloat_FromDouble(hit->score) : NULL;
-    PyObject *made = score ? result_object(state, id, score, payload) : NULL;
+    PyObject *values[] = {id, score, Py_None, payload};
+    PyObject *made = score ? filled_object(class, 4, state->result_fields, values) : NULL;
     if (!id || !payload) made = unreadable(state, hit);
     Py_XDECREF(score);
     Py_XDECREF(payload);
@@ -100,8 +99,12 @@ static PyObject *response_object(struct module_state *state, const shf_op *op, s
         Py_DECREF(hits);
         return raise_status(state, status, NULL);
     }
-    PyObject *made =
-        PyObject_CallFunction(class, "OId", hits, (unsigned int)info.num_shards_queried, (double)info.latency_ns / 1e6);
+    PyObject *shards = PyLong_FromUnsignedLong(info.num_shards_queried);
+    PyObject *latency = shards ? PyFloat_FromDouble((double)info.latency_ns / 1e6) : NULL;
+    PyObject *values[] = {hits, shards, latency};
+    PyObject *made = latency ? filled_object(class, 3, state->response_fields, values) : NULL;
+    Py_XDECREF(latency);
+    Py_XDECREF(shards);
     Py_DECREF(hits);
     return made;
 }
