@@ -119,11 +119,12 @@ class Source:
             return False
         try:
             manifest = await self.manifests.manifest_bytes(ref)
-        except ManifestParseError:
+            if is_overtaken():
+                return False
+            return bool(await self.call(core, core.submit_refresh, ref, manifest))
+        except ManifestParseError as error:
+            _logger.warning("the manifest %s is malformed, and the one before is served on: %s", ref, error)
             return False
-        if is_overtaken():
-            return False
-        return bool(await self.call(core, core.submit_refresh, ref, manifest))
 
     # -- credentials
 
