@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from shardyfusion._runtime import Waiting
 from shardyfusion._settings import ReaderSettings, credentials_of, reader_settings
 from shardyfusion._shardyfusion import Reader
-from shardyfusion.errors import ConfigValidationError, ManifestParseError, ShardyfusionError
+from shardyfusion.errors import InvalidArgumentError, ManifestParseError, ShardyfusionError
 from shardyfusion.reader._manifests import CallerManifests
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def _count(name: str, value: int | None, least: int) -> int:
     if value is None:
         return 0
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= 2**31 - 1:
-        raise ConfigValidationError(f"{name} must be an int of at least {least}, not {value!r}")
+        raise InvalidArgumentError(f"{name} must be an int of at least {least}, not {value!r}")
     return value
 
 
@@ -58,7 +58,7 @@ class Source:
     ) -> None:
         for name, text in (("s3_prefix", s3_prefix), ("local_root", local_root)):
             if not isinstance(text, str) or not text:
-                raise ConfigValidationError(f"{name} must be text, and not empty; got {text!r}")
+                raise InvalidArgumentError(f"{name} must be text, and not empty; got {text!r}")
         self._waiting = waiting
         self.max_fallback_attempts = _count("max_fallback_attempts", max_fallback_attempts, 0)
         self._settings: ReaderSettings = reader_settings(
