@@ -160,9 +160,7 @@ def test_an_environment_file(
     file.write_text("AWS_ACCESS_KEY_ID=only-the-id\n")
     with pytest.raises(ConfigValidationError, match="belong together"):
         open_reader(f"{s3_data}/composite-120", slate_env_file=str(file))
-    with pytest.raises(
-        (ConfigValidationError, ManifestStoreError), match=r"credentials|AWS_ACCESS_KEY"
-    ):
+    with pytest.raises((ConfigValidationError, ManifestStoreError), match=r"credentials|AWS_ACCESS_KEY"):
         open_reader(f"{s3_data}/composite-120", s3_connection_options={"max_attempts": 1, **options})
 
 
