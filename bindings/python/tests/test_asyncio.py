@@ -135,6 +135,7 @@ def test_context_variables_survive(run: support.Run[Any], tmp_path: pathlib.Path
 
 def test_errors_arrive_and_leave_no_cycle(run: support.Run[Any], tmp_path: pathlib.Path) -> None:
     """An error of an operation must not wait for the garbage collector."""
+
     async def main() -> None:
         reader = await support.open_async(tmp_path)
         gc.disable()
