@@ -27,8 +27,12 @@ OPTIONS = {"endpoint_url": os.environ.get("AWS_ENDPOINT_URL"), "region_name": os
            "addressing_style": "path"}
 
 
+class Told(dict):
+    """Something with names, not an answer of a package by keys."""
+
+
 def plain(value):
-    """Something that JSON holds: two answers are the same when this is."""
+    """Something that JSON holds: two answers are the same when this is. Order counts, that of a dict too."""
     if isinstance(value, enum.Enum):
         return value.value
     if isinstance(value, bytes):
@@ -37,7 +41,9 @@ def plain(value):
         return str(value)
     if dataclasses.is_dataclass(value) or hasattr(type(value), "model_fields"):
         names = value.__dataclass_fields__ if dataclasses.is_dataclass(value) else type(value).model_fields
-        return {name: plain(getattr(value, name)) for name in names}
+        return plain(Told((name, getattr(value, name)) for name in names))
+    if isinstance(value, Told):
+        return {name: plain(entry) for name, entry in value.items()}
     if isinstance(value, dict):
         return [[plain(key), plain(entry)] for key, entry in value.items()]
     if isinstance(value, (list, tuple)):
@@ -86,6 +92,8 @@ def stored(key, encoding):
 async def ask_keys(asking, reader, keys):
     for number, key in enumerate(keys):
         await asking.ask(f"get {number}", lambda key=key: reader.get(key))
+    await asking.ask("get with a routing context", lambda: reader.get(keys[0], routing_context={"region": "eu"}))
+    await asking.ask("multi_get with a routing context", lambda: reader.multi_get(keys[:2], routing_context={"region": "eu"}))
     await asking.ask("route_key", lambda: [reader.route_key(key) for key in keys])
     await asking.ask("multi_get", lambda: reader.multi_get(keys + keys[:3]))
     await asking.ask("multi_get of a tuple", lambda: reader.multi_get(tuple(keys[:5])))
@@ -140,16 +148,19 @@ async def ask_inspection(asking, reader):
 
 async def ask_wrong_keys(asking, reader):
     wrong = {"text": "text", "-1": -1, "7": 7, "2**32": 2**32, "2**63": 2**63, "2**64": 2**64, "3 bytes": b"123", "4 bytes": b"1234",
-             "8 bytes": b"12345678", "None": None, "1.5": 1.5}
+             "8 bytes": b"12345678", "None": None, "1.5": 1.5, "True": True, "bytearray": bytearray(b"12345678"), "numpy.int64": numpy.int64(7),
+             "empty text": "", "empty bytes": b"", "lone surrogate": "\ud800"}
     for name, key in wrong.items():
         await asking.ask(f"wrong get {name}", lambda key=key: reader.get(key))
         await asking.ask(f"wrong route_key {name}", lambda key=key: reader.route_key(key))
-    await asking.ask("wrong multi_get", lambda: reader.multi_get([None]))
+    await asking.ask("wrong multi_get None", lambda: reader.multi_get([None]))
+    await asking.ask("wrong multi_get, no keys", lambda: reader.multi_get(None))
+    await asking.ask("wrong multi_get, one text", lambda: reader.multi_get("text"))
 
 
 def hits(response):
     found = [[hit.id, hit.score, hit.payload, hit.vector] for hit in response.results]
-    return {"hits": found, "num_shards_queried": response.num_shards_queried, "latency": response.latency_ms >= 0}
+    return Told(hits=found, num_shards_queried=response.num_shards_queried, latency=response.latency_ms >= 0)
 
 
 async def settled_hits(answer):
@@ -170,6 +181,19 @@ async def ask_searches(asking, reader, queries, about):
     ordinary = [vector for vector in vectors if vector.any()][:6]
     await asking.ask("search, ten by default", lambda: search(ordinary[0]))
     await asking.ask("search, float64", lambda: search(ordinary[0].astype("<f8"), top_k=3))
+    strided = numpy.zeros(2 * about["dim"], "<f4")
+    strided[::2] = ordinary[0]
+    await asking.ask("search, strided", lambda: search(strided[::2], 3))
+    await asking.ask("search, list", lambda: search(ordinary[0].tolist(), 3))
+    await asking.ask("search, numpy.int64 of top_k", lambda: search(ordinary[0], numpy.int64(3)))
+    await asking.ask("search, numpy.int64 of a shard", lambda: search(ordinary[0], 3, shard_ids=[numpy.int64(0)]))
+    await asking.ask("search, tuple of shards", lambda: search(ordinary[0], 3, shard_ids=(0,)))
+    await asking.ask("search, routing context", lambda: search(ordinary[0], 3, routing_context={"region": "eu"}))
+    await asking.ask("wrong search, row of a matrix", lambda: search(ordinary[0].reshape(1, -1), 3))
+    await asking.ask("wrong search, None", lambda: search(None, 3))
+    await asking.ask("wrong search, text", lambda: search("text", 3))
+    await asking.ask("wrong batch_search, one vector", lambda: settled_hits(reader.batch_search(ordinary[0], 3)))
+    await asking.ask("batch_search, list", lambda: settled_hits(reader.batch_search([vector.tolist() for vector in ordinary[:2]], 5)))
     await asking.ask("batch_search", lambda: settled_hits(reader.batch_search(numpy.stack(ordinary), 5)))
     await asking.ask("batch_search of nothing", lambda: settled_hits(reader.batch_search(numpy.empty((0, about["dim"]), "<f4"))))
     await asking.ask("wrong search, dimension", lambda: search(numpy.ones(about["dim"] + 1, "<f4")))
@@ -216,6 +240,9 @@ class Opening:
         if self.about["kind"] == "kv-only":
             from shardyfusion.reader import AsyncShardedReader, ShardedReader
             return {"async": AsyncShardedReader, "sync": ShardedReader}
+        return self.unified_classes()
+
+    def unified_classes(self):
         from shardyfusion.reader.async_unified_reader import AsyncUnifiedShardedReader
         from shardyfusion.reader.unified_reader import UnifiedShardedReader
         return {"async": AsyncUnifiedShardedReader, "sync": UnifiedShardedReader}
@@ -235,6 +262,26 @@ async def ask_reader(asking, reader, snapshots, about):
 EMPTY = ({"str": ""}, {"bytes": ""})
 
 
+async def ask_opening(asking, opening, kind, reader_class):
+    workers = "max_concurrency" if kind == "async" else "max_workers"
+    prefix = opening.about["s3_prefix"]
+    mistakes = {"prefix without a bucket": {"s3_prefix": "s3://"}, "prefix of another kind": {"s3_prefix": "http://127.0.0.1/items"},
+                "no prefix": {"s3_prefix": ""}, "nothing there": {"s3_prefix": prefix + "-nothing"}, f"{kind} workers 0": {workers: 0},
+                f"{kind} workers -1": {workers: -1}, "pointer of another name": {"current_pointer_key": "_NOTHING"}}
+
+    async def opens(changed):
+        arguments = opening.arguments_of(kind) | changed
+        reader = await reader_class.open(**arguments) if kind == "async" else reader_class(**arguments)
+        closed = reader.close()
+        return inspect.isawaitable(closed) and await closed is None
+
+    for name, changed in mistakes.items():
+        await asking.ask(f"wrong open, {name}", lambda changed=changed: opens(changed))
+    if opening.about["kind"] == "kv-only":
+        reader_class = opening.unified_classes()[kind]
+        await asking.ask("wrong open, vectors of keys alone", lambda: opens({}))
+
+
 async def ask_case(snapshots, name, folder):
     about = json.loads((snapshots / name / "case.json").read_text(encoding="utf-8"))
     opening = Opening(about, folder)
@@ -244,6 +291,8 @@ async def ask_case(snapshots, name, folder):
             never_opened = reader_class(**opening.arguments_of(kind))
             await asking.ask("get before open", lambda: never_opened.get("key"))
             await asking.ask("health before open", lambda: never_opened.health().status)
+        if "open_error" not in about:
+            await ask_opening(asking, opening, kind, reader_class)
         opened = []
 
         async def opens(kind=kind, reader_class=reader_class, opened=opened):
