@@ -32,14 +32,24 @@ ASKS = pathlib.Path(__file__).with_name("python_parity_asks.py")
 REFUSED = "InvalidArgumentError"
 SEARCH = r"(batch_)?search( \d+|, .*)?"
 EXPECTED = [
-    ("open", "FileNotFoundError", "ReaderStateError|ManifestStoreError",
+    ("(wrong )?open(, nothing there|, pointer of another name)?", "FileNotFoundError", "ReaderStateError|ManifestStoreError",
      "no pointer is a matter of state, a pointer to no manifest one of the store: the project lets an error of its store through"),
+    ("wrong open, async workers .*", "answer", REFUSED, "max_concurrency below 1 is refused: with 0, the project's multi_get never ends"),
     ("closed (snapshot_info|shard_details|route_key|key_encoding)", "answer", "ReaderStateError",
      "a closed reader refuses everything: the project's synchronous one goes on describing its snapshot"),
     ("get of a closed handle", "answer", "ReaderStateError", "a closed handle refuses lookups: the project's goes on answering"),
+    ("(get|multi_get|search,).* routing context", "ValueError", "answer", "a routing context is ignored where shards are by hash"),
+    ("wrong (get|route_key) numpy.int64", "ValueError", "answer", "numpy's integers are keys"),
+    ("wrong route_key bytearray", "answer", REFUSED, "a bytearray is no key: the project routes it, but does not look it up"),
+    ("wrong get empty .*", "Invalid", "answer", "an empty key is looked up like any other: SlateDB refuses it"),
+    ("wrong (get|route_key) lone surrogate", "UnicodeEncodeError", REFUSED, "both are a ValueError"),
+    ("wrong multi_get, one text", "answer", REFUSED, "a text is not taken for a sequence of keys of one letter each"),
     ("wrong search, shard (-1|past the last)", "KeyError", REFUSED, "a shard that is not there is refused before any work"),
     ("wrong search, shard twice", "answer", REFUSED, "a shard named twice is refused: the project returns its hits twice"),
-    ("wrong search, dimension", "OperationalError|VectorSearchError", REFUSED, "a query of a wrong dimension is refused before any work"),
+    ("wrong (batch_)?search, (dimension|None|text|one vector)", "OperationalError|VectorSearchError|AttributeError", REFUSED,
+     "what is no query of this dimension is refused before any work"),
+    ("search, numpy.int64 of top_k", "answer", "answer", "numpy's integers are numbers: sqlite-vec takes one of them for no hits"),
+    ("(batch_)?search, list", "AttributeError|VectorSearchError", "answer", "a query may be a list"),
     ("wrong search, top_k (0|-1)", "answer|OperationalError|VectorSearchError", REFUSED, "top_k below 1 is refused"),
     ("wrong search, top_k 5000", "OperationalError", "answer", "top_k has no limit of 4096"),
     ("wrong search, NaN", "answer|TypeError", REFUSED, "NaN in a query is refused"),
@@ -47,7 +57,7 @@ EXPECTED = [
     (SEARCH, "TypeError", "answer", "rows of zeros have an undefined cosine distance and come last: the project's search fails at them"),
 ]
 # The same for both answers in composite snapshots; the hits alone may differ.
-LANCE_SEARCH = rf"{SEARCH}|wrong search, (top_k 5000|zero)"
+LANCE_SEARCH = rf"{SEARCH}|search, row of a matrix|wrong search, (top_k 5000|zero)"
 LANCE_REASON = ("LanceDB's shards are searched exactly, by the manifest's metric and in its unit: the project takes what an index "
                 "tells (cosine distances are doubled there), or squared l2 where there is none")
 
@@ -89,10 +99,9 @@ def same(ours, theirs):
     return "answer" in ours and same_answers(ours["answer"], theirs["answer"])
 
 
-def answers_of(python, server, snapshots, records, names, output):
-    """The answers of one package, by (snapshot, reader, question); its log goes where ours goes."""
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    environment |= {"AWS_ALLOW_HTTP": "true", "PYTHONDONTWRITEBYTECODE": "1"}
+def answers_of(python, server, snapshots, records, names, output, path):
+    """The answers of one package, by (snapshot, reader, question), with what PYTHONPATH is to be; its log goes where ours goes."""
+    environment = os.environ | {"AWS_ALLOW_HTTP": "true", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": path}
     command = [server, snapshots, "fixtures", "peer", "*", "--", python, str(ASKS), str(records), *names]
     with open(output, "w", encoding="utf-8") as file:
         code = subprocess.run(command, stdout=file, env=environment, timeout=3000).returncode
@@ -111,11 +120,11 @@ def outcome(line):
 
 def reason_of(kind, ask, ours, theirs):
     """Why the two differ, where that is expected."""
+    if kind == "composite" and re.fullmatch(LANCE_SEARCH, ask) and "answer" in ours and "answer" in theirs:
+        return LANCE_REASON if alike_but_for_ranks(ours["answer"], theirs["answer"]) else None
     for asked, said, says, reason in EXPECTED:
         if re.fullmatch(asked, ask) and re.fullmatch(said, outcome(theirs)) and re.fullmatch(says, outcome(ours)):
             return reason
-    if kind == "composite" and re.fullmatch(LANCE_SEARCH, ask) and "answer" in ours and "answer" in theirs:
-        return LANCE_REASON if alike_but_for_ranks(ours["answer"], theirs["answer"]) else None
     return None
 
 
@@ -140,8 +149,8 @@ def show(line):
 
 
 def compare(kinds, ours, theirs):
-    """Returns the snapshots with a difference that is not expected, and prints those."""
-    wrong, met = set(), collections.Counter()
+    """Returns the snapshots with a difference that is not expected; prints how many are expected, and those that are not."""
+    wrong, met = {}, collections.Counter()
     for key in sorted(theirs.keys() | ours.keys()):
         one, other = ours.get(key), theirs.get(key)
         if one and other and same(one, other):
@@ -150,10 +159,10 @@ def compare(kinds, ours, theirs):
         if reason:
             met[reason] += 1
             continue
-        wrong.add(key[0])
-        print(f"{', '.join(key)}\n    ours: {show(one)}\n    theirs: {show(other)}")
+        wrong.setdefault(key[0], []).append(f"{', '.join(key)}\n    ours: {show(one)}\n    theirs: {show(other)}")
     for reason in [reason for _, _, _, reason in EXPECTED] + [LANCE_REASON]:
         print(f"{met[reason]} answers differ as expected: {reason}")
+    print(*(difference for differences in wrong.values() for difference in differences), sep="\n", end="\n" * bool(wrong))
     return wrong
 
 
@@ -188,13 +197,13 @@ def chosen_cases(records, project, wanted):
 
 def run(our_python, server, project, records, wanted):
     cases = chosen_cases(records, project, wanted)
-    with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name)
+    with tempfile.TemporaryDirectory() as empty:
+        folder = pathlib.Path(empty)
         for case in cases:
             shutil.copytree(records / case / "snapshot", folder / "snapshots" / case)
         (head, ours), (other_head, theirs) = (
-            answers_of(python, server, str(folder / "snapshots"), records, list(cases), folder / f"{number}.jsonl")
-            for number, python in enumerate((our_python, project)))
+            answers_of(python, server, str(folder / "snapshots"), records, list(cases), folder / name, path)
+            for python, name, path in ((our_python, "ours", ""), (project, "theirs", os.environ.get("PYTHONPATH", ""))))
     building.expect(head["accelerated"] and not other_head["accelerated"], f"these are not the two packages: {head}, {other_head}")
     wrong = compare(cases, ours, theirs)
     print(f"{len(theirs)} answers of the Python project compared, {sum('error' in line for line in theirs.values())} of them errors")

@@ -189,7 +189,7 @@ async def ask_searches(asking, reader, queries, about):
     await asking.ask("search, numpy.int64 of a shard", lambda: search(ordinary[0], 3, shard_ids=[numpy.int64(0)]))
     await asking.ask("search, tuple of shards", lambda: search(ordinary[0], 3, shard_ids=(0,)))
     await asking.ask("search, routing context", lambda: search(ordinary[0], 3, routing_context={"region": "eu"}))
-    await asking.ask("wrong search, row of a matrix", lambda: search(ordinary[0].reshape(1, -1), 3))
+    await asking.ask("search, row of a matrix", lambda: search(ordinary[0].reshape(1, -1), 3))
     await asking.ask("wrong search, None", lambda: search(None, 3))
     await asking.ask("wrong search, text", lambda: search("text", 3))
     await asking.ask("wrong batch_search, one vector", lambda: settled_hits(reader.batch_search(ordinary[0], 3)))
