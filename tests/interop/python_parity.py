@@ -211,19 +211,26 @@ def run(our_python, server, project, records, wanted):
     return 1 if wrong or not cases else 0
 
 
-def main():
-    if len(sys.argv) < 3 and sys.argv[1:] != ["--there"]:
-        sys.exit(__doc__)
+def project_python():
+    """The Python that has the project."""
     project = os.environ.get("SHF_PYTHON_PROJECT")
     if not project and importlib.util.find_spec("shardyfusion") is None:
         skip("the Python project shardyfusion is not importable here")
+    return project or sys.executable
+
+
+def main():
+    if len(sys.argv) < 3 and sys.argv[1:] != ["--there"]:
+        sys.exit(__doc__)
+    project = project_python()
     shared = os.environ.get("SHF_SHARED") or "../shared"
     records = pathlib.Path(shared).resolve() / "fixtures" / "peer"
     if not records.is_dir():
         skip(f"no recorded snapshots at {records} (set SHF_SHARED)")
     if sys.argv[1:] != ["--there"]:
         server = str(pathlib.Path(sys.argv[2]).resolve())
-        sys.exit(run(sys.argv[1], server, project or sys.executable, records, sys.argv[3:]))
+        sys.exit(run(sys.argv[1], server, project, records, sys.argv[3:]))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -315,4 +315,5 @@ def main():
         print(json.dumps({"case": name, "complete": True}), flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

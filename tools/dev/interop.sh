@@ -110,22 +110,26 @@ interop_python_project_is_there() {
     [ "$interop_result" -ne 77 ]
 }
 
-# interop_python_parity ARGUMENT...: the package in build/venv and the Python project, taken as above, asked the same questions.
+# interop_python_parity SCRIPT ARGUMENT...: the package in build/venv and the Python project, taken as above, do the same.
 interop_python_parity() {
-    interop_environment sqlite-vec "$interop_sqlite_vec_newest" &&
-        SHF_VERSITYGW=$s3server SHF_SHARED=$shared "$interop_venv/bin/python" tests/interop/python_parity.py "$@"
+    interop_environment sqlite-vec "$interop_sqlite_vec_newest" || return 1
+    interop_script=$1
+    shift
+    SHF_VERSITYGW=$s3server SHF_SHARED=$shared "$interop_venv/bin/python" "tests/interop/$interop_script" "$@"
 }
 
 interop_python_parity_is_there() {
     interop_result=0
-    interop_python_parity --there || interop_result=$?
+    interop_python_parity python_parity.py --there || interop_result=$?
     [ "$interop_result" -ne 77 ]
 }
 
-# interop_parity_leg RUNNER: and what it did not compare, and which differences were expected.
-interop_parity_leg() {
+# interop_parity_legs RUNNER: and what they did not compare, and which differences were expected.
+interop_parity_legs() {
+    "$1" 'the example of the Python project gets the same from both packages' \
+        interop_python_parity python_parity_example.py "$python_venv/bin/python" build/with_s3_server build/shardy
     "$1" 'our Python package and the Python project give the same answers' \
-        interop_python_parity "$python_venv/bin/python" build/with_s3_server
+        interop_python_parity python_parity.py "$python_venv/bin/python" build/with_s3_server
     grep -s -e ': not compared: ' -e ' differ as expected: ' -e ' passed, ' "$scratch/quietly.log" || :
 }
 
@@ -148,5 +152,5 @@ verb_interop() {
         die 'the peer finds something else than what was built'
     interop_python_parity_is_there || return 0
     python_install
-    interop_parity_leg interop_must
+    interop_parity_legs interop_must
 }
