@@ -6,8 +6,8 @@
 
 The project is taken from this Python, or from the one that SHF_PYTHON_PROJECT names; it needs what its extras for SQLite, range
 reads, sqlite-vec, LanceDB and SlateDB need. Snapshots are those of SHF_SHARED/fixtures/peer that are sharded by hash and hold keys
-and values: each side reads them from an S3 server of its own. Questions are in python_parity_asks.py. Differences that are
-meant are in EXPECTED, each with its reason. Prints every other one, then how many of which, then "N passed, N failed" (snapshots);
+and values: each side reads them from an S3 server of its own. Questions are in python_parity_questions.py. Differences that are
+meant are in EXPECTED, each with its reason. Prints how often each was met, then every other difference, then "N passed, N failed" (snapshots);
 without the project, the snapshots or a server, one line that says so, and ends with 77.
 """
 
@@ -32,13 +32,36 @@ ASKS = pathlib.Path(__file__).with_name("python_parity_asks.py")
 REFUSED = "InvalidArgumentError"
 SEARCH = r"(batch_)?search( \d+|, .*)?"
 EXPECTED = [
-    ("(wrong )?open(, nothing there|, pointer of another name)?", "FileNotFoundError", "ReaderStateError|ManifestStoreError",
-     "no pointer is a matter of state, a pointer to no manifest one of the store: the project lets an error of its store through"),
-    ("wrong open, async workers .*", "answer", REFUSED, "max_concurrency below 1 is refused: with 0, the project's multi_get never ends"),
-    ("closed (snapshot_info|shard_details|route_key|key_encoding)", "answer", "ReaderStateError",
-     "a closed reader refuses everything: the project's synchronous one goes on describing its snapshot"),
-    ("get of a closed handle", "answer", "ReaderStateError", "a closed handle refuses lookups: the project's goes on answering"),
-    ("(get|multi_get|search,).* routing context", "ValueError", "answer", "a routing context is ignored where shards are by hash"),
+    (
+        "(wrong )?open(, nothing there|, pointer of another name)?",
+        "FileNotFoundError",
+        "ReaderStateError|ManifestStoreError",
+        "no pointer is a matter of state, a pointer to no manifest one of the store: the project lets an error of its store through",
+    ),
+    (
+        "wrong open, async workers .*",
+        "answer",
+        REFUSED,
+        "max_concurrency below 1 is refused: with 0, the project's multi_get never ends",
+    ),
+    (
+        "closed (snapshot_info|shard_details|route_key|key_encoding)",
+        "answer",
+        "ReaderStateError",
+        "a closed reader refuses everything: the project's synchronous one goes on describing its snapshot",
+    ),
+    (
+        "get of a closed handle",
+        "answer",
+        "ReaderStateError",
+        "a closed handle refuses lookups: the project's goes on answering",
+    ),
+    (
+        "(get|multi_get|search,).* routing context",
+        "ValueError",
+        "answer",
+        "a routing context is ignored where shards are by hash",
+    ),
     ("wrong (get|route_key) numpy.int64", "ValueError", "answer", "numpy's integers are keys"),
     ("wrong route_key bytearray", "answer", REFUSED, "a bytearray is no key: the project routes it, but does not look it up"),
     ("wrong get empty .*", "Invalid", "answer", "an empty key is looked up like any other: SlateDB refuses it"),
@@ -46,20 +69,36 @@ EXPECTED = [
     ("wrong multi_get, one text", "answer", REFUSED, "a text is not taken for a sequence of keys of one letter each"),
     ("wrong search, shard (-1|past the last)", "KeyError", REFUSED, "a shard that is not there is refused before any work"),
     ("wrong search, shard twice", "answer", REFUSED, "a shard named twice is refused: the project returns its hits twice"),
-    ("wrong (batch_)?search, (dimension|None|text|one vector)", "OperationalError|VectorSearchError|AttributeError", REFUSED,
-     "what is no query of this dimension is refused before any work"),
-    ("search, numpy.int64 of top_k", "answer", "answer", "numpy's integers are numbers: sqlite-vec takes one of them for no hits"),
+    (
+        "wrong (batch_)?search, (dimension|None|text|one vector)",
+        "OperationalError|VectorSearchError|AttributeError",
+        REFUSED,
+        "what is no query of this dimension is refused before any work",
+    ),
+    (
+        "search, numpy.int64 of top_k",
+        "answer",
+        "answer",
+        "numpy's integers are numbers: sqlite-vec takes one of them for no hits",
+    ),
     ("(batch_)?search, list", "AttributeError|VectorSearchError", "answer", "a query may be a list"),
     ("wrong search, top_k (0|-1)", "answer|OperationalError|VectorSearchError", REFUSED, "top_k below 1 is refused"),
     ("wrong search, top_k 5000", "OperationalError", "answer", "top_k has no limit of 4096"),
     ("wrong search, NaN", "answer|TypeError", REFUSED, "NaN in a query is refused"),
     (rf"wrong search, zero|{SEARCH}", "answer|TypeError", REFUSED, "a query of zeros has no cosine distance, and is refused"),
-    (SEARCH, "TypeError", "answer", "rows of zeros have an undefined cosine distance and come last: the project's search fails at them"),
+    (
+        SEARCH,
+        "TypeError",
+        "answer",
+        "rows of zeros have an undefined cosine distance and come last: the project's search fails at them",
+    ),
 ]
 # The same for both answers in composite snapshots; the hits alone may differ.
 LANCE_SEARCH = rf"{SEARCH}|search, row of a matrix|wrong search, (top_k 5000|zero)"
-LANCE_REASON = ("LanceDB's shards are searched exactly, by the manifest's metric and in its unit: the project takes what an index "
-                "tells (cosine distances are doubled there), or squared l2 where there is none")
+LANCE_REASON = (
+    "LanceDB's shards are searched exactly, by the manifest's metric and in its unit: the project takes what an index "
+    "tells (cosine distances are doubled there), or squared l2 where there is none"
+)
 
 
 def packages_of(about):
@@ -140,8 +179,11 @@ def alike_but_for_ranks(ours, theirs):
         return len(ours) == len(theirs) and all(alike_but_for_ranks(one, other) for one, other in zip(ours, theirs))
     payloads = [{json.dumps(hit[0]): hit[2:] for hit in answer["hits"]} for answer in (ours, theirs)]
     common = payloads[0].keys() & payloads[1].keys()
-    return (without_hits(ours) == without_hits(theirs) and len(ours["hits"]) == len(theirs["hits"])
-            and all(payloads[0][name] == payloads[1][name] for name in common))
+    return (
+        without_hits(ours) == without_hits(theirs)
+        and len(ours["hits"]) == len(theirs["hits"])
+        and all(payloads[0][name] == payloads[1][name] for name in common)
+    )
 
 
 def show(line):
@@ -187,7 +229,8 @@ def chosen_cases(records, project, wanted):
         if wanted and about["name"] not in wanted:
             continue
         if about["kind"] == "vector-only" or about["name"].startswith("cel-"):
-            print(f"{about['name']}: not compared: our package does not read {'vectors alone' if about['kind'] == 'vector-only' else 'CEL'} yet")
+            unread = "vectors alone" if about["kind"] == "vector-only" else "CEL"
+            print(f"{about['name']}: not compared: our package does not read {unread} yet")
         elif missing:
             print(f"{about['name']}: not compared: the Python project has no {' and no '.join(missing)}")
         else:
@@ -203,10 +246,14 @@ def run(our_python, server, project, records, wanted):
             shutil.copytree(records / case / "snapshot", folder / "snapshots" / case)
         (head, ours), (other_head, theirs) = (
             answers_of(python, server, str(folder / "snapshots"), records, list(cases), folder / name, path)
-            for python, name, path in ((our_python, "ours", ""), (project, "theirs", os.environ.get("PYTHONPATH", ""))))
-    building.expect(head["accelerated"] and not other_head["accelerated"], f"these are not the two packages: {head}, {other_head}")
+            for python, name, path in ((our_python, "ours", ""), (project, "theirs", os.environ.get("PYTHONPATH", "")))
+        )
+    building.expect(
+        head["accelerated"] and not other_head["accelerated"], f"these are not the two packages: {head}, {other_head}"
+    )
     wrong = compare(cases, ours, theirs)
-    print(f"{len(theirs)} answers of the Python project compared, {sum('error' in line for line in theirs.values())} of them errors")
+    errors = sum("error" in line for line in theirs.values())
+    print(f"{len(theirs)} answers of the Python project compared, {errors} of them errors")
     print(f"{len(cases) - len(wrong)} passed, {len(wrong)} failed")
     return 1 if wrong or not cases else 0
 
