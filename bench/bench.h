@@ -8,6 +8,7 @@
 struct bench {
     const char *data;    /* folder that make_data.py filled */
     const char *python;  /* interpreter that has the peers' packages */
+    const char *package; /* interpreter that has our Python package */
     const char *venvs;   /* VENVS-NAME/bin/python3 is an interpreter for the peers that need one of their own */
     const char *program; /* this one, to be run again where memory is measured */
     struct bench_report report;
@@ -26,6 +27,10 @@ bool bench_open_local(struct bench *bench);
 bool bench_slatedb_get(struct bench *bench);
 bool bench_slatedb_open(struct bench *bench);
 bool bench_lance_search(struct bench *bench);
+bool bench_py_get(struct bench *bench);
+bool bench_py_multi_get_100(struct bench *bench);
+bool bench_py_search(struct bench *bench);
+bool bench_py_open(struct bench *bench);
 bool bench_memory(struct bench *bench);
 bool bench_build_vs_reference_like(struct bench *bench);
 bool bench_build_kv(struct bench *bench);

@@ -1,5 +1,5 @@
 /*
- * shf-bench [--data FOLDER] [--python FILE] [--venvs PREFIX] [--json FILE] [--quiet] [NAME...]
+ * shf-bench [--data FOLDER] [--python FILE] [--package FILE] [--venvs PREFIX] [--json FILE] [--quiet] [NAME...]
  *                                     those whose name begins so; none = all
  * shf-bench --parts [NAME...]         parts of the data that they need
  *
@@ -30,6 +30,10 @@ static const struct benchmark {
     {"slatedb_get", "slatedb-0.12 slatedb-0.13", bench_slatedb_get},
     {"slatedb_open", "slatedb-0.12 slatedb-0.13", bench_slatedb_open},
     {"lance_search", "vectors lance", bench_lance_search},
+    {"py_get", "py", bench_py_get},
+    {"py_multi_get_100", "py", bench_py_multi_get_100},
+    {"py_search", "py vectors vectors-20k", bench_py_search},
+    {"py_open", "py", bench_py_open},
     {"memory", "kv vectors", bench_memory},
     {"build_vs_reference_like", "vectors build", bench_build_vs_reference_like},
     {"build_kv", "", bench_build_kv},
@@ -94,6 +98,7 @@ int main(int argc, char **argv) {
     int i = 1;
     bench.data = "build/bench-data";
     bench.python = "build/bench-venv/bin/python3";
+    bench.package = "build/venv/bin/python3";
     bench.venvs = "build/bench-venv";
     bench.program = argv[0];
     (void)signal(SIGPIPE, SIG_IGN); /* a peer that died is an error, not our end */
@@ -107,6 +112,8 @@ int main(int argc, char **argv) {
             bench.data = value, i++;
         } else if (strcmp(argv[i], "--python") == 0) {
             bench.python = value, i++;
+        } else if (strcmp(argv[i], "--package") == 0) {
+            bench.package = value, i++;
         } else if (strcmp(argv[i], "--venvs") == 0) {
             bench.venvs = value, i++;
         } else if (strcmp(argv[i], "--json") == 0) {

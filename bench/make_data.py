@@ -1,26 +1,28 @@
 #!/usr/bin/env python3
 """Makes the local snapshots that the benchmarks read, laid out as the Python project writes them.
 
-    make_data.py FOLDER PART...      parts: kv, open, vectors, build, slatedb-0.12, slatedb-0.13, lance
+    make_data.py FOLDER PART...      parts: kv, open, py, vectors, vectors-20k, build, slatedb-0.12, slatedb-0.13, lance
 
-What is there already, made by this version, is kept. kv, open and build need nothing but Python and libxxhash; the others
-need the real writers of what they hold: vectors numpy and sqlite-vec, slatedb-* that version of slatedb, lance lancedb (and
-the part vectors).
+What is there already, made by this version, is kept. kv, open, py and build need nothing but Python and libxxhash; the
+others need the real writers of what they hold: vectors* numpy and sqlite-vec, slatedb-* that version of slatedb, lance
+lancedb (and the part vectors).
 """
 
 import json
 import os
 import random
 import shutil
+import sqlite3
 import sys
 
-from snapshot import Snapshot, to_json
+from snapshot import Snapshot, shard_path, to_json
 
 VERSION = 1  # raise it when anything below changes what is written
 MISSES = 200_000
 DIMENSION, VECTORS, QUERIES, TOP_K = 384, 100_000, 256, 10
 BUILD_VALUE_SIZE = 100
 NAMES = ("admin", "database", "editors", "graphics", "kernel", "libs", "math", "net", "sound", "text", "utils", "web")
+PY_SHARDS, PY_ROWS, PY_LOOKUPS = 4, 100_000, 100_000
 SLATEDB_SHARDS, SLATEDB_ROWS, SLATEDB_LOOKUPS = 4, 100_000, 100_000
 LANCE_M, LANCE_EF_CONSTRUCTION = 32, 200  # a denser graph than lancedb's own: random vectors need it
 WRITER_BATCH = 50_000  # rows a batch, the default of the Python project's writers
@@ -65,6 +67,21 @@ def make_open(folder):
     make_kv_snapshot(folder, 64, 64 * 15_600, 900, 2)
 
 
+def make_py(folder):
+    """100,000 rows of 16 + 100 bytes in 4 shards, the same rows in the one file all.db, and keys to look up, all present."""
+    numbers, keys = make_kv_snapshot(folder, PY_SHARDS, PY_ROWS, 100, 6)
+    database = sqlite3.connect(os.path.join(folder, "all.db"), isolation_level=None)
+    database.execute("PRAGMA page_size = 4096")
+    database.execute("CREATE TABLE kv (k BLOB PRIMARY KEY, v BLOB NOT NULL) WITHOUT ROWID")
+    for shard in range(PY_SHARDS):
+        database.execute("ATTACH ? AS shard", (os.path.join(folder, shard_path(shard), "shard.db"),))
+        database.execute("INSERT INTO kv SELECT k, v FROM shard.kv")
+        database.execute("DETACH shard")
+    database.execute("VACUUM")  # as full as the shards' pages
+    database.close()
+    write_keys(folder, "lookups.bin", numbers.choices(keys, k=PY_LOOKUPS))
+
+
 def make_vector_snapshot(folder, shards, vectors):
     import numpy
     import sqlite_vec
@@ -94,14 +111,14 @@ def make_vector_snapshot(folder, shards, vectors):
     snapshot.publish()
 
 
-def make_vectors(folder):
+def make_vectors(folder, count=VECTORS, numbers_of_shards=(1, 4)):
     """100,000 x 384 float32 under cosine in 1 shard and in 4; queries and their true neighbours beside them."""
     import numpy
 
     numbers = numpy.random.default_rng(3)
-    vectors = numbers.standard_normal((VECTORS, DIMENSION), dtype=numpy.float32)
+    vectors = numbers.standard_normal((count, DIMENSION), dtype=numpy.float32)
     queries = numbers.standard_normal((QUERIES, DIMENSION), dtype=numpy.float32)
-    for shards in (1, 4):
+    for shards in numbers_of_shards:
         make_vector_snapshot(os.path.join(folder, f"shards-{shards}"), shards, vectors)
     exact = vectors.astype(numpy.float64)
     exact /= numpy.linalg.norm(exact, axis=1, keepdims=True)
@@ -199,7 +216,8 @@ def make_lance(folder):
     lancedb.connect(indexed).open_table("vector_index").create_index("vector", config=index)
 
 
-PARTS = {"kv": make_kv, "open": make_open, "vectors": make_vectors, "build": make_build,
+PARTS = {"kv": make_kv, "open": make_open, "py": make_py, "vectors": make_vectors,
+         "vectors-20k": lambda folder: make_vectors(folder, 20_000, (1,)), "build": make_build,
          "slatedb-0.12": lambda folder: make_slatedb(folder, "wal"),
          "slatedb-0.13": lambda folder: make_slatedb(folder, "compacted"), "lance": make_lance}
 

@@ -30,7 +30,7 @@ struct bench_times {
 /* Two warming rounds of each, then `rounds` pairs; who begins changes from pair to pair. False after a failure. */
 bool bench_alternate(struct bench_side ours, struct bench_side peer, unsigned rounds, struct bench_times *out);
 
-#define BENCH_MAX_SIDES 4u
+#define BENCH_MAX_SIDES 6u
 
 /* Any number of sides, for work of seconds: one warming round, then `rounds`; who begins changes from round to round. */
 bool bench_take_turns(const struct bench_side *sides, unsigned count, unsigned rounds, double *medians);

@@ -2,6 +2,7 @@
 """A peer of the search benchmarks in a process of its own; times itself, on request, in turn with ours.
 
     peer_vectors.py sqlite-vec|faiss|lancedb|lancedb-index DATA
+    peer_vectors.py sqlite-vec:PART DATA              of another part of the data than vectors
 
 Reads requests from standard input, answers each with one line:
 
@@ -167,13 +168,14 @@ def answer(peer, all_queries, verb, arguments):
 
 
 def main():
-    if len(sys.argv) != 3 or sys.argv[1] not in PEERS:
+    name, _, part = sys.argv[1].partition(":") if len(sys.argv) == 3 else ("", "", "")
+    if name not in PEERS:
         sys.exit(__doc__)
     import numpy
 
-    folder = os.path.join(sys.argv[2], "vectors")
+    folder = os.path.join(sys.argv[2], part or "vectors")
     queries = numpy.fromfile(os.path.join(folder, "queries.bin"), dtype=numpy.float32).reshape(-1, DIMENSION)
-    peer = PEERS[sys.argv[1]](folder)
+    peer = PEERS[name](folder)
     for line in sys.stdin:
         verb, *arguments = line.split()
         print(answer(peer, queries, verb, arguments), flush=True)

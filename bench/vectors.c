@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void *read_array(const char *data, const char *name, size_t size) {
+static void *read_array(const char *data, const char *part, const char *name, size_t size) {
     char path[PATH_MAX];
-    (void)snprintf(path, sizeof path, "%s/vectors/%s", data, name);
+    (void)snprintf(path, sizeof path, "%s/%s/%s", data, part, name);
     FILE *file = fopen(path, "rb");
     void *bytes = malloc(size);
     bool ok = file && bytes && fread(bytes, 1, size, file) == size;
@@ -18,10 +18,14 @@ static void *read_array(const char *data, const char *name, size_t size) {
     return NULL;
 }
 
-bool bench_vectors_load(struct bench_vectors *vectors, const char *data) {
-    vectors->queries = read_array(data, "queries.bin", BENCH_QUERIES * sizeof *vectors->queries);
-    vectors->truth = read_array(data, "truth.bin", BENCH_QUERIES * sizeof *vectors->truth);
+bool bench_vectors_load_part(struct bench_vectors *vectors, const char *data, const char *part) {
+    vectors->queries = read_array(data, part, "queries.bin", BENCH_QUERIES * sizeof *vectors->queries);
+    vectors->truth = read_array(data, part, "truth.bin", BENCH_QUERIES * sizeof *vectors->truth);
     return vectors->queries && vectors->truth;
+}
+
+bool bench_vectors_load(struct bench_vectors *vectors, const char *data) {
+    return bench_vectors_load_part(vectors, data, "vectors");
 }
 
 void bench_vectors_free(struct bench_vectors *vectors) {

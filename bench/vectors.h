@@ -15,7 +15,9 @@ struct bench_vectors {
     int64_t (*truth)[BENCH_TOP_K];
 };
 
+/* Of the part `vectors` of the data, or of another one named. */
 bool bench_vectors_load(struct bench_vectors *vectors, const char *data);
+bool bench_vectors_load_part(struct bench_vectors *vectors, const char *data, const char *part);
 void bench_vectors_free(struct bench_vectors *vectors);
 
 shf_query bench_query(const struct bench_vectors *vectors, unsigned index);

@@ -9,10 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Sequence, Sized
+    from typing import Protocol
 
     from typing_extensions import Buffer
 
-    ndarray: TypeAlias = Buffer | Sequence[float] | Sequence[Sequence[float]]
+    class _Array(Buffer, Sized, Protocol):
+        pass
+
+    ndarray: TypeAlias = _Array | Sequence[float] | Sequence[Sequence[float]]
 else:
     ndarray = Any  # for those who evaluate annotations: dataclasses are often made into models of web frameworks

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ._config_parts import (
     KeyValueWriteConfig,
     KvWriteRateLimitConfig,
+    ValidatableConfig,
     WriterLifecycleConfig,
     WriterManifestConfig,
     WriterObservabilityConfig,
@@ -45,11 +46,22 @@ def check_not_both(part: str, given: object, **fields: object) -> None:
         raise ConfigValidationError(f"{part} is given and so is {', '.join(also)}: put that into {part}")
 
 
+def _assign(part: ValidatableConfig, name: str, value: object) -> None:
+    """Sets a field of a part, or leaves it as it was and raises ConfigValidationError."""
+    before = getattr(part, name)
+    setattr(part, name, value)
+    try:
+        part.validate()
+    except ConfigValidationError:
+        setattr(part, name, before)
+        raise
+
+
 @dataclass(slots=True, init=False)
 class BaseShardedWriteConfig:
     """What all writers of keys are told.
 
-    It is given part by part (storage=WriterStorageConfig(...)) or field by field (s3_prefix=...), not both for one part.
+    Given part by part (storage=WriterStorageConfig(...)) or field by field (s3_prefix=...), not both for one part.
     """
 
     storage: WriterStorageConfig = field(default_factory=WriterStorageConfig)
@@ -148,8 +160,7 @@ class BaseShardedWriteConfig:
 
     @s3_prefix.setter
     def s3_prefix(self, value: str) -> None:
-        self.storage.s3_prefix = value
-        self.storage.validate()
+        _assign(self.storage, "s3_prefix", value)
 
     @property
     def credential_provider(self) -> CredentialProvider | None:
@@ -176,8 +187,7 @@ class BaseShardedWriteConfig:
 
     @key_encoding.setter
     def key_encoding(self, value: KeyEncoding) -> None:
-        self.kv.key_encoding = value
-        self.kv.validate()
+        _assign(self.kv, "key_encoding", value)
 
     @property
     def batch_size(self) -> int:
@@ -186,8 +196,7 @@ class BaseShardedWriteConfig:
 
     @batch_size.setter
     def batch_size(self, value: int) -> None:
-        self.kv.batch_size = value
-        self.kv.validate()
+        _assign(self.kv, "batch_size", value)
 
     @property
     def adapter_factory(self) -> DbAdapterFactory | None:
@@ -196,7 +205,7 @@ class BaseShardedWriteConfig:
 
     @adapter_factory.setter
     def adapter_factory(self, value: DbAdapterFactory | None) -> None:
-        self.kv.adapter_factory = value
+        _assign(self.kv, "adapter_factory", value)
 
     @property
     def metrics_collector(self) -> MetricsCollector | None:
@@ -232,5 +241,4 @@ class BaseShardedWriteConfig:
 
     @vector_spec.setter
     def vector_spec(self, value: VectorSpec | None) -> None:
-        self.vector = value
-        self.validate()
+        _assign(self, "vector", value)

@@ -5,19 +5,19 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
+from ._adapter import DbAdapterFactory
+from .credentials import CredentialProvider
 from .errors import ConfigValidationError
+from .metrics import MetricsCollector
 from .sharding_types import KeyEncoding
+from .type_defs import JsonObject, RetryConfig, S3ConnectionOptions
 
 if TYPE_CHECKING:
-    from ._adapter import DbAdapterFactory
-    from .credentials import CredentialProvider
     from .manifest_store import ManifestStore
-    from .metrics import MetricsCollector
     from .run_registry import RunRegistry
-    from .type_defs import JsonObject, RetryConfig, S3ConnectionOptions
 
 _SEGMENT_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 DEFAULT_PAGE_SIZE = 4096
@@ -44,7 +44,7 @@ def check_positive(value: object, name: str, *, optional: bool = True) -> None:
         raise ConfigValidationError(f"{name} must be > 0{' when set' if optional else ''}, got {value!r}")
 
 
-def check_callable(value: object, name: str, *, optional: bool = False) -> None:
+def check_callable(value: Any, name: str, *, optional: bool = False) -> None:
     """Raises ConfigValidationError unless value can be called, or is None where that is allowed."""
     if not callable(value) and not (optional and value is None):
         raise ConfigValidationError(f"{name} must be callable, got {type(value).__name__}")
@@ -52,7 +52,7 @@ def check_callable(value: object, name: str, *, optional: bool = False) -> None:
 
 def _check_prefix(prefix: object) -> None:
     url = urlsplit(prefix) if isinstance(prefix, str) else urlsplit("")
-    named = url.scheme == "s3" and url.netloc or url.scheme == "file" and url.netloc in ("", "localhost")
+    named = bool(url.netloc) if url.scheme == "s3" else url.scheme == "file" and url.netloc in ("", "localhost")
     if not named or not url.path.strip("/"):
         raise ConfigValidationError(f"s3_prefix must be s3://bucket/prefix or file:///directory, got {prefix!r}")
 
@@ -61,7 +61,7 @@ def _check_segment(value: object, name: str) -> None:
     text = value if isinstance(value, str) else ""
     if not text or ".." in text or not _SEGMENT_CHARACTERS.issuperset(text):
         raise ConfigValidationError(
-            f"{name} must be one segment of a path, of letters, digits, '.', '_' and '-' and without '..', got {value!r}"
+            f"{name} must be one segment of a path of letters, digits, '.', '_' and '-', without '..', got {value!r}"
         )
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias, cast, get_args
+from dataclasses import dataclass, field, fields
+from typing import Literal, TypeAlias, cast, get_args
 
 from .errors import ConfigValidationError
-
-if TYPE_CHECKING:
-    from .vector.config import VectorIndexConfig, VectorShardingSpec, VectorSpecSharding
+from .vector.config import VectorIndexConfig, VectorShardingSpec, VectorSpecSharding
+from .vector.types import DistanceMetric, VectorShardingStrategy
 
 VectorMetricLiteral: TypeAlias = Literal["cosine", "l2", "dot_product"]
 
@@ -20,12 +19,6 @@ def vector_metric_to_str(metric: VectorMetricLiteral | str | object) -> VectorMe
         metrics = ", ".join(get_args(VectorMetricLiteral))
         raise ConfigValidationError(f"vector_spec.metric must be one of {metrics}, got {metric!r}")
     return cast(VectorMetricLiteral, name)
-
-
-def _default_sharding() -> VectorSpecSharding:
-    from .vector.config import VectorSpecSharding
-
-    return VectorSpecSharding()
 
 
 @dataclass(slots=True)
@@ -42,16 +35,13 @@ class VectorSpec:
     index_type: str = "hnsw"
     index_params: dict[str, object] = field(default_factory=dict)
     quantization: str | None = None
-    sharding: "VectorSpecSharding" = field(default_factory=_default_sharding)  # noqa: UP037 - the recorded signature
+    sharding: "VectorSpecSharding" = field(default_factory=VectorSpecSharding)  # noqa: UP037 - the recorded signature
 
     def __post_init__(self) -> None:
         self.metric = vector_metric_to_str(self.metric)
 
     def to_vector_index_config(self) -> VectorIndexConfig:
         """Returns the settings of the index of one shard."""
-        from .vector.config import VectorIndexConfig
-        from .vector.types import DistanceMetric
-
         return VectorIndexConfig(
             dim=self.dim,
             metric=DistanceMetric(self.metric),
@@ -62,14 +52,9 @@ class VectorSpec:
 
     def to_vector_sharding_spec(self) -> VectorShardingSpec:
         """Returns how the vectors are spread over shards; ConfigValidationError for an unknown strategy."""
-        from dataclasses import asdict
-
-        from .vector.config import VectorShardingSpec
-        from .vector.types import VectorShardingStrategy
-
         try:
             strategy = VectorShardingStrategy(self.sharding.strategy)
         except ValueError as error:
             raise ConfigValidationError(f"vector_spec.sharding.strategy: {error}") from None
-        fields = {name: getattr(self.sharding, name) for name in asdict(self.sharding)}
-        return VectorShardingSpec(**{**fields, "strategy": strategy})
+        values = {each.name: getattr(self.sharding, each.name) for each in fields(self.sharding)}
+        return VectorShardingSpec(**{**values, "strategy": strategy})

@@ -18,10 +18,10 @@ FORMAT_VERSION = 4
 MAX_MANIFEST_BYTES = 256 * 1024 * 1024
 MAX_SHARDS = 65_536
 
-# Steps of SQLite's machine that reading a manifest may take: the largest one needs about a million, a view that loops
+# Steps of SQLite's machine that reading a manifest may take: the largest one needs some two million, a view that loops
 # would take them for ever.
 _STEPS_AT_A_TIME = 10_000
-_MAX_STEPS = 100_000_000
+_MAX_STEPS = 20_000_000
 
 _BUILD_COLUMNS = (
     "run_id, created_at, num_dbs, s3_prefix, key_col, sharding, db_path_template, shard_prefix, format_version, "

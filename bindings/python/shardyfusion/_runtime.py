@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import logging
 import os
 import threading
 import time
@@ -13,23 +12,10 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, cast
 
-from shardyfusion._shardyfusion import Operation, Queue, Runtime
+from shardyfusion._process import PLACE_SECONDS, Process, Submit, stand_still
 from shardyfusion.errors import ConfigValidationError, ReaderStateError
 
 T = TypeVar("T")
-
-#: Operations accepted and not yet finished; more wait in Python until there is a place.
-_MAX_INFLIGHT = 65_536
-#: Queues of threads that wait, kept for the next one.
-_IDLE_QUEUES = 16
-#: How long a call sleeps before it asks for a free place again, where nothing else would wake it.
-_PLACE_SECONDS = 0.005
-
-_LEVELS = {1: logging.ERROR, 2: logging.WARNING, 3: logging.INFO, 4: logging.DEBUG}
-
-
-def _log(level: int, text: str) -> None:
-    logging.getLogger("shardyfusion").log(_LEVELS.get(level, logging.WARNING), "%s", text)
 
 
 @dataclass(slots=True)
@@ -38,72 +24,10 @@ class _Settings:
     memory_budget_bytes: int = 0
 
 
-class _Process:
-    """The runtime and its queues. After a fork the child makes one of its own."""
-
-    def __init__(self, settings: _Settings) -> None:
-        self.runtime = Runtime(
-            worker_threads=settings.worker_threads,
-            memory_budget_bytes=settings.memory_budget_bytes,
-            max_inflight_ops=_MAX_INFLIGHT,
-            log=_log,
-        )
-        self._lock = threading.Lock()
-        self._loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Queue] = weakref.WeakKeyDictionary()
-        self._watched: list[tuple[weakref.ref[asyncio.AbstractEventLoop], Queue]] = []
-        self._idle: list[Queue] = []
-
-    def loop_queue(self, loop: asyncio.AbstractEventLoop) -> Queue:
-        """The queue that `loop` watches; made at its first call."""
-        queue = self._loops.get(loop)
-        return queue if queue is not None else self._watch(loop)
-
-    def _watch(self, loop: asyncio.AbstractEventLoop) -> Queue:
-        queue = Queue(self.runtime, _MAX_INFLIGHT)
-        with self._lock:
-            self._forget_closed_loops()
-            self._loops[loop] = queue
-            self._watched.append((weakref.ref(loop), queue))
-        loop.add_reader(queue.fileno(), queue.drain)
-        return queue
-
-    def _forget_closed_loops(self) -> None:
-        """Ends what loops left behind that were closed with calls on their way; what is not over yet is met again."""
-        kept = []
-        for reference, queue in self._watched:
-            loop = reference()
-            if (loop is not None and not loop.is_closed()) or not queue.abandon():
-                kept.append((reference, queue))
-            elif loop is not None:
-                self._loops.pop(loop, None)
-        self._watched = kept
-
-    def borrow(self) -> Queue:
-        """A queue for one waiting thread, to be given back."""
-        with self._lock:
-            if self._idle:
-                return self._idle.pop()
-        return Queue(self.runtime, 4)
-
-    def give_back(self, queue: Queue) -> None:
-        with self._lock:
-            if len(self._idle) < _IDLE_QUEUES:
-                self._idle.append(queue)
-
-    def close(self) -> bool:
-        """Stops the threads, unless something is still in use."""
-        with self._lock:
-            for _, queue in self._watched:
-                queue.abandon()
-            self._watched.clear()
-            self._loops.clear()
-            self._idle.clear()
-        return self.runtime.close()
-
-
 _settings = _Settings()
-_process: _Process | None = None
-_process_lock = threading.Lock()
+_process: Process | None = None
+_process_lock = threading.RLock()  # a finalizer may come back here while the runtime is made
+_last_thread: int | None = None  # the one that ends the interpreter
 
 
 class _Closable(Protocol):
@@ -113,16 +37,24 @@ class _Closable(Protocol):
 _open_handles: weakref.WeakSet[_Closable] = weakref.WeakSet()
 
 
-def current() -> _Process:
+def current() -> Process:
     """The runtime of this process, made at the first call."""
-    global _process
     process = _process
-    if process is None:
-        with _process_lock:
-            process = _process
-            if process is None:
-                _process = process = _Process(_settings)
-    return process
+    return process if process is not None else _begin()
+
+
+def _begin() -> Process:
+    global _process
+    if _last_thread is not None:
+        if _last_thread != threading.get_ident():
+            stand_still()
+        raise ReaderStateError("the interpreter ends: nothing can be opened or asked any more")
+    with _process_lock:
+        if _process is None:
+            made = Process(worker_threads=_settings.worker_threads, memory_budget_bytes=_settings.memory_budget_bytes)
+            if _process is None:
+                _process = made
+        return _process
 
 
 def configure_runtime(*, worker_threads: int | None = None, memory_budget_bytes: int | None = None) -> None:
@@ -145,7 +77,9 @@ def configure_runtime(*, worker_threads: int | None = None, memory_budget_bytes:
 
 def runtime_stats() -> dict[str, int]:
     """Counters of the C core since its start in this process: requests, bytes, cache hits, memory in use."""
-    return current().runtime.stats()
+    process = current()
+    process.forget_closed_loops()
+    return process.runtime.stats()
 
 
 def closed_at_exit(handle: _Closable) -> None:
@@ -154,69 +88,57 @@ def closed_at_exit(handle: _Closable) -> None:
 
 
 def _at_exit() -> None:
-    process = _process
+    global _process, _last_thread
+    _last_thread = threading.get_ident()
+    process, _process = _process, None
     if process is None:
         return
-    for handle in list(_open_handles):
-        handle._drop()
-    process.close()
+    if threading.active_count() == 1:  # a daemon thread would find its handle closed, and say so
+        for handle in list(_open_handles):
+            handle._drop()
+    process.end()
 
 
 def _after_fork() -> None:
-    global _process, _process_lock
+    global _process, _process_lock, _last_thread
     _process = None
-    _process_lock = threading.Lock()
+    _process_lock = threading.RLock()
+    _last_thread = None
 
 
 atexit.register(_at_exit)
 os.register_at_fork(after_in_child=_after_fork)
 
 
-class Submit(Protocol):
-    """A method of the extension that submits an operation to a queue; None when the core has no place for it."""
-
-    def __call__(self, queue: Queue, /, *arguments: Any) -> Operation | None: ...
-
-
-async def _wait_for_place(queue: Queue, loop: asyncio.AbstractEventLoop) -> None:
-    place: asyncio.Future[None] = loop.create_future()
-    queue.waiters.append(place)
-
-    def give_up() -> None:
-        if not place.done():
-            place.set_result(None)
-
-    timer = loop.call_later(_PLACE_SECONDS, give_up)
-    try:
-        await place
-    finally:
-        timer.cancel()
-
-
 async def call_in_loop(submit: Submit, *arguments: Any) -> Any:
     """Submits an operation and awaits its result. A cancelled task cancels the operation."""
     loop = asyncio.get_running_loop()
-    queue = current().loop_queue(loop)
-    while (operation := submit(queue, *arguments)) is None:
-        await _wait_for_place(queue, loop)
-    operation.future = future = loop.create_future()
+    watched = current().of_loop(loop)
+    operation = None if watched.waiting else submit(watched.queue, *arguments)
+    if operation is None:
+        operation = await watched.submit_later(submit, *arguments)
+    operation.future = loop.create_future()
     try:
-        return await future
+        return await operation.future
     finally:
-        if not operation.done:
-            operation.cancel()
+        operation.cancel()
 
 
 def call_and_wait(submit: Submit, *arguments: Any) -> Any:
     """Submits an operation and waits for its result in this thread. Ctrl-C cancels it."""
     process = current()
     queue = process.borrow()
-    while (operation := submit(queue, *arguments)) is None:
-        time.sleep(_PLACE_SECONDS)
+    is_over = True
     try:
-        return operation.wait()
+        while (operation := submit(queue, *arguments)) is None:
+            time.sleep(PLACE_SECONDS)
+        is_over = False
+        try:
+            return operation.wait()
+        finally:
+            is_over = operation.done
     finally:
-        if operation.done:
+        if is_over:
             process.give_back(queue)
 
 

@@ -36,22 +36,26 @@ class Runtime:
     def close(self) -> bool:
         """Stops the threads; False, and nothing happens, while something of it is in use."""
 
+    def last_thread(self) -> None:
+        """Says that this thread ends the interpreter: others stand still in their next drain or wait."""
+
 @final
 class Queue:
     """Where completions go. One thread, or the thread of one event loop, uses it."""
 
     def __new__(cls, runtime: Runtime, capacity: int = 0) -> Queue: ...
-    waiters: list[Any]
-    """Futures that wait for a free place; told after the next completions."""
-
     def fileno(self) -> int:
         """A descriptor that becomes readable when `drain` has something to do."""
 
     def drain(self) -> int:
         """Hands every completion to its operation, and so to its future. How many there were."""
 
-    def abandon(self) -> bool:
-        """Cancels what is on its way, and tells nobody. True once the queue is closed; False: something still runs."""
+    def cancel(self) -> None:
+        """Asks the core to stop what is on its way. Any thread."""
+
+    def abandon(self, forever: bool = False, /) -> bool:
+        """Cancels what is on its way, and tells nobody. True once the queue is closed; False: something still runs.
+        forever: what waits is not let go either, so that no task complains at the end of the program."""
 
 @final
 class Operation:
@@ -62,7 +66,7 @@ class Operation:
     @property
     def done(self) -> bool: ...
     def cancel(self) -> None:
-        """Asks the core to stop it. It still finishes, once."""
+        """Asks the core to stop it, and drops its future and what it gives all the same."""
 
     def result(self) -> Any:
         """The result of a finished operation without a future, or its exception; once."""

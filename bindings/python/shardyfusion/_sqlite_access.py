@@ -17,7 +17,7 @@ def decide_access_mode(
     per_shard_threshold: int = AUTO_PER_SHARD_BYTES,
     total_budget: int = AUTO_TOTAL_BYTES,
 ) -> Literal["download", "range"]:
-    """Returns "range" when any shard has at least per_shard_threshold bytes or all together total_budget, else "download"."""
+    """Returns "range" when a shard has per_shard_threshold bytes, or all of them total_budget, else "download"."""
     if any(size >= per_shard_threshold for size in db_bytes_per_shard):
         return "range"
     return "range" if db_bytes_per_shard and sum(db_bytes_per_shard) >= total_budget else "download"

@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shardyfusion._reader_choice import ReaderChoice, choice_of, is_a_setting
+from shardyfusion.config import VectorSpec
 from shardyfusion.errors import ConfigValidationError, ShardyfusionError
+from shardyfusion.type_defs import AsyncShardReaderFactory, ShardReaderFactory
+from shardyfusion.vector.types import AsyncVectorShardReaderFactory, VectorShardReaderFactory
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from shardyfusion.config import VectorSpec
     from shardyfusion.type_defs import AsyncShardReader as AsyncCompositeShardReader
-    from shardyfusion.type_defs import AsyncShardReaderFactory, Manifest, ShardReaderFactory
+    from shardyfusion.type_defs import Manifest
     from shardyfusion.type_defs import ShardReader as CompositeShardReader
-    from shardyfusion.vector.types import AsyncVectorShardReaderFactory, VectorShardReaderFactory
 
 
 class CompositeAdapterError(ShardyfusionError):

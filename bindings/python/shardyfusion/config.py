@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 from ._config_base import BaseShardedWriteConfig, check_not_both
 from ._config_parts import (
@@ -24,9 +24,7 @@ from ._config_parts import (
 )
 from ._config_vectors import VectorMetricLiteral, VectorSpec, vector_metric_to_str
 from .errors import ConfigValidationError
-
-if TYPE_CHECKING:
-    from .type_defs import KeyInput
+from .type_defs import KeyInput
 
 __all__ = [
     "BaseShardedWriteConfig",
@@ -224,7 +222,7 @@ def validate_shard_id_col_no_collision(
     config: _HasShardIdCol,
     user_columns: set[str],
 ) -> None:
-    """Raises ConfigValidationError when the column for shard ids has the name of one of the data, which it would hide."""
+    """Raises ConfigValidationError when the column for shard ids has the name of one of the data and would hide it."""
     if config.shard_id_col in user_columns:
         raise ConfigValidationError(
             f"shard_id_col {config.shard_id_col!r} is a column of the data, too: choose another name for one of them"

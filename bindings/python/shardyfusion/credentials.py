@@ -6,7 +6,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, runtime_checkable
 
@@ -23,11 +23,14 @@ _environment_lock = threading.Lock()
 
 @dataclass(slots=True, frozen=True)
 class S3Credentials:
-    """An S3 identity. All fields None: the core looks for one itself (environment, then the AWS files)."""
+    """An S3 identity. All fields None: the core looks for one itself (environment, then the AWS files).
+
+    Its repr leaves the secrets out, so that it may stand in logs.
+    """
 
     access_key_id: str | None = None
-    secret_access_key: str | None = None
-    session_token: str | None = None
+    secret_access_key: str | None = field(default=None, repr=False)
+    session_token: str | None = field(default=None, repr=False)
 
 
 @runtime_checkable
@@ -47,8 +50,8 @@ class StaticCredentialProvider:
     """Credentials that never change."""
 
     access_key_id: str | None = None
-    secret_access_key: str | None = None
-    session_token: str | None = None
+    secret_access_key: str | None = field(default=None, repr=False)
+    session_token: str | None = field(default=None, repr=False)
 
     def resolve(self) -> S3Credentials:
         """Returns the fields."""

@@ -63,7 +63,7 @@ class LogContext:
         self._own_fields = fields
         self._token: contextvars.Token[dict[str, Any]] | None = None
 
-    def __enter__(self) -> "LogContext":  # noqa: PYI034 - the recorded signature
+    def __enter__(self) -> "LogContext":
         self._token = _fields.set({**_fields.get({}), **self._own_fields})
         return self
 

@@ -172,7 +172,7 @@ def _insert(connection: sqlite3.Connection, table: str, row: dict[str, object]) 
 
 
 class SqliteManifestBuilder:
-    """Makes manifests: SQLite files with the tables build_meta, of one row, and shards, of one for each that is not empty."""
+    """Makes manifests: SQLite files with the tables build_meta, of one row, and shards, of one a shard."""
 
     def __init__(self) -> None:
         self._custom_fields: JsonObject = {}

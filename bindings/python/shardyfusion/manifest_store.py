@@ -95,7 +95,7 @@ class SqliteShardLookup:
         self._cache: OrderedDict[int, RequiredShardMeta] = OrderedDict()
 
     def get_shard(self, db_id: int) -> RequiredShardMeta:
-        """Returns a shard; one that the manifest does not name is empty. ShardAssignmentError for an id out of range."""
+        """Returns a shard; one that the manifest does not name is empty. ShardAssignmentError: no such id."""
         if not 0 <= db_id < self._num_dbs:
             raise ShardAssignmentError(f"there is no shard {db_id}, only 0 to {self._num_dbs - 1}")
         shard = self._cache.pop(db_id, None) or shard_meta(self._connection, db_id)

@@ -35,9 +35,7 @@ def validate_routing_values(
     """Raises ValueError unless all values are int, all text or all bytes and, when asked for, each occurs once."""
     for index, value in enumerate(routing_values):
         if isinstance(value, bool) or not isinstance(value, (int, str, bytes)):
-            raise ValueError(  # noqa: TRY004 - the recorded behaviour
-                f"Routing values must be int, str or bytes, but number {index} is {value!r}"
-            )
+            raise ValueError(f"Routing values must be int, str or bytes, but number {index} is {value!r}")
         if type(value) is not type(routing_values[0]):
             raise ValueError(
                 "Routing values must all have one type, but number 0 is "

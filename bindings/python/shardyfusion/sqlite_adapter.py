@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Literal
 from shardyfusion._page_size import PageSizeMode, checked_page_size
 from shardyfusion._reader_choice import AUTO_PER_SHARD_BYTES, AUTO_TOTAL_BYTES, Connection, ReaderChoice, is_a_setting
 from shardyfusion._sqlite_access import SqliteAccessPolicy, adaptive_choice, decide_access_mode, make_threshold_policy
+from shardyfusion.credentials import CredentialProvider
 from shardyfusion.errors import ShardyfusionError
+from shardyfusion.type_defs import S3ConnectionOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from shardyfusion._adapter import DbAdapter as SqliteAdapter
-    from shardyfusion.credentials import CredentialProvider
     from shardyfusion.type_defs import AsyncShardReader as AsyncSqliteRangeShardReader
     from shardyfusion.type_defs import AsyncShardReader as AsyncSqliteShardReader
-    from shardyfusion.type_defs import Manifest, S3ConnectionOptions
+    from shardyfusion.type_defs import Manifest
     from shardyfusion.type_defs import ShardReader as SqliteRangeShardReader
     from shardyfusion.type_defs import ShardReader as SqliteShardReader
 
@@ -82,7 +83,8 @@ class SqliteFactory:
 class SqliteReaderFactory:
     """Setting of readers of SQLite shards.
 
-    Whole files are downloaded to the reader's local cache, and read there. mmap_size is not used: the core maps files whole.
+    Whole files are downloaded to the reader's local cache, and read there. mmap_size is not used: the core maps whole
+    files.
     """
 
     mmap_size: int = 268_435_456
@@ -109,7 +111,8 @@ class SqliteReaderFactory:
 class AsyncSqliteReaderFactory:
     """Setting of asynchronous readers of SQLite shards.
 
-    Whole files are downloaded to the reader's local cache, and read there. mmap_size is not used: the core maps files whole.
+    Whole files are downloaded to the reader's local cache, and read there. mmap_size is not used: the core maps whole
+    files.
     """
 
     mmap_size: int = 268_435_456

@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Any, Literal
 from shardyfusion._page_size import PageSizeMode, checked_page_size
 from shardyfusion._reader_choice import AUTO_PER_SHARD_BYTES, AUTO_TOTAL_BYTES, Connection, ReaderChoice, is_a_setting
 from shardyfusion._sqlite_access import adaptive_choice
+from shardyfusion.config import VectorSpec
+from shardyfusion.credentials import CredentialProvider
 from shardyfusion.errors import ShardyfusionError
+from shardyfusion.type_defs import S3ConnectionOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from shardyfusion._adapter import DbAdapter as SqliteVecAdapter
     from shardyfusion._sqlite_access import SqliteAccessPolicy
-    from shardyfusion.config import VectorSpec
-    from shardyfusion.credentials import CredentialProvider
     from shardyfusion.type_defs import AsyncShardReader as AsyncSqliteVecRangeShardReader
     from shardyfusion.type_defs import AsyncShardReader as AsyncSqliteVecShardReader
-    from shardyfusion.type_defs import Manifest, S3ConnectionOptions
+    from shardyfusion.type_defs import Manifest
     from shardyfusion.type_defs import ShardReader as SqliteVecRangeShardReader
     from shardyfusion.type_defs import ShardReader as SqliteVecShardReader
 
@@ -35,7 +36,7 @@ class SqliteVecAdapterError(ShardyfusionError):
 
 @dataclass(slots=True)
 class SqliteVecFactory:
-    """Setting of writers of SQLite shards with vectors, given as adapter_factory; its fields are those of SqliteFactory."""
+    """Setting of writers of SQLite shards with vectors, given as adapter_factory; see SqliteFactory."""
 
     vector_spec: VectorSpec
     page_size: PageSizeMode = 4096
@@ -67,7 +68,8 @@ class SqliteVecFactory:
 class SqliteVecReaderFactory:
     """Setting of readers of KV and vector SQLite shards.
 
-    Whole files are downloaded to the reader's local cache, and read there. mmap_size is not used: the core maps files whole.
+    Whole files are downloaded to the reader's local cache, and read there. mmap_size is not used: the core maps whole
+    files.
     """
 
     mmap_size: int = 268_435_456
@@ -95,7 +97,8 @@ class SqliteVecReaderFactory:
 class AsyncSqliteVecReaderFactory:
     """Setting of asynchronous readers of KV and vector SQLite shards.
 
-    Whole files are downloaded to the reader's local cache, and read there. mmap_size is not used: the core maps files whole.
+    Whole files are downloaded to the reader's local cache, and read there. mmap_size is not used: the core maps whole
+    files.
     """
 
     mmap_size: int = 268_435_456

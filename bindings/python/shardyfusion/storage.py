@@ -115,5 +115,5 @@ def parse_s3_url(url: str) -> tuple[str, str]:
 
 
 def join_s3(base: str, *parts: str) -> str:
-    """Returns base and the parts, each without slashes around it, with one slash between them; empty ones are left out."""
+    """Returns base and the parts that are not empty, with one slash between each."""
     return "/".join([base.rstrip("/"), *(part.strip("/") for part in parts if part)])

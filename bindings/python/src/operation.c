@@ -88,9 +88,9 @@ void operation_finished(struct operation_object *self, shf_op *op) {
     self->is_done = true;
     PyObject *future = self->future;
     self->future = NULL;
-    if (future) {
-        tell_future(self, future, op);
-        Py_DECREF(future);
+    if (future || self->is_unwanted) {
+        if (future) tell_future(self, future, op);
+        Py_XDECREF(future);
         shf_op_release(op);
         Py_CLEAR(self->subject);
         Py_CLEAR(self->owner);
@@ -100,10 +100,17 @@ void operation_finished(struct operation_object *self, shf_op *op) {
     Py_DECREF((PyObject *)self);
 }
 
+/* Its future is not told any more, and what it gives all the same is let go as soon as it comes. */
 static PyObject *operation_cancel(PyObject *object, PyObject *unused) {
     (void)unused;
     struct operation_object *self = (struct operation_object *)object;
-    if (!self->is_done) (void)shf_cancel(self->queue->runtime->runtime, self->id);
+    if (!self->is_done) {
+        PyObject *future = self->future;
+        self->future = NULL;
+        self->is_unwanted = true;
+        (void)shf_cancel(self->queue->runtime->runtime, self->id);
+        Py_XDECREF(future);
+    }
     Py_RETURN_NONE;
 }
 
@@ -121,20 +128,29 @@ static PyObject *operation_result(PyObject *object, PyObject *unused) {
     return result;
 }
 
+/* Waits once, without the interpreter's lock. False with an exception when there is nothing to wait for. */
+static bool wait_once(struct operation_object *self, int64_t milliseconds) {
+    struct runtime_object *runtime = self->queue->runtime;
+    shf_op *op = NULL;
+    shf_status status;
+    Py_BEGIN_ALLOW_THREADS status = shf_await(self->queue->cq, self->id, milliseconds, &op);
+    Py_END_ALLOW_THREADS if (op) {
+        if (runtime_ends_elsewhere(runtime)) self->is_unwanted = true;
+        operation_finished(self, op);
+    }
+    runtime_stand_still(runtime);
+    if (self->is_done || status == SHF_E_DEADLINE) return true;
+    if (!PyErr_Occurred()) (void)raise_status(self->state, status, NULL);
+    return false;
+}
+
 /* For a thread that waits in a queue of its own. Ctrl-C cancels the operation. */
 static PyObject *operation_wait(PyObject *object, PyObject *unused) {
     struct operation_object *self = (struct operation_object *)object;
     bool interrupted = false;
     while (!self->is_done) {
-        shf_op *op = NULL;
-        shf_status status;
-        int64_t slice = interrupted ? -1 : WAIT_SLICE_MS;
-        Py_BEGIN_ALLOW_THREADS status = shf_await(self->queue->cq, self->id, slice, &op);
-        Py_END_ALLOW_THREADS if (op) { operation_finished(self, op); }
-        else if (status != SHF_E_DEADLINE) {
-            return raise_status(self->state, status, NULL);
-        }
-        else if (PyErr_CheckSignals()) {
+        if (!wait_once(self, interrupted ? -1 : WAIT_SLICE_MS)) return NULL;
+        if (!self->is_done && PyErr_CheckSignals()) {
             interrupted = true;
             (void)shf_cancel(self->queue->runtime->runtime, self->id);
         }

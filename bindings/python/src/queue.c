@@ -16,11 +16,9 @@ static PyObject *queue_new(PyTypeObject *type, PyObject *arguments, PyObject *na
     if (!self) return NULL;
     self->state = state;
     self->runtime = (struct runtime_object *)Py_NewRef(runtime);
-    self->waiters = PyList_New(0);
-    shf_status status = SHF_OK;
-    if (self->waiters) status = shf_cq_new(library, capacity, &self->cq);
-    if (self->waiters && !status) return (PyObject *)self;
-    if (status) (void)raise_status(state, status, NULL);
+    shf_status status = shf_cq_new(library, capacity, &self->cq);
+    if (!status) return (PyObject *)self;
+    (void)raise_status(state, status, NULL);
     Py_DECREF((PyObject *)self);
     return NULL;
 }
@@ -36,21 +34,6 @@ struct queue_object *queue_of(struct module_state *state, PyObject *object) {
     return NULL;
 }
 
-static void tell_waiters(struct queue_object *self) {
-    Py_ssize_t count = PyList_Size(self->waiters);
-    for (Py_ssize_t i = 0; i < count; i++) {
-        PyObject *future = PyList_GetItem(self->waiters, i);
-        PyObject *done = PyObject_CallMethodObjArgs(future, self->state->name_done, NULL);
-        if (done == Py_False) {
-            PyObject *told = PyObject_CallMethodObjArgs(future, self->state->name_set_result, Py_None, NULL);
-            Py_XDECREF(told);
-        }
-        Py_XDECREF(done);
-        if (PyErr_Occurred()) PyErr_WriteUnraisable(future);
-    }
-    if (PyList_SetSlice(self->waiters, 0, count, NULL)) PyErr_WriteUnraisable(self->waiters);
-}
-
 /* Until the queue is empty, which arms its descriptor again. */
 static size_t drain(struct queue_object *self) {
     size_t total = 0, count;
@@ -59,14 +42,14 @@ static size_t drain(struct queue_object *self) {
         for (size_t i = 0; i < count; i++) operation_finished(shf_op_tag(ops[i]), ops[i]);
         total += count;
     }
-    if (total && PyList_Size(self->waiters)) tell_waiters(self);
     runtime_flush_log(self->runtime);
     return total;
 }
 
 static PyObject *queue_drain(PyObject *object, PyObject *unused) {
     (void)unused;
-    Py_INCREF(object); /* a future's callback may drop the last reference */
+    runtime_stand_still(((struct queue_object *)object)->runtime);
+    Py_INCREF(object); /* what a finished operation lets go may drop the last reference */
     size_t total = drain((struct queue_object *)object);
     Py_DECREF(object);
     return PyLong_FromSize_t(total);
@@ -77,29 +60,54 @@ static PyObject *queue_fileno(PyObject *object, PyObject *unused) {
     return PyLong_FromLong(shf_cq_fd(((struct queue_object *)object)->cq));
 }
 
-/* Cancels what is on its way; nobody will hear of it. Closes the queue unless something of that still runs. */
-static PyObject *queue_abandon(PyObject *object, PyObject *unused) {
-    (void)unused;
-    struct queue_object *self = (struct queue_object *)object;
-    for (struct operation_object *operation = self->pending; operation; operation = operation->next) {
-        Py_CLEAR(operation->future);
+static void cancel_all(struct queue_object *self) {
+    for (struct operation_object *operation = self->pending; operation; operation = operation->next)
         (void)shf_cancel(self->runtime->runtime, operation->id);
-    }
-    (void)drain(self);
-    if (self->cq && !shf_cq_free(self->cq)) self->cq = NULL;
-    return PyBool_FromLong(self->cq == NULL);
 }
 
-static PyObject *queue_waiters(PyObject *object, void *unused) {
+static PyObject *queue_cancel(PyObject *object, PyObject *unused) {
     (void)unused;
-    return Py_NewRef(((struct queue_object *)object)->waiters);
+    cancel_all((struct queue_object *)object);
+    Py_RETURN_NONE;
+}
+
+/*
+ * The futures of what is on its way, in a list. To let one go runs code of the program, which may come back to this very
+ * queue: that is for after the walk. NULL when there is no memory; futures that are left are told, then.
+ */
+static PyObject *take_futures(struct queue_object *self) {
+    PyObject *list = PyList_New(0);
+    for (struct operation_object *operation = self->pending; list && operation; operation = operation->next) {
+        PyObject *future = operation->future;
+        if (!future) continue;
+        if (PyList_Append(list, future)) break;
+        operation->future = NULL;
+        Py_DECREF(future); /* the list has it */
+    }
+    PyErr_Clear();
+    return list;
+}
+
+/*
+ * abandon([forever]): cancels what is on its way; nobody will hear of it. Closes the queue unless something of that still
+ * runs. forever: what waits for its futures is not let go either, so that no task complains of it at the end of the program.
+ */
+static PyObject *queue_abandon(PyObject *object, PyObject *const *arguments, Py_ssize_t count) {
+    struct queue_object *self = (struct queue_object *)object;
+    bool forever = count == 1 && arguments[0] == Py_True;
+    PyObject *futures = take_futures(self);
+    cancel_all(self);
+    (void)drain(self);
+    if (self->cq && !shf_cq_free(self->cq)) self->cq = NULL;
+    bool closed = self->cq == NULL;
+    if (!forever) Py_XDECREF(futures);
+    return PyBool_FromLong(closed);
 }
 
 static void queue_dealloc(PyObject *object) {
     struct queue_object *self = (struct queue_object *)object;
     /* Every pending operation holds the queue: there is none. After a fork this closes the descriptor. */
     (void)shf_cq_free(self->cq);
-    Py_XDECREF(self->waiters);
     Py_XDECREF((PyObject *)self->runtime);
     module_object_free(object);
 }
@@ -107,17 +115,12 @@ static void queue_dealloc(PyObject *object) {
 static PyMethodDef methods[] = {
     {"drain", queue_drain, METH_NOARGS, NULL},
     {"fileno", queue_fileno, METH_NOARGS, NULL},
-    {"abandon", queue_abandon, METH_NOARGS, NULL},
+    {"cancel", queue_cancel, METH_NOARGS, NULL},
+    {"abandon", (PyCFunction)(void (*)(void))queue_abandon, METH_FASTCALL, NULL},
     {NULL, NULL, 0, NULL},
 };
 
-static PyGetSetDef attributes[] = {{"waiters", queue_waiters, NULL, NULL, NULL}, {NULL, NULL, NULL, NULL, NULL}};
-
-static PyType_Slot slots[] = {{Py_tp_new, queue_new},
-                              {Py_tp_dealloc, queue_dealloc},
-                              {Py_tp_methods, methods},
-                              {Py_tp_getset, attributes},
-                              {0, NULL}};
+static PyType_Slot slots[] = {{Py_tp_new, queue_new}, {Py_tp_dealloc, queue_dealloc}, {Py_tp_methods, methods}, {0, NULL}};
 
 static PyType_Spec spec = {.name = "shardyfusion._shardyfusion.Queue",
                            .basicsize = sizeof(struct queue_object),

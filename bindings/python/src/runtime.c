@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static void log_put(void *context, int level, const char *message) {
     struct log_ring *ring = context;
@@ -54,6 +55,16 @@ void runtime_flush_log(struct runtime_object *runtime) {
     PyErr_Restore(type, value, traceback);
 }
 
+bool runtime_ends_elsewhere(const struct runtime_object *runtime) {
+    return runtime->last_thread && runtime->last_thread != PyThread_get_thread_ident();
+}
+
+void runtime_stand_still(const struct runtime_object *runtime) {
+    if (!runtime_ends_elsewhere(runtime)) return;
+    Py_BEGIN_ALLOW_THREADS for (;;)(void) pause();
+    Py_END_ALLOW_THREADS
+}
+
 static PyObject *runtime_new(PyTypeObject *type, PyObject *arguments, PyObject *named) {
     static char *names[] = {"worker_threads", "memory_budget_bytes", "max_inflight_ops", "log_level", "log", NULL};
     unsigned int workers = 0, inflight = 0, level = 0;
@@ -103,6 +114,12 @@ static PyObject *runtime_close(PyObject *object, PyObject *unused) {
     return PyBool_FromLong(close_now(self));
 }
 
+static PyObject *runtime_last_thread(PyObject *object, PyObject *unused) {
+    (void)unused;
+    ((struct runtime_object *)object)->last_thread = PyThread_get_thread_ident();
+    Py_RETURN_NONE;
+}
+
 static void runtime_dealloc(PyObject *object) {
     struct runtime_object *self = (struct runtime_object *)object;
     /* Nothing of it lives any more, as everything holds it. A runtime that is busy all the same stays, with its ring. */
@@ -139,6 +156,7 @@ static PyObject *runtime_stats(PyObject *object, PyObject *unused) {
 
 static PyMethodDef methods[] = {
     {"close", runtime_close, METH_NOARGS, NULL},
+    {"last_thread", runtime_last_thread, METH_NOARGS, NULL},
     {"stats", runtime_stats, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };

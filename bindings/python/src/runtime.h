@@ -27,6 +27,7 @@ struct runtime_object {
     shf_runtime *runtime; /* NULL once closed */
     PyObject *log;        /* called with (level, text), or NULL */
     struct log_ring *ring;
+    unsigned long last_thread; /* the one that ends the interpreter, once it does; else 0 */
 };
 
 struct queue_object {
@@ -34,7 +35,6 @@ struct queue_object {
     struct runtime_object *runtime;   /* held */
     shf_cq *cq;                       /* NULL once closed */
     struct operation_object *pending; /* those on their way, in a list */
-    PyObject *waiters;                /* futures that wait for a free place */
 };
 
 /*
@@ -54,6 +54,7 @@ struct operation_object {
     PyObject *subject; /* what `convert` needs: the keys, the runtime ... or NULL */
     PyObject *owner;   /* the reader or writer, or NULL */
     bool is_done;
+    bool is_unwanted; /* its result is dropped */
 };
 
 /* The library's runtime and queue; raise when they are closed. */
@@ -62,6 +63,14 @@ struct queue_object *queue_of(struct module_state *state, PyObject *queue);
 
 /* Hands waiting log messages to the program. Exceptions of its function are printed, not raised. */
 void runtime_flush_log(struct runtime_object *runtime);
+
+/* Whether another thread ends the interpreter now. */
+bool runtime_ends_elsewhere(const struct runtime_object *runtime);
+/*
+ * Holds the thread for ever then, without the interpreter's lock: only daemon threads are left at that time, which the
+ * end of the process is to stop wherever they are, and an exception would make them talk.
+ */
+void runtime_stand_still(const struct runtime_object *runtime);
 
 /*
  * An operation to be submitted: fill `call` from it, make the call, then hand its status to operation_submitted, which

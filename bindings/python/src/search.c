@@ -120,7 +120,12 @@ static bool shard_ids_from(struct module_state *state, PyObject *object, struct 
     static uint32_t none;
     if (object == Py_None) return true;
     PyObject *tuple = PySequence_Tuple(object);
-    if (!tuple) return false;
+    if (!tuple) {
+        if (!PyErr_ExceptionMatches(PyExc_TypeError)) return false;
+        PyErr_Clear();
+        (void)raise_invalid(state, "shard_ids must be a sequence of ints, or None");
+        return false;
+    }
     Py_ssize_t count = PyTuple_Size(tuple);
     bool fits = count <= UINT32_MAX;
     out->shard_ids = count ? PyMem_Calloc((size_t)count, sizeof *out->shard_ids) : NULL;

@@ -1,6 +1,7 @@
 /* Vectors, see vectors.h. numpy is never imported: its arrays are buffers. */
 #include "vectors.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define DIMENSION_MOST 65536
@@ -43,17 +44,44 @@ static bool check_sizes(struct module_state *state, Py_ssize_t count, Py_ssize_t
     return false;
 }
 
-static bool from_buffer(struct module_state *state, PyObject *object, int dimensions, struct vectors *out) {
-    if (PyObject_GetBuffer(object, &out->view, PyBUF_FORMAT | PyBUF_STRIDES)) return false;
-    const Py_buffer *view = &out->view;
-    size_t size = component_of(view);
-    if (!size) {
+/* The float32 array that an array of other numbers turns itself into, as numpy's do. New reference. */
+static PyObject *as_float32(struct module_state *state, PyObject *object, const char *format) {
+    PyObject *converted = PyObject_CallMethod(object, "astype", "s", "float32");
+    if (converted) return converted;
+    bool is_no_array = PyErr_ExceptionMatches(PyExc_AttributeError) || PyErr_ExceptionMatches(PyExc_TypeError) ||
+                       PyErr_ExceptionMatches(PyExc_ValueError);
+    if (!is_no_array) return NULL;
+    PyErr_Clear();
+    return raise_invalid(state, "the query's components have the format '%s': numbers are needed, best float32", format);
+}
+
+static bool buffer_from(struct module_state *state, PyObject *object, Py_buffer *view) {
+    char format[24];
+    if (PyObject_GetBuffer(object, view, PyBUF_FORMAT | PyBUF_STRIDES)) {
+        if (PyErr_ExceptionMatches(PyExc_MemoryError)) return false;
+        PyErr_Clear();
         (void)raise_invalid(state,
-                            "the query's components have the format '%.20s': float32 or float64 of this machine's "
-                            "byte order is needed (with numpy: query.astype(numpy.float32))",
-                            view->format ? view->format : "B");
+                            "the query can not be read: an array of float32 or float64, or a sequence of numbers, "
+                            "is needed");
         return false;
     }
+    if (component_of(view)) return true;
+    (void)snprintf(format, sizeof format, "%s", view->format ? view->format : "B");
+    PyBuffer_Release(view);
+    PyObject *converted = as_float32(state, object, format);
+    if (!converted) return false;
+    int failed = PyObject_GetBuffer(converted, view, PyBUF_FORMAT | PyBUF_STRIDES);
+    Py_DECREF(converted); /* the view holds it */
+    if (failed || component_of(view)) return !failed;
+    (void)raise_invalid(state, "the query's astype(\"float32\") gave components of the format '%.20s'",
+                        view->format ? view->format : "B");
+    return false;
+}
+
+static bool from_buffer(struct module_state *state, PyObject *object, int dimensions, struct vectors *out) {
+    if (!buffer_from(state, object, &out->view)) return false;
+    const Py_buffer *view = &out->view;
+    size_t size = component_of(view);
     if (view->ndim != dimensions) {
         (void)raise_invalid(state, "the query has %d dimensions: %s", view->ndim,
                             dimensions == 1 ? "search takes one vector (one dimension); batch_search takes several"
@@ -82,6 +110,9 @@ static bool numbers_into(struct module_state *state, PyObject *tuple, float *to)
     for (Py_ssize_t i = 0; i < PyTuple_Size(tuple); i++) {
         double value = PyFloat_AsDouble(PyTuple_GetItem(tuple, i));
         if (value == -1.0 && PyErr_Occurred()) {
+            bool is_no_number = PyErr_ExceptionMatches(PyExc_TypeError) || PyErr_ExceptionMatches(PyExc_ValueError) ||
+                                PyErr_ExceptionMatches(PyExc_OverflowError);
+            if (!is_no_number) return false;
             PyErr_Clear();
             (void)raise_invalid(state, "component %zd of the query is not a number", i);
             return false;

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import pathlib
+from collections.abc import Iterator
 
 import pytest
+from readers import Builder, Opener
 
 ROOT = pathlib.Path(__file__).parents[3]
 
@@ -52,3 +54,17 @@ def shared() -> pathlib.Path:
     if not path:
         pytest.skip("SHF_SHARED does not name the recorded snapshots of the Python project")
     return pathlib.Path(path)
+
+
+@pytest.fixture(params=["sync", "async"])
+def open_reader(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Iterator[Opener]:
+    """Opens readers, first synchronous ones, then asynchronous ones; they are closed when the test ends."""
+    opener = Opener(request.param, tmp_path / "cache")
+    yield opener
+    opener.close()
+
+
+@pytest.fixture
+def build(shardy: str, tmp_path: pathlib.Path) -> Builder:
+    """Publishes snapshots with the program shardy."""
+    return Builder(shardy, tmp_path)

@@ -13,7 +13,7 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 TABLE = Path(__file__).resolve().parents[1] / "README.md"
@@ -134,13 +134,17 @@ def describe(value: Any) -> Description:
 
 
 def _comparable(description: Description) -> Description:
-    """Leaves of pydantic's own members their names: their signatures change with its versions."""
-    if "model_fields" not in description:
-        return description
-    from pydantic import BaseModel
+    """Leaves out private bases, an inner matter of either side, and keeps of pydantic's own members the names:
+    their signatures change with its versions."""
+    compared = dict(description)
+    if "bases" in compared:
+        compared["bases"] = [base for base in compared["bases"] if not base.startswith("_")]
+    if "model_fields" in compared:
+        from pydantic import BaseModel
 
-    names = [name for name in description["members"] if hasattr(BaseModel, name)]
-    return {**description, "members": {**description["members"], **dict.fromkeys(names, "pydantic's")}}
+        own = {name: "pydantic's" for name in compared["members"] if hasattr(BaseModel, name)}
+        compared["members"] = {**compared["members"], **own}
+    return compared
 
 
 def _flat(description: object, path: str = "") -> dict[str, object]:
@@ -162,8 +166,3 @@ def differences(module: str, name: str, recorded: Description) -> list[str]:
         for key in sorted({*mine, *other})
         if mine.get(key, "absent") != other.get(key, "absent")
     ]
-
-
-def is_protocol(owner: type) -> bool:
-    """Says whether a class is a protocol itself."""
-    return Protocol in owner.__bases__

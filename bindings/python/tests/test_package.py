@@ -23,7 +23,7 @@ def test_versions_agree() -> None:
 
 def test_what_it_requires() -> None:
     assert DISTRIBUTION.metadata["Requires-Python"] == ">=3.11"
-    assert DISTRIBUTION.requires == ["pydantic>=2"]
+    assert DISTRIBUTION.requires == ["pydantic>=2.4"]
 
 
 @pytest.mark.parametrize("extra", ["unified-vector", "unified-vector-sqlite", "read-async", "sqlite-range", "all"])

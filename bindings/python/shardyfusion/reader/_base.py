@@ -43,7 +43,8 @@ def vector_meta_of(snapshot: Snapshot) -> UnifiedVectorMeta:
     vectors = snapshot.vectors()
     if vectors is None:
         raise ConfigValidationError(
-            "this snapshot holds keys and values only, no vectors: open it with ShardedReader or AsyncShardedReader"
+            f"{snapshot.info()['manifest_ref']}: this snapshot holds keys and values only, no vectors; open it with "
+            "ShardedReader or AsyncShardedReader"
         )
     return UnifiedVectorMeta(
         dim=vectors["dim"],
@@ -126,7 +127,10 @@ class _BaseReader:
         self._drop()
         if was_closed or core is None:
             return
-        shards = core.snapshot().info()["num_dbs"]
+        try:
+            shards = core.snapshot().info()["num_dbs"]
+        except ReaderStateError:
+            return  # the parent's, in a child of fork; or another thread closes it just now
         await self._waiting.call(core.submit_close)
         self._emit(MetricEvent.READER_CLOSED, {"num_handles": shards})
 
@@ -184,6 +188,8 @@ class _BaseReader:
 
     def health(self, *, staleness_threshold: timedelta | None = None) -> ReaderHealth:
         """State of the reader. Its age counts from the publication of the manifest that it serves."""
+        if staleness_threshold is not None and not isinstance(staleness_threshold, timedelta):
+            raise ConfigValidationError(f"staleness_threshold must be a timedelta or None, not {staleness_threshold!r}")
         core = self._core
         if core is None:
             return ReaderHealth("unhealthy", "", timedelta(0), 0, self._closed)

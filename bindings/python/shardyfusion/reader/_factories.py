@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shardyfusion._reader_choice import Connection, ReaderChoice, is_a_setting
+from shardyfusion.credentials import CredentialProvider
 from shardyfusion.errors import ConfigValidationError
+from shardyfusion.type_defs import S3ConnectionOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from shardyfusion.credentials import CredentialProvider
-    from shardyfusion.type_defs import AsyncShardReader, Manifest, S3ConnectionOptions, ShardReader
+    from shardyfusion.type_defs import AsyncShardReader, Manifest, ShardReader
 
 
 @dataclass(slots=True)

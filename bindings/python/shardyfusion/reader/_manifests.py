@@ -52,7 +52,7 @@ class CallerManifests:
         return ref
 
     async def manifest_bytes(self, ref: str) -> bytes:
-        """The manifest of `ref` in the form that the core reads. ManifestParseError when the store calls it malformed."""
+        """The manifest of `ref` as the core reads it. ManifestParseError when the store calls it malformed."""
         from shardyfusion.manifest import ParsedManifest, SqliteManifestBuilder
 
         manifest = await self._ask("load_manifest", ref)

@@ -48,7 +48,7 @@ class ReaderHealth:
 
 @dataclass(slots=True, frozen=True)
 class UnifiedVectorMeta:
-    """What the manifest says of the vectors. backend is "sqlite-vec" or "lancedb"; kv_backend also "sqlite", "slatedb"."""
+    """What the manifest says of the vectors. backend: sqlite-vec, lancedb; kv_backend: sqlite-vec, sqlite, slatedb."""
 
     dim: int
     metric: DistanceMetric

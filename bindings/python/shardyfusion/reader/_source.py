@@ -65,7 +65,7 @@ class Source:
             "url": s3_prefix,
             "local_root": local_root,
             "current_pointer_key": current_pointer_key,
-            "max_concurrency": _count("max_concurrency", max_concurrency, 1),
+            "max_concurrency": _count("max_concurrency" if waiting.is_async else "max_workers", max_concurrency, 1),
             "max_fallback_attempts": self.max_fallback_attempts or -1,
             "access_mode": _ACCESS_MODES[self._settings.access_mode],
             "auto_per_shard_bytes": self._settings.auto_per_shard_bytes,

@@ -153,7 +153,8 @@ class _BaseShardedReader(_BaseReader):
         self, keys: Sequence[KeyInput], *, routing_context: dict[str, object] | None = None
     ) -> dict[KeyInput, bytes | None]:
         """The values of `keys` from one snapshot; None for those that are absent. One wrong key fails all."""
-        if not isinstance(keys, list | tuple):
+        # One text or bytes goes to the core, which refuses it, and is not taken for a sequence of its characters.
+        if not isinstance(keys, list | tuple | str | bytes):
             keys = list(keys)
         if self._has_hooks:
             self._require()

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from shardyfusion import _arrays as np
 
 from .types import DistanceMetric, VectorShardingStrategy
-
-if TYPE_CHECKING:
-    from shardyfusion import _arrays as np
 
 
 @dataclass(slots=True)
