@@ -161,9 +161,9 @@ def test_the_configuration_is_left_alone(tmp_path: pathlib.Path) -> None:
 
 def test_arguments_of_other_kinds(tmp_path: pathlib.Path) -> None:
     config = HashShardedWriteConfig(s3_prefix=f"file://{tmp_path}/snapshot", num_dbs=2)
-    with pytest.raises(ConfigValidationError, match="input.key_fn must be callable"):
+    with pytest.raises(ConfigValidationError, match=r"input\.key_fn must be callable"):
         write_hash_sharded([], config, PythonRecordInput(None, lambda row: b""))  # type: ignore[arg-type]
-    with pytest.raises(ConfigValidationError, match="options.max_queue_size must be > 0"):
+    with pytest.raises(ConfigValidationError, match=r"options\.max_queue_size must be > 0"):
         write_hash_sharded([], config, INPUT, PythonWriteOptions(max_queue_size=0))
     with pytest.raises(TypeError, match="not iterable"):
         write_hash_sharded(5, config, INPUT)  # type: ignore[arg-type]

@@ -34,7 +34,7 @@ PAIRS: PythonRecordInput[tuple[Any, Any]] = PythonRecordInput(lambda pair: pair[
 ROWS = [(number, str(number).encode()) for number in range(50)]
 
 
-class Broken(Exception):
+class BrokenError(Exception):
     """What the functions of a caller raise."""
 
 
@@ -68,9 +68,9 @@ def test_records_that_end_half_way(old: pathlib.Path) -> None:
     def rows() -> Iterator[tuple[int, bytes]]:
         for number in range(30_000):
             yield number, b"new"
-        raise Broken
+        raise BrokenError
 
-    with pytest.raises(Broken) as caught:
+    with pytest.raises(BrokenError) as caught:
         write(old, rows())
     assert caught.value.__cause__ is None and caught.value.__context__ is None
 
@@ -79,13 +79,13 @@ def test_records_that_end_half_way(old: pathlib.Path) -> None:
 def test_a_function_that_raises(old: pathlib.Path, name: str) -> None:
     def broken(row: int) -> Any:
         if row == 7_000:
-            raise Broken(name)
+            raise BrokenError(name)
         return {"key_fn": row, "value_fn": b"new", "vector_fn": (row, [1, 2], None), "columns_fn": {"v": [1, 2]}}[name]
 
     functions: dict[str, Any] = {"key_fn": lambda row: row, "value_fn": lambda row: b"new"}
     functions[name] = broken
     spec = None if name in ("key_fn", "value_fn") else VectorSpec(2, vector_col="v")
-    with pytest.raises(Broken, match=name):
+    with pytest.raises(BrokenError, match=name):
         write(old, range(10_000), PythonRecordInput(**functions), vector_spec=spec)
 
 
@@ -217,7 +217,7 @@ def faulty(s3_bucket: str) -> Iterator[FaultyServer]:
 
 
 def spoil(server: FaultyServer, name: str, status: int, **config: Any) -> tuple[ShardyfusionError, str]:
-    """What a writer raises when PUTs of objects of that name are answered so; and its prefix, which has an old snapshot."""
+    """What a writer raises when PUTs of objects of that name are answered so, and its prefix; it has an old snapshot."""
     url = f"s3://python/written/{uuid.uuid4().hex}"
     write(url, [(1, b"old")])
     server.fault = lambda method, path: status if method == "PUT" and path.endswith(f"/{name}") else None

@@ -93,7 +93,7 @@ def test_the_result(place: str, open_reader: Opener) -> None:
 
 
 def test_the_manifest(tmp_path: pathlib.Path) -> None:
-    custom = {"source": "test", "nested": {"list": [1, 2.5, None, "\u00e4"]}}
+    custom: dict[str, Any] = {"source": "test", "nested": {"list": [1, 2.5, None, "\u00e4"]}}
     result = write(
         tmp_path,
         [("a", b"1"), ("b", b"2")],
@@ -129,10 +129,10 @@ def test_values_of_other_kinds(tmp_path: pathlib.Path, open_reader: Opener) -> N
 
 
 def test_a_value_spec_and_keys_of_numpy(tmp_path: pathlib.Path, open_reader: Opener) -> None:
-    rows = [{"id": numpy.int64(number), "name": f"n{number}"} for number in range(5)]
+    rows: list[Any] = [{"id": numpy.int64(number), "name": f"n{number}"} for number in range(5)]
     config = HashShardedWriteConfig(s3_prefix=f"file://{tmp_path}", num_dbs=2)
     spec = ValueSpec.json_cols(["name"])
-    write_hash_sharded(rows, config, PythonRecordInput(lambda row: row["id"], spec.encode))  # type: ignore[arg-type,return-value]
+    write_hash_sharded(rows, config, PythonRecordInput(lambda row: row["id"], spec.encode))
     assert json.loads(open_reader(tmp_path, unified=False).get(3)) == {"name": "n3"}
 
 
