@@ -140,7 +140,7 @@ static bool on_all_cores(struct bench *bench, const struct bench_build_rows *inp
     bare.flags = SHF_WRITE_NO_SIDECAR;
     peer.peer = bench_peer_start(bench->python, BENCH_BUILD_SCRIPT, bench->data, "sqlite-vec");
     const struct bench_side sides[] = {{build_peer, &peer}, {build_ours, &bare}, {build_ours, &full}};
-    bool ok = peer.peer && bench_take_turns(sides, 3, ROUNDS, medians) && build_ours(&full, 0) >= 0 &&
+    bool ok = peer.peer && bench_take_turns(sides, 3, ROUNDS, medians, NULL) && build_ours(&full, 0) >= 0 &&
               check_ours(&full) && check_peer(&peer) && bench_peer_ask(peer.peer, "describe", 0, 0);
     if (ok) {
         add(bench, "build_vs_reference_like", 5.0, medians[2], medians[0], &full, "all cores, with sidecars",
@@ -158,7 +158,7 @@ static bool on_one_core(struct bench *bench, const struct bench_build_rows *inpu
     if (!bench_use_one_core()) return false;
     peer.peer = bench_peer_start(bench->python, BENCH_BUILD_SCRIPT, bench->data, "sqlite-vec");
     const struct bench_side sides[] = {{build_peer, &peer}, {build_ours, &ours}};
-    bool ok = peer.peer && bench_take_turns(sides, 2, ROUNDS, medians) && check_peer(&peer) &&
+    bool ok = peer.peer && bench_take_turns(sides, 2, ROUNDS, medians, NULL) && check_peer(&peer) &&
               bench_peer_ask(peer.peer, "describe", 0, 0);
     if (ok) {
         add(bench, "build_vs_reference_like_one_core", 0, medians[1], medians[0], &ours, "one core each, with sidecars",

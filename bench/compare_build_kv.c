@@ -181,7 +181,7 @@ bool bench_build_kv(struct bench *bench) {
     double medians[3];
     small.budget_bytes = SMALL_BUDGET;
     const struct bench_side sides[] = {{write_raw, &large}, {build, &large}, {build, &small}};
-    bool ok = large.pool && bench_take_turns(sides, 3, ROUNDS, medians) && check(&large) && check(&small);
+    bool ok = large.pool && bench_take_turns(sides, 3, ROUNDS, medians, NULL) && check(&large) && check(&small);
     if (ok) {
         add_time(bench, "build_kv", 0.5, medians[1], medians[0], &large);
         add_time(bench, "build_kv_spilling", 0, medians[2], medians[0], &small);

@@ -142,7 +142,7 @@ static bool five_sides(struct sides *sides, bench_round *in_c, struct python_sid
                                      {python_round, &python[2]},
                                      {python_round, &python[3]}};
     for (unsigned i = 0; i < 4; i++) python[i].sides = sides;
-    return bench_take_turns(all, 5, ROUNDS, medians) && bench_peer_ask(sides->python, "describe", 0, 0);
+    return bench_take_turns(all, 5, ROUNDS, medians, NULL) && bench_peer_ask(sides->python, "describe", 0, 0);
 }
 
 static bool compare_gets(struct bench *bench, bool on_one_core) {

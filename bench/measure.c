@@ -48,7 +48,7 @@ bool bench_alternate(struct bench_side ours, struct bench_side peer, unsigned ro
     return true;
 }
 
-bool bench_take_turns(const struct bench_side *sides, unsigned count, unsigned rounds, double *medians) {
+bool bench_take_turns(const struct bench_side *sides, unsigned count, unsigned rounds, double *medians, double *bests) {
     double times[BENCH_MAX_SIDES][MAX_ROUNDS];
     if (rounds > MAX_ROUNDS) rounds = MAX_ROUNDS;
     for (unsigned i = 0; i <= rounds; i++) {
@@ -59,6 +59,9 @@ bool bench_take_turns(const struct bench_side *sides, unsigned count, unsigned r
             times[side][i ? i - 1 : 0] = time;
         }
     }
-    for (unsigned side = 0; side < count; side++) medians[side] = bench_median(times[side], rounds);
+    for (unsigned side = 0; side < count; side++) {
+        medians[side] = bench_median(times[side], rounds);
+        if (bests) bests[side] = times[side][0]; /* sorted now */
+    }
     return true;
 }

@@ -32,7 +32,8 @@ bool bench_alternate(struct bench_side ours, struct bench_side peer, unsigned ro
 
 #define BENCH_MAX_SIDES 6u
 
-/* Any number of sides, for work of seconds: one warming round, then `rounds`; who begins changes from round to round. */
-bool bench_take_turns(const struct bench_side *sides, unsigned count, unsigned rounds, double *medians);
+/* Any number of sides, for work of seconds: one warming round, then `rounds`; who begins changes from round to round.
+ * `bests` may be NULL. */
+bool bench_take_turns(const struct bench_side *sides, unsigned count, unsigned rounds, double *medians, double *bests);
 
 #endif

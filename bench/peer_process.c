@@ -1,5 +1,6 @@
 #include "bench/peer_process.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -22,7 +23,8 @@ static void run_script(const char *python, const char *script, const char *data,
 struct bench_peer *bench_peer_start(const char *python, const char *script, const char *data, const char *name) {
     struct bench_peer *peer = calloc(1, sizeof *peer);
     int requests[2], answers[2];
-    if (!peer || pipe(requests) || pipe(answers)) {
+    /* Not inherited by a peer started later: it would keep the end of this one's input from coming. */
+    if (!peer || pipe2(requests, O_CLOEXEC) || pipe2(answers, O_CLOEXEC)) {
         perror("pipe");
         free(peer);
         return NULL;

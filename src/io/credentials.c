@@ -282,10 +282,8 @@ static void renewed(struct shf_task *task) {
         shf_log_write(shf_rt_log(runtime), SHF_LOG_WARNING, "%s: renewing credentials failed: %s", store->root_url,
                       shf_error_message(error));
         source->next_try_us = shf_clock_wall_us() + EARLY_RETRY_US;
-    } else if (source->is_replaced) {
-        shf_credentials_release(source->fresh);
-    } else if (source->current && same_keys(source->current, source->fresh) &&
-               source->current->expires_at_us == source->fresh->expires_at_us) {
+    } else if (source->is_replaced || (source->current && same_keys(source->current, source->fresh) &&
+                                       source->current->expires_at_us == source->fresh->expires_at_us)) {
         shf_credentials_release(source->fresh); /* still the same: who had them refused must see that */
     } else {
         shf_credentials_release(source->current);

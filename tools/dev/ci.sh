@@ -44,6 +44,7 @@ ci_install() { tests/install/run.sh build build-ci/install; }
 ci_legs() {
     leg 'the test command of the README: ./dev test' ./dev test
     leg 'the demo: ./dev demo' ./dev demo
+    leg 'the demo of the Python package: ./dev demo-python' ./dev demo-python
     leg 'gcc, warnings are errors, release' ci_build gcc gcc Release
     leg 'clang, warnings are errors' ci_build clang clang Debug
     leg 'address and undefined-behaviour sanitizers: build' ci_sanitizer address 'address;undefined'

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from shardyfusion.credentials import StaticCredentialProvider as StaticCredentialProvider
     from shardyfusion.errors import ConfigValidationError as ConfigValidationError
     from shardyfusion.errors import DbAdapterError as DbAdapterError
+    from shardyfusion.errors import InvalidArgumentError as InvalidArgumentError
     from shardyfusion.errors import ManifestBuildError as ManifestBuildError
     from shardyfusion.errors import ManifestParseError as ManifestParseError
     from shardyfusion.errors import ManifestStoreError as ManifestStoreError
@@ -145,6 +146,7 @@ _NAMES_OF = {
     "errors": [
         "ConfigValidationError",
         "DbAdapterError",
+        "InvalidArgumentError",
         "ManifestBuildError",
         "ManifestParseError",
         "ManifestStoreError",

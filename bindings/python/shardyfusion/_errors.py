@@ -6,7 +6,7 @@ from . import errors
 
 # SHF_E_* of include/shardyfusion/types.h: number -> (name, class).
 _BY_STATUS: dict[int, tuple[str, type[errors.ShardyfusionError]]] = {
-    -1: ("INVALID", errors.ConfigValidationError),
+    -1: ("INVALID", errors.InvalidArgumentError),
     -2: ("UNSUPPORTED", errors.ConfigValidationError),
     -3: ("ROUTING", errors.ShardAssignmentError),
     -4: ("MANIFEST", errors.ManifestParseError),

@@ -8,7 +8,7 @@ shardyfusion.errors.
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeAlias, final
 
-Buffer: TypeAlias = bytes | bytearray | memoryview
+_Buffer: TypeAlias = bytes | bytearray | memoryview
 
 WOULD_WAIT: Final[Any]
 """What `get`, `multi_get` and `get_stored` return when they cannot answer at once: submit instead."""
@@ -172,7 +172,7 @@ class Writer:
         self,
         queue: Queue,
         keys: Sequence[int | str | bytes],
-        values: Sequence[Buffer],
+        values: Sequence[_Buffer],
         vectors: Sequence[object] | None,
         ids: Sequence[int | str | None] | None,
         payloads: Sequence[str | None] | None,

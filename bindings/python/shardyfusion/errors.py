@@ -27,6 +27,12 @@ class ConfigValidationError(ShardyfusionError):
     retryable = False
 
 
+class InvalidArgumentError(ConfigValidationError, ValueError):
+    """An argument or key is wrong: fix the call. A ValueError too: the Python project raises one or the other."""
+
+    retryable = False
+
+
 class ShardAssignmentError(ShardyfusionError):
     """A key or routing context belongs to no shard."""
 

@@ -105,4 +105,6 @@ static PyModuleDef definition = {
     .m_free = release,
 };
 
+PyMODINIT_FUNC PyInit__shardyfusion(void);
+
 PyMODINIT_FUNC PyInit__shardyfusion(void) { return PyModuleDef_Init(&definition); }

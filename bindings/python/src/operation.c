@@ -133,8 +133,10 @@ static bool wait_once(struct operation_object *self, int64_t milliseconds) {
     struct runtime_object *runtime = self->queue->runtime;
     shf_op *op = NULL;
     shf_status status;
-    Py_BEGIN_ALLOW_THREADS status = shf_await(self->queue->cq, self->id, milliseconds, &op);
-    Py_END_ALLOW_THREADS if (op) {
+    PyThreadState *thread = PyEval_SaveThread();
+    status = shf_await(self->queue->cq, self->id, milliseconds, &op);
+    PyEval_RestoreThread(thread);
+    if (op) {
         if (runtime_ends_elsewhere(runtime)) self->is_unwanted = true;
         operation_finished(self, op);
     }

@@ -4,7 +4,7 @@
 #define TAKEN_AT_ONCE 64u
 
 static PyObject *queue_new(PyTypeObject *type, PyObject *arguments, PyObject *named) {
-    static char *names[] = {"runtime", "capacity", NULL};
+    static char *names[] = {(char *)"runtime", (char *)"capacity", NULL};
     struct module_state *state = module_state_of(type);
     PyObject *runtime;
     unsigned int capacity = 0;
@@ -82,6 +82,7 @@ static PyObject *take_futures(struct queue_object *self) {
         if (!future) continue;
         if (PyList_Append(list, future)) break;
         operation->future = NULL;
+        operation->is_unwanted = true; /* the task that awaits it, which may live on, keeps nothing of the core */
         Py_DECREF(future); /* the list has it */
     }
     PyErr_Clear();

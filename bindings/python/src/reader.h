@@ -31,15 +31,15 @@ bool s3_options_from(struct module_state *state, PyObject *dict, shf_s3_options 
 
 /* ---- lookups.c, search.c: methods of a reader ---- */
 
-PyObject *reader_get(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
-PyObject *reader_multi_get(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
-PyObject *reader_submit_get(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
-PyObject *reader_submit_multi_get(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
-PyObject *reader_submit_search(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
-PyObject *reader_submit_batch_search(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
+PyObject *reader_get(PyObject *object, PyObject *const *arguments, Py_ssize_t count);
+PyObject *reader_multi_get(PyObject *object, PyObject *const *arguments, Py_ssize_t count);
+PyObject *reader_submit_get(PyObject *object, PyObject *const *arguments, Py_ssize_t count);
+PyObject *reader_submit_multi_get(PyObject *object, PyObject *const *arguments, Py_ssize_t count);
+PyObject *reader_submit_search(PyObject *object, PyObject *const *arguments, Py_ssize_t count);
+PyObject *reader_submit_batch_search(PyObject *object, PyObject *const *arguments, Py_ssize_t count);
 
-PyObject *snapshot_get_stored(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
-PyObject *snapshot_submit_get_stored(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
+PyObject *snapshot_get_stored(PyObject *object, PyObject *const *arguments, Py_ssize_t count);
+PyObject *snapshot_submit_get_stored(PyObject *object, PyObject *const *arguments, Py_ssize_t count);
 
 /* bytes or None. */
 PyObject *value_object(const shf_op *op, size_t index);

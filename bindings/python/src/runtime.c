@@ -66,7 +66,12 @@ void runtime_stand_still(const struct runtime_object *runtime) {
 }
 
 static PyObject *runtime_new(PyTypeObject *type, PyObject *arguments, PyObject *named) {
-    static char *names[] = {"worker_threads", "memory_budget_bytes", "max_inflight_ops", "log_level", "log", NULL};
+    static char *names[] = {(char *)"worker_threads",
+                            (char *)"memory_budget_bytes",
+                            (char *)"max_inflight_ops",
+                            (char *)"log_level",
+                            (char *)"log",
+                            NULL};
     unsigned int workers = 0, inflight = 0, level = 0;
     unsigned long long budget = 0;
     PyObject *log = Py_None;

@@ -58,8 +58,8 @@ struct operation_object {
 };
 
 /* The library's runtime and queue; raise when they are closed. */
-shf_runtime *runtime_of(PyObject *runtime);
-struct queue_object *queue_of(struct module_state *state, PyObject *queue);
+shf_runtime *runtime_of(PyObject *object);
+struct queue_object *queue_of(struct module_state *state, PyObject *object);
 
 /* Hands waiting log messages to the program. Exceptions of its function are printed, not raised. */
 void runtime_flush_log(struct runtime_object *runtime);
@@ -81,9 +81,9 @@ struct operation_object *operation_new(struct queue_object *queue,
                                        PyObject *(*convert)(struct operation_object *operation, shf_op *op),
                                        PyObject *subject, PyObject *owner);
 shf_call operation_call(struct operation_object *operation);
-PyObject *operation_submitted(struct operation_object *operation, shf_status status);
+PyObject *operation_submitted(struct operation_object *self, shf_status status);
 
 /* An operation that the queue handed out: tells its future, or keeps it for result(). Drops the library's reference. */
-void operation_finished(struct operation_object *operation, shf_op *op);
+void operation_finished(struct operation_object *self, shf_op *op);
 
 #endif

@@ -23,7 +23,8 @@ def test_every_status_of_the_core_is_known() -> None:
 @pytest.mark.parametrize(
     ("status", "error_class"),
     [
-        (-1, errors.ConfigValidationError),
+        (-1, errors.InvalidArgumentError),
+        (-2, errors.ConfigValidationError),
         (-3, errors.ShardAssignmentError),
         (-4, errors.ManifestParseError),
         (-6, errors.ReaderStateError),
@@ -39,6 +40,14 @@ def test_every_status_of_the_core_is_known() -> None:
 )
 def test_class_of_a_status(status: int, error_class: type[errors.ShardyfusionError]) -> None:
     assert type(_errors.make(status, "what, where", False, None, None, None)) is error_class
+
+
+def test_wrong_arguments_are_value_errors() -> None:
+    """The Python project raises ValueError for some wrong keys, ConfigValidationError for others."""
+    error = _errors.make(-1, "no such key", False, None, None, None)
+    assert isinstance(error, ValueError) and isinstance(error, errors.ConfigValidationError)
+    assert (str(error), error.retryable, error.code) == ("no such key", False, "INVALID")
+    assert not isinstance(_errors.make(-2, "cel", False, None, None, None), ValueError)
 
 
 def test_particulars_of_the_core() -> None:

@@ -21,7 +21,7 @@ EXAMPLES = pathlib.Path(__file__).parents[1] / "examples"
 @pytest.fixture
 def environment(data: pathlib.Path, tmp_path: pathlib.Path) -> dict[str, str]:
     snapshot = str(data / "packages-1k")
-    return {**os.environ, "LD_PRELOAD": "", "SNAPSHOT": snapshot, "CACHE": str(tmp_path / "cache")}
+    return {**os.environ, "SNAPSHOT": snapshot, "CACHE": str(tmp_path / "cache")}
 
 
 def test_numpy_batch_search(environment: dict[str, str], samples: pathlib.Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from readers import Opener
 
-from shardyfusion.errors import ConfigValidationError
+from shardyfusion.errors import ConfigValidationError, InvalidArgumentError
 
 QUERY: Any = np.array([0.5, -0.25, 0.125, 1.0])
 GRID: Any = np.array([QUERY, QUERY * -3 + 1, [1, 2, 3, 4]])
@@ -141,7 +141,7 @@ def test_what_is_no_vector(reader: Any, query: Any) -> None:
     with pytest.raises(ConfigValidationError) as caught:
         reader.search(query)
     assert "query" in str(caught.value)
-    assert caught.value.__class__ is ConfigValidationError
+    assert caught.value.__class__ is InvalidArgumentError
 
 
 WRONG_MANY = {

@@ -12,6 +12,7 @@ from shardyfusion._runtime import Waiting, closed_at_exit
 from shardyfusion._shardyfusion import Reader, Snapshot
 from shardyfusion.errors import ConfigValidationError, ReaderStateError
 from shardyfusion.metrics import MetricEvent
+from shardyfusion.reader._hooks import Events, check_hook
 from shardyfusion.reader._results import ReaderHealth, ShardDetail, SnapshotInfo, UnifiedVectorMeta
 from shardyfusion.reader._source import Source
 from shardyfusion.sharding_types import KeyEncoding, ShardHashAlgorithm, ShardingStrategy
@@ -76,7 +77,10 @@ class _BaseReader:
         self.s3_prefix = s3_prefix
         self.local_root = local_root
         self._source = source
-        self._metrics = metrics_collector
+        check_hook("metrics_collector", metrics_collector, "emit")
+        is_async = self._waiting.is_async
+        check_hook("rate_limiter", rate_limiter, "acquire_async" if is_async else "acquire", is_awaited=is_async)
+        self._events = None if metrics_collector is None else Events(metrics_collector)
         self._rate_limiter = rate_limiter
         self._has_hooks = metrics_collector is not None or rate_limiter is not None
         self._core: Reader | None = None
@@ -140,8 +144,8 @@ class _BaseReader:
         self._become_unusable()
 
     def _emit(self, event: MetricEvent, payload: dict[str, Any]) -> None:
-        if self._metrics is not None:
-            self._metrics.emit(event, payload)
+        if self._events is not None:
+            self._events.emit(event, payload)
 
     def _emit_get(self, began: float, found: bool) -> None:
         self._emit(MetricEvent.READER_GET, {"duration_ms": int((time.perf_counter() - began) * 1000), "found": found})

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -9,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from shardyfusion._runtime import Waiting
 from shardyfusion._settings import ReaderSettings, credentials_of, reader_settings
 from shardyfusion._shardyfusion import Reader
-from shardyfusion.errors import ConfigValidationError, ManifestParseError, ShardyfusionError
+from shardyfusion.errors import InvalidArgumentError, ManifestParseError, ShardyfusionError
 from shardyfusion.reader._manifests import CallerManifests
 
 if TYPE_CHECKING:
@@ -21,13 +24,17 @@ _ADDRESSING = {"auto": 0, "path": 1, "virtual": 2}
 _IDENTITY = ("access_key_id", "secret_access_key", "session_token", "expires_at")
 #: Credentials that say when they expire are asked for again this long before.
 _RENEW_BEFORE = timedelta(minutes=5)
+#: While they hold, the provider is not asked more often than that.
+_RENEW_PAUSE_SECONDS = 10.0
+
+_logger = logging.getLogger("shardyfusion")
 
 
 def _count(name: str, value: int | None, least: int) -> int:
     if value is None:
         return 0
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= 2**31 - 1:
-        raise ConfigValidationError(f"{name} must be an int of at least {least}, not {value!r}")
+        raise InvalidArgumentError(f"{name} must be an int of at least {least}, not {value!r}")
     return value
 
 
@@ -51,7 +58,7 @@ class Source:
     ) -> None:
         for name, text in (("s3_prefix", s3_prefix), ("local_root", local_root)):
             if not isinstance(text, str) or not text:
-                raise ConfigValidationError(f"{name} must be text, and not empty; got {text!r}")
+                raise InvalidArgumentError(f"{name} must be text, and not empty; got {text!r}")
         self._waiting = waiting
         self.max_fallback_attempts = _count("max_fallback_attempts", max_fallback_attempts, 0)
         self._settings: ReaderSettings = reader_settings(
@@ -72,6 +79,9 @@ class Source:
             "auto_total_bytes": self._settings.auto_total_bytes,
         }
         self._s3 = dict(self._settings.s3)
+        self._renewals = 0
+        self._renewing = threading.RLock()
+        self._asked_enough_until = 0.0
         self._s3["addressing"] = _ADDRESSING[str(self._s3.get("addressing") or "auto")]
 
     # -- open and refresh
@@ -88,10 +98,11 @@ class Source:
         return core
 
     async def _open(self, more: dict[str, Any]) -> Reader:
+        seen = self._renewals
         try:
             core: Reader = await self._waiting.call(Reader.submit_open, {**self._options, "s3": self._s3, **more})
         except ShardyfusionError as error:
-            if not await self.renewed_credentials(error):
+            if error.code != "ACCESS" or not await self._renewed(seen, None):
                 raise
             core = await self._waiting.call(Reader.submit_open, {**self._options, "s3": self._s3, **more})
         return core
@@ -118,29 +129,47 @@ class Source:
 
     async def call(self, core: Reader, submit: Any, *arguments: Any) -> Any:
         """Runs an operation of the core; once more with new credentials when the store refuses those it has."""
-        if self._settings.credential_provider is not None and self._is_near_expiry():
-            await self.renewed_credentials(None, core)
+        if self._settings.credential_provider is not None:
+            await self._renew_before_expiry(core)
+        seen = self._renewals
         try:
             return await self._waiting.call(submit, *arguments)
         except ShardyfusionError as error:
-            if not await self.renewed_credentials(error, core):
+            if error.code != "ACCESS" or not await self._renewed(seen, core):
                 raise
         return await self._waiting.call(submit, *arguments)
 
-    def _is_near_expiry(self) -> bool:
+    async def _renew_before_expiry(self, core: Reader) -> None:
+        """Asks the provider when the credentials are near their end; until then those at hand will do if it fails."""
         expires = self._s3.get("expires_at")
-        return isinstance(expires, datetime) and expires - datetime.now(UTC) < _RENEW_BEFORE
+        left = expires - datetime.now(UTC) if isinstance(expires, datetime) else _RENEW_BEFORE
+        do_hold = left > timedelta(0)
+        if left >= _RENEW_BEFORE or (do_hold and time.monotonic() < self._asked_enough_until):
+            return
+        self._asked_enough_until = time.monotonic() + _RENEW_PAUSE_SECONDS
+        try:
+            await self._renewed(self._renewals, core)
+        except ConfigValidationError as error:
+            if not do_hold:
+                raise
+            _logger.warning("%s; the credentials at hand are used until they expire", error)
 
-    async def renewed_credentials(self, error: ShardyfusionError | None, core: Reader | None = None) -> bool:
-        """Asks the provider again, unless `error` has another cause. False when it has nothing new."""
-        provider = self._settings.credential_provider
-        if provider is None or (error is not None and error.code != "ACCESS"):
-            return False
-        answer = await self._waiting.ask(credentials_of, provider)
-        fresh = {name: answer.get(name) for name in _IDENTITY}
-        if all(self._s3.get(name) == value for name, value in fresh.items()):
-            return False
-        self._s3.update(fresh)
-        if core is not None:
-            core.set_credentials(fresh["access_key_id"], fresh["secret_access_key"], fresh["session_token"])
-        return True
+    async def _renewed(self, seen: int, core: Reader | None) -> bool:
+        """Whether there are other credentials than those of renewal `seen`; asks the provider if need be."""
+        if self._settings.credential_provider is not None:
+            await self._waiting.ask(self._renew, self._settings.credential_provider, seen, core)
+        return self._renewals != seen
+
+    def _renew(self, provider: CredentialProvider, seen: int, core: Reader | None) -> None:
+        # Many operations may fail at once: one of them asks, the others find what it was told.
+        with self._renewing:
+            if self._renewals != seen:
+                return
+            answer = credentials_of(provider)
+            fresh: dict[str, Any] = {name: answer.get(name) for name in _IDENTITY}
+            if all(self._s3.get(name) == value for name, value in fresh.items()):
+                return
+            if core is not None:
+                core.set_credentials(fresh["access_key_id"], fresh["secret_access_key"], fresh["session_token"])
+            self._s3.update(fresh)
+            self._renewals += 1

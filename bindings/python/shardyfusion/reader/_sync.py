@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-from shardyfusion._runtime import IN_THREAD, call_and_wait, run_now
-from shardyfusion._shardyfusion import WOULD_WAIT, Snapshot
+from shardyfusion._runtime import IN_THREAD, run_now
+from shardyfusion._shardyfusion import WOULD_WAIT, Reader, Snapshot
 from shardyfusion.errors import ReaderStateError
 from shardyfusion.reader._base import _BaseReader
 from shardyfusion.reader._source import Source
@@ -23,14 +23,17 @@ if TYPE_CHECKING:
 class _ShardHandle:
     """One shard of a pinned snapshot, looked up by stored key bytes."""
 
-    def __init__(self, snapshot: Snapshot, shard: int) -> None:
+    def __init__(self, source: Source, core: Reader, snapshot: Snapshot, shard: int) -> None:
+        self._source = source
+        self._core = core
         self._snapshot = snapshot
         self._shard = shard
 
     def multi_get(self, keys: Sequence[bytes]) -> dict[bytes, bytes | None]:
         found = self._snapshot.get_stored(self._shard, keys)
         if found is WOULD_WAIT:
-            found = call_and_wait(self._snapshot.submit_get_stored, self._shard, keys)
+            submit = self._snapshot.submit_get_stored
+            found = run_now(self._source.call(self._core, submit, self._shard, keys))
         return found  # type: ignore[no-any-return]
 
     def get(self, key: bytes) -> bytes | None:
@@ -172,13 +175,18 @@ class _BaseShardedReader(_BaseReader):
 
     def reader_for_key(self, key: KeyInput) -> ShardReaderHandle:
         """A handle of the shard of `key`."""
-        snapshot = self._require().snapshot()
-        return ShardReaderHandle(_ShardHandle(snapshot, snapshot.route(key)))
+        core = self._require()
+        snapshot = core.snapshot()
+        return ShardReaderHandle(_ShardHandle(self._source, core, snapshot, snapshot.route(key)))
 
     def readers_for_keys(self, keys: Sequence[KeyInput]) -> dict[KeyInput, ShardReaderHandle]:
         """A handle each for the shards of `keys`, all of one snapshot."""
-        snapshot = self._require().snapshot()
-        return {key: ShardReaderHandle(_ShardHandle(snapshot, snapshot.route(key))) for key in dict.fromkeys(keys)}
+        core = self._require()
+        snapshot = core.snapshot()
+        shards = {key: snapshot.route(key) for key in keys}
+        return {
+            key: ShardReaderHandle(_ShardHandle(self._source, core, snapshot, shard)) for key, shard in shards.items()
+        }
 
     # -- life
 

@@ -6,8 +6,8 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-from shardyfusion._runtime import IN_LOOP, call_in_loop
-from shardyfusion._shardyfusion import WOULD_WAIT, Snapshot
+from shardyfusion._runtime import IN_LOOP
+from shardyfusion._shardyfusion import WOULD_WAIT, Reader, Snapshot
 from shardyfusion.reader._base import _BaseReader
 from shardyfusion.reader._source import Source
 
@@ -22,14 +22,16 @@ if TYPE_CHECKING:
 class _AsyncShard:
     """One shard of a pinned snapshot, looked up by stored key bytes."""
 
-    def __init__(self, snapshot: Snapshot, shard: int) -> None:
+    def __init__(self, source: Source, core: Reader, snapshot: Snapshot, shard: int) -> None:
+        self._source = source
+        self._core = core
         self._snapshot = snapshot
         self._shard = shard
 
     async def multi_get(self, keys: Sequence[bytes]) -> dict[bytes, bytes | None]:
         found = self._snapshot.get_stored(self._shard, keys)
         if found is WOULD_WAIT:
-            found = await call_in_loop(self._snapshot.submit_get_stored, self._shard, keys)
+            found = await self._source.call(self._core, self._snapshot.submit_get_stored, self._shard, keys)
         return found  # type: ignore[no-any-return]
 
     async def get(self, key: bytes) -> bytes | None:
@@ -221,13 +223,19 @@ class AsyncShardedReader(_BaseReader):
 
     def reader_for_key(self, key: KeyInput) -> AsyncShardReaderHandle:
         """A handle of the shard of `key`."""
-        snapshot = self._require().snapshot()
-        return AsyncShardReaderHandle(_AsyncShard(snapshot, snapshot.route(key)))
+        core = self._require()
+        snapshot = core.snapshot()
+        return AsyncShardReaderHandle(_AsyncShard(self._source, core, snapshot, snapshot.route(key)))
 
     def readers_for_keys(self, keys: Sequence[KeyInput]) -> dict[KeyInput, AsyncShardReaderHandle]:
         """A handle each for the shards of `keys`, all of one snapshot."""
-        snapshot = self._require().snapshot()
-        return {key: AsyncShardReaderHandle(_AsyncShard(snapshot, snapshot.route(key))) for key in dict.fromkeys(keys)}
+        core = self._require()
+        snapshot = core.snapshot()
+        shards = {key: snapshot.route(key) for key in keys}
+        return {
+            key: AsyncShardReaderHandle(_AsyncShard(self._source, core, snapshot, shard))
+            for key, shard in shards.items()
+        }
 
     # -- life
 
