@@ -27,6 +27,8 @@ from shardyfusion import (
     VectorSpec,
     WriterOutputConfig,
 )
+from shardyfusion._runtime import call_and_wait, runtime_stats
+from shardyfusion._shardyfusion import Reader
 from shardyfusion.errors import ManifestStoreError
 from shardyfusion.writer.python import write_hash_sharded
 
@@ -98,6 +100,23 @@ def test_ctrl_c_between_rows(old: pathlib.Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         write(old, rows())
+
+
+def test_a_signal_between_submitting_and_waiting(data: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    def interrupted(queue: Any, options: Any) -> Any:
+        assert Reader.submit_open(queue, options) is not None
+        raise KeyboardInterrupt  # as a handler does that runs before the operation is in anybody's hands
+
+    before = runtime_stats()["inflight_ops"]
+    with pytest.raises(KeyboardInterrupt):
+        call_and_wait(interrupted, {"url": f"{data}/packages-1k", "local_root": str(tmp_path)})
+    # What was cancelled is met again when somebody waits for something else.
+    for _ in range(1000):
+        if runtime_stats()["inflight_ops"] == before:
+            break
+        call_and_wait(Reader.submit_open, {"url": f"{data}/packages-1k", "local_root": str(tmp_path)})
+    else:
+        raise AssertionError("the operation was never taken")
 
 
 # -- rows that are wrong
@@ -217,7 +236,7 @@ def faulty(s3_bucket: str) -> Iterator[FaultyServer]:
 
 
 def spoil(server: FaultyServer, name: str, status: int, **config: Any) -> tuple[ShardyfusionError, str]:
-    """What a writer raises when PUTs of objects of that name are answered so, and its prefix; it has an old snapshot."""
+    """What a writer raises when PUTs of objects of that name are answered so, and its prefix, with an old snapshot."""
     url = f"s3://python/written/{uuid.uuid4().hex}"
     write(url, [(1, b"old")])
     server.fault = lambda method, path: status if method == "PUT" and path.endswith(f"/{name}") else None
