@@ -16,6 +16,7 @@ from readers import Opener, copy_of, manifest_of
 from shardyfusion.errors import (
     ConfigValidationError,
     DbAdapterError,
+    InvalidArgumentError,
     ManifestParseError,
     ManifestStoreError,
     ReaderStateError,
@@ -213,7 +214,7 @@ def test_a_server_that_speaks_something_else(open_reader: Opener, s3_bucket: str
 )
 def test_a_wrong_endpoint(open_reader: Opener, s3_bucket: str, endpoint: str) -> None:
     error = failure(open_reader, "s3://bucket/x", **options(endpoint_url=endpoint))
-    assert (type(error), error.code, error.retryable) == (ConfigValidationError, "INVALID", False)
+    assert (type(error), error.code, error.retryable) == (InvalidArgumentError, "INVALID", False)
     assert "endpoint" in str(error)
     assert "password" not in str(error)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from shardyfusion._runtime import Waiting
 from shardyfusion._settings import ReaderSettings, credentials_of, reader_settings
 from shardyfusion._shardyfusion import Reader
-from shardyfusion.errors import InvalidArgumentError, ManifestParseError, ShardyfusionError
+from shardyfusion.errors import ConfigValidationError, InvalidArgumentError, ManifestParseError, ShardyfusionError
 from shardyfusion.reader._manifests import CallerManifests
 
 if TYPE_CHECKING:
