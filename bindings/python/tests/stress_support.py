@@ -258,7 +258,7 @@ class FileServer:
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
+            def do_GET(self) -> None:
                 if outer.hangs:
                     outer._asked.release()
                     outer._let_go.wait()
