@@ -214,13 +214,9 @@ def test_a_server_that_speaks_something_else(open_reader: Opener, s3_bucket: str
 )
 def test_a_wrong_endpoint(open_reader: Opener, s3_bucket: str, endpoint: str) -> None:
     error = failure(open_reader, "s3://bucket/x", **options(endpoint_url=endpoint))
-<<<<<<< HEAD
     assert isinstance(error, ConfigValidationError)
     assert isinstance(error, ValueError)
     assert (error.code, error.retryable) == ("INVALID", False)
-=======
-    assert (type(error), error.code, error.retryable) == (InvalidArgumentError, "INVALID", False)
->>>>>>> pywriters
     assert "endpoint" in str(error)
     assert "password" not in str(error)
 
