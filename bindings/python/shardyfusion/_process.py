@@ -151,17 +151,23 @@ class Process:
         elif len(self._idle) < _IDLE_QUEUES:
             self._idle.append(queue)
 
-    def end(self) -> None:
+    def end(self, is_last_thread: bool) -> None:
         """At the end of the interpreter: cancels what is on its way, waits for that, and stops the core's threads.
 
-        Daemon threads that use the core stand still from now on. What they hold keeps the core's threads, idle.
+        Other threads that use the core stand still from now on. What they hold keeps the core's threads, idle.
         """
         self.runtime.last_thread()
         until = time.monotonic() + _EXIT_SECONDS
         while True:
             for queue in tuple(self._borrowed):
                 queue.cancel()
-            self._watched = [entry for entry in self._watched if not entry[1].abandon(True)]
+            for reference, queue in tuple(self._watched):
+                queue.abandon(True)
+                loop = reference()
+                if is_last_thread and loop is not None and not loop.is_closed():
+                    loop.remove_reader(queue.fileno())
+            if is_last_thread:
+                self._watched = [entry for entry in self._watched if not entry[1].abandon()]
             self._idle.clear()
             if self.runtime.close() or self.runtime.stats()["inflight_ops"] == 0 or time.monotonic() > until:
                 return

@@ -93,10 +93,11 @@ def _at_exit() -> None:
     process, _process = _process, None
     if process is None:
         return
-    if threading.active_count() == 1:  # a daemon thread would find its handle closed, and say so
+    is_last_thread = threading.active_count() == 1
+    if is_last_thread:  # a daemon thread would find its handle closed, and say so
         for handle in list(_open_handles):
             handle._drop()
-    process.end()
+    process.end(is_last_thread)
 
 
 def _after_fork() -> None:

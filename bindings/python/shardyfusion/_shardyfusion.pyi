@@ -55,7 +55,8 @@ class Queue:
 
     def abandon(self, forever: bool = False, /) -> bool:
         """Cancels what is on its way, and tells nobody. True once the queue is closed; False: something still runs.
-        forever: what waits is not let go either, so that no task complains at the end of the program."""
+        forever: for the end of the program; what waits is not let go either, so that no task complains, and the queue
+        stays open for the loop that watches it."""
 
 @final
 class Operation:

@@ -83,7 +83,7 @@ static PyObject *take_futures(struct queue_object *self) {
         if (PyList_Append(list, future)) break;
         operation->future = NULL;
         operation->is_unwanted = true; /* the task that awaits it, which may live on, keeps nothing of the core */
-        Py_DECREF(future); /* the list has it */
+        Py_DECREF(future);             /* the list has it */
     }
     PyErr_Clear();
     return list;
@@ -91,7 +91,8 @@ static PyObject *take_futures(struct queue_object *self) {
 
 /*
  * abandon([forever]): cancels what is on its way; nobody will hear of it. Closes the queue unless something of that still
- * runs. forever: what waits for its futures is not let go either, so that no task complains of it at the end of the program.
+ * runs. forever: for the end of the program. What waits for its futures is not let go either, so that no task complains;
+ * and the queue stays open, since libuv aborts when a loop of another thread watches a descriptor that is gone.
  */
 static PyObject *queue_abandon(PyObject *object, PyObject *const *arguments, Py_ssize_t count) {
     struct queue_object *self = (struct queue_object *)object;
@@ -99,7 +100,7 @@ static PyObject *queue_abandon(PyObject *object, PyObject *const *arguments, Py_
     PyObject *futures = take_futures(self);
     cancel_all(self);
     (void)drain(self);
-    if (self->cq && !shf_cq_free(self->cq)) self->cq = NULL;
+    if (!forever && self->cq && !shf_cq_free(self->cq)) self->cq = NULL;
     bool closed = self->cq == NULL;
     if (!forever) Py_XDECREF(futures);
     return PyBool_FromLong(closed);

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
 import gc
 import http.server
 import json
 import os
 import pathlib
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -22,6 +24,8 @@ from typing import Any, TypeVar
 
 import pytest
 
+from shardyfusion._runtime import call_in_loop as call_in_loop
+from shardyfusion._runtime import current as current
 from shardyfusion._runtime import runtime_stats
 from shardyfusion.credentials import StaticCredentialProvider
 from shardyfusion.reader import UnifiedShardedReader
@@ -212,7 +216,8 @@ def blocks() -> int:
 
 def run_script(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Runs a program of its own; what hangs is ended with the tracebacks of its threads."""
-    hang = f"import faulthandler; faulthandler.dump_traceback_later({PATIENCE}, exit=True)\n"
+    hang = "import faulthandler, signal; faulthandler.register(signal.SIGALRM, chain=True)\n"
+    hang += f"signal.alarm({int(PATIENCE)})\n"
     return subprocess.run(
         [sys.executable, "-c", hang + code, *arguments],
         capture_output=True,
@@ -224,14 +229,13 @@ def run_script(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def in_child(function: Callable[[], str]) -> str:
     """What `function` returns in a child of fork, which then ends at once."""
-    import faulthandler
-
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         code = 1
         try:
-            faulthandler.dump_traceback_later(PATIENCE, exit=True)
+            faulthandler.register(signal.SIGALRM, chain=True)  # its watchdog thread would not be there
+            signal.alarm(int(PATIENCE))
             os.write(writing, function().encode())
             code = 0
         except BaseException as error:
@@ -276,6 +280,7 @@ class FileServer:
                     self.send_header("Content-Range", f"bytes {first}-{last}/{total}")
                 self.send_header("ETag", f'"{path.name}-{total}"')
                 self.send_header("Content-Length", str(len(body)))
+                self.send_header("Connection", "close")  # close() waits for every connection
                 self.end_headers()
                 with contextlib.suppress(OSError):
                     self.wfile.write(body if self.command == "GET" else b"")
