@@ -82,7 +82,8 @@ def all_rows() -> dict[str, bytes | None]:
 QUERY: Any = [1.0] + [0.0] * 383
 
 
-def _reader_options(port: int) -> dict[str, Any]:
+def reader_options(port: int) -> dict[str, Any]:
+    """Arguments of a reader of a server on this machine."""
     return {
         "s3_prefix": "s3://bucket/prefix",
         "s3_connection_options": S3ConnectionOptions(endpoint_url=f"http://127.0.0.1:{port}"),
@@ -129,7 +130,11 @@ class HangingServer:
 
     def options(self) -> dict[str, Any]:
         """Arguments of a reader that hangs while it opens."""
-        return _reader_options(self._listener.getsockname()[1])
+        return reader_options(self.port())
+
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self._listener.getsockname()[1])
 
     def close(self) -> None:
         """Ends its threads."""
@@ -253,7 +258,7 @@ class FileServer:
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
+            def do_GET(self) -> None:
                 if outer.hangs:
                     outer._asked.release()
                     outer._let_go.wait()
@@ -289,7 +294,7 @@ class FileServer:
 
     def options(self) -> dict[str, Any]:
         """Arguments of a reader of it."""
-        return _reader_options(self._server.server_port)
+        return reader_options(self._server.server_port)
 
     def close(self) -> None:
         """Ends its threads; what hangs is cut off."""
