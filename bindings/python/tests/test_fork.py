@@ -103,9 +103,7 @@ def test_fork_in_a_running_loop(kind: str, tmp_path: pathlib.Path) -> None:
             for _ in range(3):
                 searches = [asyncio.create_task(reader.search(support.QUERY, 3)) for _ in range(100)]
                 await asyncio.sleep(0)
-                told = await asyncio.get_running_loop().run_in_executor(
-                    None, support.in_child, lambda: own(tmp_path)
-                )
+                told = await asyncio.get_running_loop().run_in_executor(None, support.in_child, lambda: own(tmp_path))
                 assert told == "served"
                 assert all(len(one.results) == 3 for one in await support.all_of(searches))  # type: ignore[arg-type]
             opening.cancel()

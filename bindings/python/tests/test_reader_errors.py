@@ -16,7 +16,6 @@ from readers import Opener, copy_of, manifest_of
 from shardyfusion.errors import (
     ConfigValidationError,
     DbAdapterError,
-    InvalidArgumentError,
     ManifestParseError,
     ManifestStoreError,
     ReaderStateError,
