@@ -223,6 +223,7 @@ demo_python_shows() {
     SNAPSHOT=s3://my-bucket/snapshots/items CACHE=$scratch/cache-python
     export SNAPSHOT CACHE
     printf '\n  %sThe program of the README%s\n' "$bold" "$plain"
+    # shellcheck disable=SC2016 # backquotes of Markdown
     sed -n '/^```python$/,/^```$/{/^```/d;p}' README.md >"$scratch/readme.py"
     "$python_venv/bin/python" "$scratch/readme.py" "$SNAPSHOT" "$CACHE" >"$scratch/shows.txt" || die 'the demo failed'
     cut -c 1-100 "$scratch/shows.txt" | sed 's/^/    /'
