@@ -43,6 +43,7 @@ class LoopQueue:
         self.queue = Queue(runtime, MAX_INFLIGHT)
         self.waiting: deque[asyncio.Future[None]] = deque()
         self._ticks = False
+        self._tries = False  # one of them was woken, and is about to try
         loop.add_reader(self.queue.fileno(), self._drain)
 
     def _drain(self) -> None:
@@ -52,18 +53,19 @@ class LoopQueue:
 
     def _wake(self) -> None:
         """Lets the call that waits longest try again; when it has found a place, it wakes the next."""
-        while self.waiting:
+        while self.waiting and not self._tries:
             place = self.waiting.popleft()
             if not place.done():
+                self._tries = True
                 place.set_result(None)
-                return
 
-    def _tick(self) -> None:
-        """Places are shared with other queues, whose completions nobody tells of here."""
+    def _tick(self, process: Process) -> None:
+        """Places are shared with other queues, whose completions nobody tells of here; closed loops hold some."""
         self._ticks = False
+        process.forget_closed_loops()
         self._wake()
 
-    async def submit_later(self, submit: Submit, *arguments: Any) -> Operation:
+    async def submit_later(self, process: Process, submit: Submit, *arguments: Any) -> Operation:
         """As `submit`, once there is a place for the operation."""
         loop = asyncio.get_running_loop()
         place: asyncio.Future[None] = loop.create_future()
@@ -71,13 +73,15 @@ class LoopQueue:
         while True:
             if not self._ticks:
                 self._ticks = True
-                loop.call_later(PLACE_SECONDS, self._tick)
+                loop.call_later(PLACE_SECONDS, self._tick, process)
             is_busy = False
             try:
                 await place
                 operation = submit(self.queue, *arguments)
                 is_busy = operation is None
             finally:
+                if place.done() and not place.cancelled():
+                    self._tries = False
                 if not is_busy:
                     self._wake()
             if operation is not None:

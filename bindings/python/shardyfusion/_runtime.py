@@ -114,10 +114,11 @@ os.register_at_fork(after_in_child=_after_fork)
 async def call_in_loop(submit: Submit, *arguments: Any) -> Any:
     """Submits an operation and awaits its result. A cancelled task cancels the operation."""
     loop = asyncio.get_running_loop()
-    watched = current().of_loop(loop)
+    process = current()
+    watched = process.of_loop(loop)
     operation = None if watched.waiting else submit(watched.queue, *arguments)
     if operation is None:
-        operation = await watched.submit_later(submit, *arguments)
+        operation = await watched.submit_later(process, submit, *arguments)
     operation.future = loop.create_future()
     try:
         return await operation.future
@@ -134,6 +135,7 @@ def call_and_wait(submit: Submit, *arguments: Any) -> Any:
     try:
         try:
             while (operation := submit(queue, *arguments)) is None:
+                process.forget_closed_loops()
                 time.sleep(PLACE_SECONDS)
         except ShardyfusionError:
             is_over = True

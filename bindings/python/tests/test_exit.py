@@ -160,7 +160,7 @@ support.until(lambda: support.inflight() == 1)
 
 def ends_well(state: str, cache: pathlib.Path, kind: str, *more: str) -> None:
     ran = support.run_script(BEGIN + state, str(cache), kind, *more)
-    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+    assert (ran.stderr, ran.stdout, ran.returncode) == ("", "", 0)
 
 
 @pytest.mark.parametrize("state", STATES)

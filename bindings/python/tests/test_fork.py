@@ -189,7 +189,7 @@ assert support.runner(kind)(reader.search(support.QUERY, 3)).results
 @pytest.mark.parametrize("kind", ["asyncio", "uvloop"])
 def test_workers_of_a_server_that_preloads(kind: str, tmp_path: pathlib.Path) -> None:
     ran = support.run_script(PRE_FORK, str(tmp_path), kind)
-    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+    assert (ran.stderr, ran.stdout, ran.returncode) == ("", "", 0)
 
 
 def test_children_leave_no_descriptors_in_the_parent(tmp_path: pathlib.Path) -> None:

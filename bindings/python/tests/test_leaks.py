@@ -132,4 +132,4 @@ assert support.threads() == 1
 assert repr((value, response, info, details)) == before and len(response.results) == 3
 """
     ran = support.run_script(code, str(tmp_path), kind)
-    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+    assert (ran.stderr, ran.stdout, ran.returncode) == ("", "", 0)

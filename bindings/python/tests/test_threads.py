@@ -70,7 +70,7 @@ with support.open_sync(pathlib.Path(sys.argv[1])) as reader:
     test_threads.in_threads(8, lambda number: test_threads.use(reader, rows, wanted, number))
 """
     ran = support.run_script(code, str(tmp_path))
-    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+    assert (ran.stderr, ran.stdout, ran.returncode) == ("", "", 0)
 
 
 def test_closed_while_threads_read(tmp_path: pathlib.Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy
 import pytest
-from readers import Opener, manifest_of
+from readers import Opener, environment_of_programs, manifest_of
 
 from shardyfusion import (
     HashShardedWriteConfig,
@@ -119,7 +119,8 @@ def test_the_manifest(tmp_path: pathlib.Path) -> None:
 def test_the_program_reads_it(tmp_path: pathlib.Path, shardy: str) -> None:
     write(tmp_path, [(f"key {number}", f"value {number}".encode()) for number in range(500)], key_encoding="utf8")
     command = [shardy, "-u", str(tmp_path), "--local-root", str(tmp_path / "cache"), "get", "--raw", "key 77"]
-    assert subprocess.run(command, check=True, capture_output=True).stdout == b"value 77"
+    ran = subprocess.run(command, check=True, capture_output=True, env=environment_of_programs())
+    assert ran.stdout == b"value 77"
 
 
 def test_values_of_other_kinds(tmp_path: pathlib.Path, open_reader: Opener) -> None:
