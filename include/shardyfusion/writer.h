@@ -146,13 +146,21 @@ typedef struct shf_publish_info {
     uint32_t attempts_left;    /* prefixes of failed attempts that could not be deleted */
     uint32_t reserved;
     int64_t sort_ns, build_ns,
-        publish_ns; /* phases: until all is sorted; shards built and uploaded; manifest and pointer */
+        publish_ns;         /* phases: until all is sorted; shards built and uploaded; manifest and pointer */
+    const char *run_record; /* URL; NULL = the run has none: a dry run, or it could not be written */
 } shf_publish_info;
 
 /* Of a successful publish. SHF_E_INVALID for another. */
 SHF_API shf_status shf_op_publish_info(const shf_op *op, shf_publish_info *out);
-/* What the manifest says of shard 0 to num_dbs - 1; strings live as long as the operation. */
+/* What the manifest says of shard 0 to num_dbs - 1, writer_info apart (NULL); strings live as long as the operation. */
 SHF_API shf_status shf_op_publish_shard(const shf_op *op, uint32_t shard, shf_shard_info *out);
+
+/*
+ * URL of the manifest that a failed publish had stored when _CURRENT could not be written: everything is there, only nothing
+ * may name it yet. NULL when there is none, also when it was deleted because the store refused _CURRENT or another writer
+ * won. Lives as long as the operation.
+ */
+SHF_API const char *shf_op_publish_left_manifest(const shf_op *op);
 
 /* Two rows that exclude one another: origins as given. SHF_E_INVALID when the operation did not fail for that. */
 typedef struct shf_publish_conflict {

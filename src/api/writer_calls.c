@@ -111,6 +111,7 @@ shf_status shf_op_publish_info(const shf_op *op, shf_publish_info *out) {
     info.num_dbs = publish->num_dbs;
     info.run_id = publish->run_id;
     info.manifest_ref = publish->manifest_ref;
+    info.run_record = publish->run_record;
     return shf_struct_fill(out, &info, sizeof info);
 }
 
@@ -126,8 +127,14 @@ shf_status shf_op_publish_shard(const shf_op *op, uint32_t shard, shf_shard_info
                                  .db_bytes = result->db_bytes,
                                  .min_key = result->min_key,
                                  .max_key = result->max_key,
-                                 .db_url = result->db_url};
+                                 .db_url = result->db_url,
+                                 .checkpoint_id = result->rows ? result->checkpoint : NULL};
     return shf_struct_fill(out, &info, sizeof info);
+}
+
+const char *shf_op_publish_left_manifest(const shf_op *op) {
+    const struct shf_publish_op *publish = publish_of(op);
+    return publish && op->status && publish->manifest_is_left ? publish->manifest_ref : NULL;
 }
 
 shf_status shf_op_publish_conflict(const shf_op *op, shf_publish_conflict *out) {

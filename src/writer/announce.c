@@ -62,6 +62,7 @@ static void delete_manifest(struct shf_publish_op *publish) {
     struct shf_errand *errand = &publish->errand;
     char *key = errand->key; /* of the PUT that wrote it */
     errand->key = NULL;
+    publish->manifest_is_left = false;
     shf_errand_delete(errand, key, manifest_deleted);
 }
 
@@ -93,6 +94,7 @@ static void manifest_written(struct shf_errand *errand) {
         shf_publish_fail(publish);
         return;
     }
+    publish->manifest_is_left = true;
     publish->pointer = (struct shf_pointer){.runtime = writer->runtime,
                                             .store = writer->setup.store,
                                             .location = &writer->setup.location,
@@ -110,6 +112,14 @@ static void lease_renewed(struct shf_lease *lease) {
     struct shf_publish_op *publish = writer->publishing;
     if (lease->status) {
         shf_publish_note(publish, lease->status, shf_error_clone(lease->error));
+        shf_publish_fail(publish);
+        return;
+    }
+    publish->run_record = lease->key ? shf_location_key_url(lease->location, lease->key) : NULL;
+    if (lease->key && !publish->run_record) {
+        struct shf_error *error = NULL;
+        shf_publish_note(publish, shf_error_set(&error, SHF_E_NO_MEMORY, "no memory for the URL of the run record"),
+                         error);
         shf_publish_fail(publish);
         return;
     }

@@ -22,6 +22,7 @@ static void destroy(struct shf_op *op) {
     shf_free(publish->jobs);
     shf_free(publish->run_id);
     shf_free(publish->manifest_ref);
+    shf_free(publish->run_record);
     shf_writer_drop(publish->writer);
     shf_free(publish);
 }

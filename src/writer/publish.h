@@ -21,7 +21,8 @@ struct shf_publish_op {
     struct shf_shard_result *results; /* num_dbs */
     shf_publish_info info;
     int64_t phase_began_ns;
-    char *run_id, *manifest_ref;
+    char *run_id, *manifest_ref, *run_record;
+    bool manifest_is_left; /* stored, and _CURRENT does not name it for certain */
 
     struct { /* build.c, loop thread */
         struct shf_shard_job *jobs;

@@ -63,7 +63,7 @@ shf_status s3_writer_run(const struct s3_writer_options *options, const struct w
     if (op && info) {
         SHF_INIT(info);
         assert_int_equal(shf_op_publish_info(op, info), SHF_OK);
-        info->run_id = info->manifest_ref = NULL; /* they go with the operation */
+        info->run_id = info->manifest_ref = info->run_record = NULL; /* they go with the operation */
     }
     shf_op_release(op);
     writer_close(writer);

@@ -89,6 +89,41 @@ static void test_the_pointer_is_forbidden(void **state) {
     s3_writer_assert_ends(&fault, &options, SHF_E_ACCESS, "HTTP 403");
 }
 
+/* Of a publish that fails with this fault. */
+static void assert_leaves_manifest(const struct fault *fault, bool is_left) {
+    struct s3_writer_options options;
+    s3_writer_publish_old();
+    s3_writer_options_make(&options, NULL);
+    fault_proxy_set(s3_proxy, fault, 1);
+    shf_writer *writer = s3_writer_open(&options);
+    writer_write(writer, s3_writer_new->rows, 600, 100);
+    shf_op *op = NULL;
+    assert_true(shf_publish_sync(writer, 0, &op) != SHF_OK);
+    const char *left = shf_op_publish_left_manifest(op);
+    assert_int_equal(left != NULL, is_left);
+    if (left) {
+        assert_ptr_equal(strstr(left, s3_prefix), left);
+        assert_non_null(strstr(left, "/manifests/"));
+    }
+    shf_op_release(op);
+    writer_close(writer);
+    fault_proxy_heal(s3_proxy);
+}
+
+static void test_the_manifest_that_is_left(void **state) {
+    (void)state;
+    struct fault fault = on_pointer(FAULT_STATUS, 0);
+    fault.number = 503;
+    fault.text = "SlowDown";
+    assert_leaves_manifest(&fault, true);
+    fault.number = 403;
+    fault.text = "AccessDenied";
+    assert_leaves_manifest(&fault, false); /* deleted */
+    fault.target = "/manifest";
+    assert_leaves_manifest(&fault, false);
+    assert_null(shf_op_publish_left_manifest(NULL));
+}
+
 /* The server did it, and says nothing until the time is over: what happened is found by looking. */
 static void test_silence_after_the_pointer(void **state) {
     (void)state;
@@ -215,6 +250,7 @@ int main(void) {
         TEST(test_the_server_is_busy),
         TEST(test_the_condition_does_not_hold),
         TEST(test_the_pointer_is_forbidden),
+        TEST(test_the_manifest_that_is_left),
         TEST(test_silence_after_the_pointer),
         TEST(test_nobody_knows),
         TEST(test_each_object_once),

@@ -65,6 +65,8 @@ static void travel(const struct trip *trip, struct writer_rows *rows) {
     assert_int_equal(info.is_unconditional, 0);
     assert_int_equal(info.shard_retries + info.attempts_left + info.rows_replaced, 0);
     assert_int_equal(info.spilled_bytes > 0, trip->spills);
+    assert_non_null(strstr(info.run_record, "/runs/"));
+    assert_null(shf_op_publish_left_manifest(publish));
     assert_readable(trip, rows, publish);
     writer_assert_shards(writer_prefix, rows, trip->page_size);
     shf_op_release(publish);
@@ -378,6 +380,7 @@ static void test_a_dry_run_writes_nothing(void **state) {
     assert_int_equal(info.rows, 1000);
     assert_int_equal(info.db_bytes, 0);
     assert_null(info.manifest_ref);
+    assert_null(info.run_record);
     shf_op_release(publish);
     writer_close(writer);
     writer_assert_tidy(writer_root);

@@ -182,6 +182,7 @@ void writer_assert_told(const shf_op *publish, shf_reader *reader, const struct 
         assert_same_text(a.min_key, b.min_key);
         assert_same_text(a.max_key, b.max_key);
         assert_same_text(a.db_url, b.db_url);
+        assert_same_text(a.checkpoint_id, b.checkpoint_id);
         row_sum += a.row_count;
         byte_sum += a.db_bytes;
     }

@@ -1,4 +1,4 @@
-# Benchmarks against LMDB, libsqlite3, sqlite-vec, faiss, SlateDB and LanceDB. Sourced.
+# Benchmarks against LMDB, libsqlite3, sqlite-vec, faiss, SlateDB and LanceDB, and of the Python package. Sourced.
 # shellcheck shell=sh
 
 bench_venv=build/bench-venv
@@ -42,6 +42,8 @@ bench_prepare() {
             *) bench_shared="$bench_shared $bench_part" ;;
         esac
     done
+    # What the Python package is measured with has a part of its own.
+    case " $(echo "$bench_parts" | tr '\n' ' ') " in *' py '*) python_install ;; esac
     case $bench_parts in
         *vectors*)
             quietly "sqlite-vec and faiss from PyPI in $bench_venv" bench_install_peers || die 'the peers could not be installed'
@@ -57,7 +59,8 @@ bench_prepare() {
 
 # bench_run OPTION... [NAME...]
 bench_run() {
-    build/shf-bench --data "$bench_data" --python "$bench_venv/bin/python3" --venvs "$bench_venv" "$@"
+    build/shf-bench --data "$bench_data" --python "$bench_venv/bin/python3" --package "$python_venv/bin/python3" \
+        --venvs "$bench_venv" "$@"
 }
 
 bench_build() {

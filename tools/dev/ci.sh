@@ -57,6 +57,7 @@ ci_legs() {
         leg 'the Python project reads what is built' interop_python_project build/shardy build/with_s3_server
     fi
     python_legs
+    if interop_python_parity_is_there; then interop_parity_legs leg; fi
     leg 'install; consumers by pkg-config, CMake and C++' ci_install
 }
 

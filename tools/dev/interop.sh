@@ -110,6 +110,29 @@ interop_python_project_is_there() {
     [ "$interop_result" -ne 77 ]
 }
 
+# interop_python_parity SCRIPT ARGUMENT...: the package in build/venv and the Python project, taken as above, do the same.
+interop_python_parity() {
+    interop_environment sqlite-vec "$interop_sqlite_vec_newest" || return 1
+    interop_script=$1
+    shift
+    SHF_VERSITYGW=$s3server SHF_SHARED=$shared "$interop_venv/bin/python" "tests/interop/$interop_script" "$@"
+}
+
+interop_python_parity_is_there() {
+    interop_result=0
+    interop_python_parity python_parity.py --there || interop_result=$?
+    [ "$interop_result" -ne 77 ]
+}
+
+# interop_parity_legs RUNNER: and what they did not compare, and which differences were expected.
+interop_parity_legs() {
+    "$1" 'the example of the Python project gets the same from both packages' \
+        interop_python_parity python_parity_example.py "$python_venv/bin/python" build/with_s3_server build/shardy
+    "$1" 'our Python package and the Python project give the same answers' \
+        interop_python_parity python_parity.py "$python_venv/bin/python" build/with_s3_server
+    grep -s -e ': not compared: ' -e ' differ as expected: ' -e ' passed, ' "$scratch/quietly.log" || :
+}
+
 verb_interop() {
     # shellcheck disable=SC2086 # a list of names
     need $packages_build $packages_interop
@@ -120,11 +143,14 @@ verb_interop() {
     fi
     interop_all_legs interop_must sqlite-vec slatedb lancedb
     interop_python_project_is_there || return 0
-    # shellcheck disable=SC2086 # a list of names
-    need $packages_test
+    # shellcheck disable=SC2086 # lists of names
+    need $packages_test $packages_python
     s3server_build_behind
     build ON
     s3server_wait || die 'reading from S3 needs the S3 server'
     quietly 'the Python project reads what is built' interop_python_project build/shardy build/with_s3_server ||
         die 'the peer finds something else than what was built'
+    interop_python_parity_is_there || return 0
+    python_install
+    interop_parity_legs interop_must
 }

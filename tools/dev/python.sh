@@ -215,4 +215,20 @@ verb_demo_python() {
     quietly 'a snapshot of 3,000 packages is at s3://my-bucket/snapshots/items' build/shardy build samples/packages.jsonl \
         --vectors samples/vectors.npy --num-dbs 4 --output s3://my-bucket/snapshots/items || die 'the demo failed'
     quietly "$python_folder/examples/seed_example.py has read it" demo_python_example || die 'the demo failed'
+    demo_python_shows
+}
+
+# That example prints nothing; these do.
+demo_python_shows() {
+    SNAPSHOT=s3://my-bucket/snapshots/items CACHE=$scratch/cache-python
+    export SNAPSHOT CACHE
+    printf '\n  %sThe program of the README%s\n' "$bold" "$plain"
+    # shellcheck disable=SC2016 # backquotes of Markdown
+    sed -n '/^```python$/,/^```$/{/^```/d;p}' README.md >"$scratch/readme.py"
+    "$python_venv/bin/python" "$scratch/readme.py" "$SNAPSHOT" "$CACHE" >"$scratch/shows.txt" || die 'the demo failed'
+    cut -c 1-100 "$scratch/shows.txt" | sed 's/^/    /'
+    printf '\n  %s%s%s\n' "$bold" "$python_folder/examples/numpy_batch_search.py" "$plain"
+    "$python_venv/bin/python" "$python_folder/examples/numpy_batch_search.py" samples/vectors.npy 200 >"$scratch/shows.txt" ||
+        die 'the demo failed'
+    sed 's/^/    /' "$scratch/shows.txt"
 }

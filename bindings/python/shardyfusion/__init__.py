@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from shardyfusion._rate_limiter import RateLimiter as RateLimiter
     from shardyfusion._rate_limiter import ThreadSafeTokenBucket as ThreadSafeTokenBucket
     from shardyfusion._rate_limiter import TokenBucket as TokenBucket
+    from shardyfusion._runtime import configure_runtime as configure_runtime
+    from shardyfusion._runtime import runtime_stats as runtime_stats
     from shardyfusion.async_manifest_store import AsyncManifestStore as AsyncManifestStore
     from shardyfusion.async_manifest_store import AsyncS3ManifestStore as AsyncS3ManifestStore
     from shardyfusion.config import BaseShardedWriteConfig as BaseShardedWriteConfig
@@ -119,6 +121,7 @@ if TYPE_CHECKING:
 _NAMES_OF = {
     "_adapter": ["DbAdapter", "DbAdapterFactory"],
     "_rate_limiter": ["AcquireResult", "RateLimiter", "ThreadSafeTokenBucket", "TokenBucket"],
+    "_runtime": ["configure_runtime", "runtime_stats"],
     "async_manifest_store": ["AsyncManifestStore", "AsyncS3ManifestStore"],
     "config": [
         "BaseShardedWriteConfig",

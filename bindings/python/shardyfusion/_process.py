@@ -9,6 +9,7 @@ import threading
 import time
 import weakref
 from collections import deque
+from collections.abc import Callable
 from typing import Any, NoReturn, Protocol
 
 from shardyfusion._shardyfusion import Operation, Queue, Runtime
@@ -89,6 +90,10 @@ class LoopQueue:
             self.waiting.appendleft(place)
 
 
+def _no_loop() -> None:
+    """In the place of a reference to a loop that is gone."""
+
+
 class Process:
     """The runtime and its queues. After a fork the child makes one of its own."""
 
@@ -101,7 +106,7 @@ class Process:
         )
         self._loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopQueue] = weakref.WeakKeyDictionary()
         # No locks: any allocation may run a finalizer that comes back here. Each step on a list is atomic.
-        self._watched: list[tuple[weakref.ref[asyncio.AbstractEventLoop], Queue]] = []
+        self._watched: list[tuple[Callable[[], asyncio.AbstractEventLoop | None], Queue]] = []
         self._idle: list[Queue] = []
         self._borrowed: list[Queue] = []
 
@@ -141,10 +146,13 @@ class Process:
         self._borrowed.append(queue)
         return queue
 
-    def give_back(self, queue: Queue) -> None:
-        """The end of a loan; nothing is on its way to the queue."""
+    def give_back(self, queue: Queue, is_over: bool) -> None:
+        """The end of a loan. Not over: what may be on its way to the queue is ended as what closed loops left."""
         self._borrowed.remove(queue)
-        if len(self._idle) < _IDLE_QUEUES:
+        if not is_over:
+            self._watched.append((_no_loop, queue))
+            self.forget_closed_loops()
+        elif len(self._idle) < _IDLE_QUEUES:
             self._idle.append(queue)
 
     def end(self, is_last_thread: bool) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar, cast
 
 from shardyfusion._process import PLACE_SECONDS, Process, stand_still
 from shardyfusion._process import Submit as Submit
-from shardyfusion.errors import ConfigValidationError, ReaderStateError
+from shardyfusion.errors import ConfigValidationError, ReaderStateError, ShardyfusionError
 
 T = TypeVar("T")
 
@@ -131,19 +131,22 @@ def call_and_wait(submit: Submit, *arguments: Any) -> Any:
     """Submits an operation and waits for its result in this thread. Ctrl-C cancels it."""
     process = current()
     queue = process.borrow()
-    is_over = True
+    # A signal's exception may come between two steps: then an operation is on its way that nobody has.
+    is_over = False
     try:
-        while (operation := submit(queue, *arguments)) is None:
-            process.forget_closed_loops()
-            time.sleep(PLACE_SECONDS)
-        is_over = False
+        try:
+            while (operation := submit(queue, *arguments)) is None:
+                process.forget_closed_loops()
+                time.sleep(PLACE_SECONDS)
+        except ShardyfusionError:
+            is_over = True
+            raise
         try:
             return operation.wait()
         finally:
             is_over = operation.done
     finally:
-        if is_over:
-            process.give_back(queue)
+        process.give_back(queue, is_over)
 
 
 @dataclass(frozen=True, slots=True)

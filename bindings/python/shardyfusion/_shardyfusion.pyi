@@ -187,7 +187,10 @@ class Writer:
         """
 
     def submit_publish(self, queue: Queue, /) -> Operation | None:
-        """Result: a dict as in shf_publish_info, with "shards": those that are not empty, as in Snapshot.shard."""
+        """Result: a dict as in shf_publish_info, with "shards": those that are not empty, as in Snapshot.shard.
+
+        An exception has `manifest_ref` when the manifest is stored and only _CURRENT could not be written.
+        """
 
     def submit_close(self, queue: Queue, /) -> Operation | None:
         """Result: None. What was not published is given up."""

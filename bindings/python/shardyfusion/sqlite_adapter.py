@@ -139,7 +139,7 @@ class AsyncSqliteReaderFactory:
 class SqliteRangeReaderFactory:
     """Setting of readers of SQLite shards.
 
-    Only the pages that are needed are fetched. page_cache_pages is not used: the core's caches are bounded by bytes.
+    Asks for range reads; so far the core downloads whole shards all the same. page_cache_pages is not used.
     """
 
     page_cache_pages: int = 1024
@@ -166,7 +166,7 @@ class SqliteRangeReaderFactory:
 class AsyncSqliteRangeReaderFactory:
     """Setting of asynchronous readers of SQLite shards.
 
-    Only the pages that are needed are fetched. page_cache_pages is not used: the core's caches are bounded by bytes.
+    Asks for range reads; so far the core downloads whole shards all the same. page_cache_pages is not used.
     """
 
     page_cache_pages: int = 1024

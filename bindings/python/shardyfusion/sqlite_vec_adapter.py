@@ -126,7 +126,7 @@ class AsyncSqliteVecReaderFactory:
 class SqliteVecRangeReaderFactory:
     """Setting of readers of KV and vector SQLite shards.
 
-    Only the pages that are needed are fetched. page_cache_pages is not used: the core's caches are bounded by bytes.
+    Asks for range reads; so far the core downloads whole shards all the same. page_cache_pages is not used.
     """
 
     page_cache_pages: int = 1024
@@ -154,7 +154,7 @@ class SqliteVecRangeReaderFactory:
 class AsyncSqliteVecRangeReaderFactory:
     """Setting of asynchronous readers of KV and vector SQLite shards.
 
-    Only the pages that are needed are fetched. page_cache_pages is not used: the core's caches are bounded by bytes.
+    Asks for range reads; so far the core downloads whole shards all the same. page_cache_pages is not used.
     """
 
     page_cache_pages: int = 1024

@@ -41,6 +41,14 @@ static PyMethodDef functions[] = {
     {NULL, NULL, 0, NULL},
 };
 
+static bool intern(const char *const *names, size_t count, PyObject **out) {
+    for (size_t i = 0; i < count; i++) {
+        out[i] = PyUnicode_InternFromString(names[i]);
+        if (!out[i]) return false;
+    }
+    return true;
+}
+
 static int execute(PyObject *module) {
     struct module_state *state = PyModule_GetState(module);
     state->would_wait = PyObject_CallNoArgs((PyObject *)&PyBaseObject_Type);
@@ -48,6 +56,9 @@ static int execute(PyObject *module) {
     state->name_set_result = PyUnicode_InternFromString("set_result");
     state->name_set_exception = PyUnicode_InternFromString("set_exception");
     if (!state->would_wait || !state->name_done || !state->name_set_result || !state->name_set_exception) return -1;
+    static const char *const result[] = {"id", "score", "vector", "payload"};
+    static const char *const response[] = {"results", "num_shards_queried", "latency_ms"};
+    if (!intern(result, 4, state->result_fields) || !intern(response, 3, state->response_fields)) return -1;
     if (PyModule_AddObjectRef(module, "WOULD_WAIT", state->would_wait)) return -1;
     bool made = runtime_type_make(module, state) && queue_type_make(module, state) &&
                 operation_type_make(module, state) && reader_type_make(module, state) &&
@@ -67,6 +78,7 @@ static int traverse(PyObject *module, visitproc visit, void *arg) {
     Py_VISIT(state->search_result);
     Py_VISIT(state->search_response);
     Py_VISIT(state->json_loads);
+    Py_VISIT(state->json_decode);
     return 0;
 }
 
@@ -83,9 +95,12 @@ static int clear(PyObject *module) {
     Py_CLEAR(state->search_result);
     Py_CLEAR(state->search_response);
     Py_CLEAR(state->json_loads);
+    Py_CLEAR(state->json_decode);
     Py_CLEAR(state->name_done);
     Py_CLEAR(state->name_set_result);
     Py_CLEAR(state->name_set_exception);
+    for (size_t i = 0; i < 4; i++) Py_CLEAR(state->result_fields[i]);
+    for (size_t i = 0; i < 3; i++) Py_CLEAR(state->response_fields[i]);
     return 0;
 }
 

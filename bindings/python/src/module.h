@@ -21,8 +21,10 @@ struct module_state {
     PyObject *search_result; /* shardyfusion.vector.types.SearchResult, likewise */
     PyObject *search_response;
     PyObject *json_loads;
+    PyObject *json_decode; /* raw_decode of a json.JSONDecoder */
     /* names of methods of an asyncio future */
     PyObject *name_done, *name_set_result, *name_set_exception;
+    PyObject *result_fields[4], *response_fields[3]; /* names of a SearchResult's, of a VectorSearchResponse's */
 };
 
 struct module_state *module_state_of(PyTypeObject *type);

@@ -51,7 +51,13 @@ static void leave_list(struct operation_object *self) {
 /* The result, or NULL with the exception of the failed operation. */
 static PyObject *take(struct operation_object *self, shf_op *op) {
     shf_status status = shf_op_status(op);
-    return status ? raise_status(self->state, status, shf_op_error(op)) : self->convert(self, op);
+    if (!status) return self->convert(self, op);
+    PyObject *exception = exception_of(self->state, status, shf_op_error(op));
+    if (!exception) return NULL;
+    if (self->explain) self->explain(op, exception);
+    PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
+    Py_DECREF(exception);
+    return NULL;
 }
 
 static void tell_future(struct operation_object *self, PyObject *future, shf_op *op) {

@@ -48,6 +48,8 @@ struct operation_object {
     struct operation_object *next, **link; /* in the queue's list; link NULL: not in it */
     shf_op *finished;                      /* NULL: on its way, or taken */
     PyObject *(*convert)(struct operation_object *operation, shf_op *op);
+    /* Adds to the exception of a failed operation what its error does not tell; or NULL. */
+    void (*explain)(const shf_op *op, PyObject *exception);
     PyObject *future;  /* told when it is finished, or NULL */
     PyObject *subject; /* what `convert` needs: the keys, the runtime ... or NULL */
     PyObject *owner;   /* the reader or writer, or NULL */

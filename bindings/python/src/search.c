@@ -6,12 +6,32 @@
 
 /* ---- answers ---- */
 
+static PyObject *json_decoder(struct module_state *state) {
+    PyObject *class = NULL, *decoder = NULL;
+    if (module_import(&class, "json", "JSONDecoder")) decoder = PyObject_CallNoArgs(class);
+    if (decoder) state->json_decode = PyObject_GetAttrString(decoder, "raw_decode");
+    Py_XDECREF(class);
+    Py_XDECREF(decoder);
+    return state->json_decode;
+}
+
+/* What json.loads gives. The decoder's raw_decode is spared its frames, and leaves what it does not like to it. */
 static PyObject *payload_object(struct module_state *state, shf_slice payload) {
     if (!payload.data) Py_RETURN_NONE;
-    PyObject *loads = module_import(&state->json_loads, "json", "loads");
-    PyObject *text = loads ? PyUnicode_FromStringAndSize(payload.data, (Py_ssize_t)payload.size) : NULL;
-    PyObject *object = text ? PyObject_CallFunctionObjArgs(loads, text, NULL) : NULL;
-    Py_XDECREF(text);
+    PyObject *decode = state->json_decode ? state->json_decode : json_decoder(state);
+    PyObject *text = decode ? PyUnicode_FromStringAndSize(payload.data, (Py_ssize_t)payload.size) : NULL;
+    if (!text) return NULL;
+    PyObject *object = NULL, *pair = PyObject_CallFunctionObjArgs(decode, text, NULL);
+    if (pair && PyTuple_Check(pair) && PyTuple_Size(pair) == 2 &&
+        PyLong_AsSsize_t(PyTuple_GetItem(pair, 1)) == PyUnicode_GetLength(text)) {
+        object = Py_NewRef(PyTuple_GetItem(pair, 0));
+    } else {
+        PyErr_Clear();
+        PyObject *loads = module_import(&state->json_loads, "json", "loads");
+        if (loads) object = PyObject_CallFunctionObjArgs(loads, text, NULL);
+    }
+    Py_XDECREF(pair);
+    Py_DECREF(text);
     return object;
 }
 
@@ -28,12 +48,22 @@ static PyObject *unreadable(struct module_state *state, const shf_hit *hit) {
                          hit->shard);
 }
 
+/* As __init__ of a frozen dataclass would fill it: nothing but object.__setattr__ may. */
+static PyObject *filled_object(PyObject *class, size_t count, PyObject *const *names, PyObject *const *values) {
+    PyObject *made = PyType_GenericAlloc((PyTypeObject *)class, 0);
+    for (size_t i = 0; made && i < count; i++) {
+        if (PyObject_GenericSetAttr(made, names[i], values[i])) Py_CLEAR(made);
+    }
+    return made;
+}
+
 static PyObject *hit_object(struct module_state *state, const shf_hit *hit) {
     PyObject *class = module_import(&state->search_result, "shardyfusion.vector.types", "SearchResult");
     if (!class) return NULL;
     PyObject *id = id_object(&hit->id), *payload = id ? payload_object(state, hit->payload) : NULL;
     PyObject *score = payload ? PyFloat_FromDouble(hit->score) : NULL;
-    PyObject *made = score ? PyObject_CallFunctionObjArgs(class, id, score, Py_None, payload, NULL) : NULL;
+    PyObject *values[] = {id, score, Py_None, payload};
+    PyObject *made = score ? filled_object(class, 4, state->result_fields, values) : NULL;
     if (!id || !payload) made = unreadable(state, hit);
     Py_XDECREF(score);
     Py_XDECREF(payload);
@@ -69,8 +99,12 @@ static PyObject *response_object(struct module_state *state, const shf_op *op, s
         Py_DECREF(hits);
         return raise_status(state, status, NULL);
     }
-    PyObject *made =
-        PyObject_CallFunction(class, "OId", hits, (unsigned int)info.num_shards_queried, (double)info.latency_ns / 1e6);
+    PyObject *shards = PyLong_FromUnsignedLong(info.num_shards_queried);
+    PyObject *latency = shards ? PyFloat_FromDouble((double)info.latency_ns / 1e6) : NULL;
+    PyObject *values[] = {hits, shards, latency};
+    PyObject *made = latency ? filled_object(class, 3, state->response_fields, values) : NULL;
+    Py_XDECREF(latency);
+    Py_XDECREF(shards);
     Py_DECREF(hits);
     return made;
 }

@@ -82,13 +82,15 @@ static bool from_buffer(struct module_state *state, PyObject *object, int dimens
     if (!buffer_from(state, object, &out->view)) return false;
     const Py_buffer *view = &out->view;
     size_t size = component_of(view);
-    if (view->ndim != dimensions) {
+    bool is_row = dimensions == 1 && view->ndim == 2 && view->shape[0] == 1; /* as models give for a list of one text */
+    if (view->ndim != dimensions && !is_row) {
         (void)raise_invalid(state, "the query has %d dimensions: %s", view->ndim,
-                            dimensions == 1 ? "search takes one vector (one dimension); batch_search takes several"
-                                            : "batch_search takes an array of shape (queries, dimension)");
+                            dimensions == 1
+                                ? "search takes one vector (one dimension, or one row); batch_search takes several"
+                                : "batch_search takes an array of shape (queries, dimension)");
         return false;
     }
-    Py_ssize_t count = dimensions == 1 ? 1 : view->shape[0], dimension = view->shape[dimensions - 1];
+    Py_ssize_t count = dimensions == 1 ? 1 : view->shape[0], dimension = view->shape[view->ndim - 1];
     if (!check_sizes(state, count, dimension)) return false;
     if (size == 4 && PyBuffer_IsContiguous(view, 'C') && (size_t)view->buf % _Alignof(float) == 0) {
         out->data = view->buf;
@@ -97,7 +99,7 @@ static bool from_buffer(struct module_state *state, PyObject *object, int dimens
         return true;
     }
     if (!reserve(out, (size_t)count, (size_t)dimension)) return false;
-    Py_ssize_t row_stride = dimensions == 1 ? 0 : view->strides[0], stride = view->strides[dimensions - 1];
+    Py_ssize_t row_stride = dimensions == 1 ? 0 : view->strides[0], stride = view->strides[view->ndim - 1];
     for (Py_ssize_t row = 0; row < count; row++) {
         const char *at = (const char *)view->buf + row * row_stride;
         for (Py_ssize_t i = 0; i < dimension; i++) out->copy[row * dimension + i] = component(at + i * stride, size);

@@ -13,7 +13,7 @@ struct vectors {
     Py_buffer view; /* view.obj NULL: none */
 };
 
-/* One vector: a buffer of float32 or float64 in one dimension, or a sequence of numbers. */
+/* One vector: a buffer of float32 or float64 in one dimension, or of one row, or a sequence of numbers. */
 bool vectors_from_one(struct module_state *state, PyObject *object, struct vectors *out);
 /* Several: a buffer in two dimensions, or a sequence of vectors. */
 bool vectors_from_many(struct module_state *state, PyObject *object, struct vectors *out);

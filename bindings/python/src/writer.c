@@ -73,10 +73,10 @@ static PyObject *writer_submit_write(PyObject *object, PyObject *const *argument
 }
 
 static PyObject *shard_object(const shf_shard_info *info) {
-    return Py_BuildValue("{sI sI sK sK sz sz sz}", "db_id", (unsigned int)info->shard, "attempt",
+    return Py_BuildValue("{sI sI sK sK sz sz sz sz}", "db_id", (unsigned int)info->shard, "attempt",
                          (unsigned int)info->attempt, "row_count", (unsigned long long)info->row_count, "db_bytes",
                          (unsigned long long)info->db_bytes, "min_key", info->min_key, "max_key", info->max_key,
-                         "db_url", info->db_url);
+                         "db_url", info->db_url, "checkpoint_id", info->checkpoint_id);
 }
 
 /* Those that are not empty. */
@@ -103,12 +103,19 @@ static PyObject *convert_publish(struct operation_object *operation, shf_op *op)
     if (!shards) return NULL;
 #define COUNT(name) #name, (unsigned long long)info.name
 #define TIME(name) #name, (long long)info.name
-    return Py_BuildValue("{ss sz sK sK sK sK sK sK sK sL sL sL sN}", "run_id", info.run_id, "manifest_ref",
-                         info.manifest_ref, COUNT(num_dbs), COUNT(rows), COUNT(rows_replaced), COUNT(db_bytes),
-                         COUNT(spilled_bytes), COUNT(shard_retries), COUNT(attempts_left), TIME(sort_ns),
-                         TIME(build_ns), TIME(publish_ns), "shards", shards);
+    return Py_BuildValue("{ss sz sz sK sK sK sK sK sK sK sL sL sL sN}", "run_id", info.run_id, "manifest_ref",
+                         info.manifest_ref, "run_record", info.run_record, COUNT(num_dbs), COUNT(rows),
+                         COUNT(rows_replaced), COUNT(db_bytes), COUNT(spilled_bytes), COUNT(shard_retries),
+                         COUNT(attempts_left), TIME(sort_ns), TIME(build_ns), TIME(publish_ns), "shards", shards);
 #undef TIME
 #undef COUNT
+}
+
+static void explain_publish(const shf_op *op, PyObject *exception) {
+    const char *left = shf_op_publish_left_manifest(op);
+    PyObject *text = left ? PyUnicode_FromString(left) : NULL;
+    if (!text || PyObject_SetAttrString(exception, "manifest_ref", text)) PyErr_Clear();
+    Py_XDECREF(text);
 }
 
 /* submit_publish(queue) */
@@ -118,6 +125,7 @@ static PyObject *writer_submit_publish(PyObject *object, PyObject *const *argume
     struct queue_object *queue = queue_of(self->state, arguments[0]);
     struct operation_object *operation = queue ? operation_new(queue, convert_publish, NULL, object) : NULL;
     if (!operation) return NULL;
+    operation->explain = explain_publish;
     shf_call call = operation_call(operation);
     return operation_submitted(operation, shf_publish(self->writer, &call, &operation->id));
 }

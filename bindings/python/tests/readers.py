@@ -6,6 +6,7 @@ import asyncio
 import base64
 import inspect
 import json
+import os
 import pathlib
 import shutil
 import struct
@@ -102,6 +103,11 @@ def floats_of(recorded: str) -> list[float]:
     return list(struct.unpack(f"<{len(data) // 4}f", data))
 
 
+def environment_of_programs() -> dict[str, str]:
+    """The environment of programs that are not Python: a sanitizer that is preloaded is for the extension."""
+    return {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+
+
 class Builder:
     """Publishes snapshots with the program shardy."""
 
@@ -114,7 +120,7 @@ class Builder:
         source = self._scratch / "rows.jsonl"
         source.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         command = [self._shardy, "build", str(source), "--output", str(output), *options]
-        subprocess.run(command, check=True, capture_output=True)
+        subprocess.run(command, check=True, capture_output=True, env=environment_of_programs())
 
 
 def copy_of(snapshot: pathlib.Path, scratch: pathlib.Path) -> pathlib.Path:

@@ -51,7 +51,7 @@ def not_offered() -> dict[str, set[str]]:
 
 def _signature(value: Any) -> str | None:
     try:
-        return str(inspect.signature(value))
+        return str(inspect.signature(value)).replace("pathlib._local.", "pathlib.")  # CPython 3.13 has it there
     except (ValueError, TypeError):
         return None
 

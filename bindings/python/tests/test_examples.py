@@ -32,6 +32,16 @@ def test_numpy_batch_search(environment: dict[str, str], samples: pathlib.Path) 
     assert ran.stdout.rstrip().endswith("in a batch of 20")
 
 
+def test_the_readme(environment: dict[str, str]) -> None:
+    """The one program in Python of the README, as it stands there."""
+    text = (EXAMPLES.parents[2] / "README.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    command = [sys.executable, "-W", "error", "-c", program, environment["SNAPSHOT"], environment["CACHE"]]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    assert "['no-such-package']" in ran.stdout
+    assert len(ran.stdout.splitlines()) == 5
+
+
 def test_uvloop_refresh(environment: dict[str, str], data: pathlib.Path) -> None:
     pytest.importorskip("uvloop")
     key = json.loads((data / "packages-1k-answers.jsonl").read_text().splitlines()[0])["top10"][0]["id"]

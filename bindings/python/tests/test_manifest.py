@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import sqlite3
 import subprocess
@@ -113,7 +114,9 @@ def test_what_is_made_reads_back() -> None:
 
 def test_bytes_of_a_manifest() -> None:
     assert len(GOOD) == 12_288
-    row = opened(GOOD).execute("SELECT created_at, sharding, custom, format_version FROM build_meta").fetchone()
+    with contextlib.closing(opened(GOOD)) as connection:
+        row = connection.execute("SELECT created_at, sharding, custom, format_version FROM build_meta").fetchone()
+        (writer_info,) = connection.execute("SELECT writer_info FROM shards WHERE db_id = 0").fetchone()
     assert row == (
         "2026-03-14T10:30:00Z",
         '{"cel_columns": null, "cel_expr": null, "hash_algorithm": "xxh3_64", '
@@ -121,7 +124,6 @@ def test_bytes_of_a_manifest() -> None:
         "{}",
         4,
     )
-    (writer_info,) = opened(GOOD).execute("SELECT writer_info FROM shards WHERE db_id = 0").fetchone()
     assert writer_info == '{"attempt": 0, "duration_ms": 0, "stage_id": null, "task_attempt_id": null}'
 
 

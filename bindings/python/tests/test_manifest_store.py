@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from readers import environment_of_programs
 from test_manifest import a_build, a_shard
 
 from shardyfusion.async_manifest_store import AsyncManifestStore, AsyncS3ManifestStore
@@ -207,7 +208,9 @@ def test_shardy_reads_what_is_published(data: Path, tmp_path: Path, shardy: str)
 
     def run(*arguments: str) -> Any:
         flags = ["-u", str(tmp_path), "--local-root", str(tmp_path / "cache"), "--output-format", "json"]
-        return json.loads(subprocess.run([shardy, *flags, *arguments], check=True, capture_output=True).stdout)
+        command = [shardy, *flags, *arguments]
+        ran = subprocess.run(command, check=True, capture_output=True, env=environment_of_programs())
+        return json.loads(ran.stdout)
 
     told = run("info")
     assert (told["run_id"], told["num_dbs"], told["row_count"]) == ("again", 2, 1000)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from readers import environment_of_programs
 
 import shardyfusion
 from shardyfusion import _shardyfusion
@@ -44,7 +45,8 @@ def test_one_wheel_for_all_versions() -> None:
 
 def test_the_extension_exports_its_entry_alone() -> None:
     command = ["nm", "--dynamic", "--defined-only", "--format=just-symbols", _shardyfusion.__file__ or ""]
-    symbols = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    environment = environment_of_programs()
+    symbols = subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout.split()
     assert symbols == ["PyInit__shardyfusion"]
 
 

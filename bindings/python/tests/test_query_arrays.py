@@ -50,6 +50,9 @@ ONES = {
     "big-endian float32": QUERY.astype(">f4"),
     "strided float32": strided(np.float32),
     "strided float64": strided(np.float64),
+    "a row of a matrix": QUERY.astype(np.float32).reshape(1, 4),
+    "a row of float64 in Fortran order": np.asfortranarray(QUERY.reshape(1, 4)),
+    "a strided row": np.repeat(QUERY.astype(np.float32), 2).reshape(1, 8)[:, ::2],
     "reversed": QUERY.astype(np.float32)[::-1].copy()[::-1],
     "unaligned float32": unaligned(np.float32),
     "unaligned float64": unaligned(np.float64),
@@ -114,7 +117,7 @@ def test_no_vectors(reader: Any, nothing: Any) -> None:
 WRONG_ONES = {
     "0-d": np.float32(1),
     "0-d array": np.array(1.0),
-    "2-d": QUERY.reshape(1, 4),
+    "2-d": QUERY.reshape(2, 2),
     "2-d list": [QUERY.tolist()],
     "3-d": QUERY.reshape(1, 1, 4),
     "text": "0.5,1",

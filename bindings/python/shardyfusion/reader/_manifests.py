@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from shardyfusion._runtime import Waiting
 from shardyfusion.errors import ConfigValidationError, ManifestParseError, ManifestStoreError, ReaderStateError
+
+#: Enough to find a manifest among newer ones.
+_MOST_REFS = 100_000
 
 _METHODS = ("load_current", "load_manifest", "list_manifests")
 
@@ -14,7 +18,7 @@ class CallerManifests:
     """A manifest store that was handed to a reader, asked through the reader's way of waiting."""
 
     def __init__(self, store: object, waiting: Waiting) -> None:
-        missing = [name for name in _METHODS if not callable(getattr(store, name, None))]
+        missing = [name for name in _METHODS if isinstance(store, type) or not callable(getattr(store, name, None))]
         if missing:
             kind = "AsyncManifestStore" if waiting.is_async else "ManifestStore"
             raise ConfigValidationError(
@@ -33,6 +37,9 @@ class CallerManifests:
     async def _ask(self, method: str, *arguments: Any, **named: Any) -> Any:
         answer = getattr(self._store, method)(*arguments, **named)
         if not self._waiting.is_async:
+            if inspect.iscoroutine(answer):
+                answer.close()
+                raise self._nonsense(method, "its answer (synchronous readers take a ManifestStore)", answer)
             return answer
         if not hasattr(answer, "__await__"):
             raise self._nonsense(method, "an awaitable (asynchronous readers take an AsyncManifestStore)", answer)
@@ -65,13 +72,26 @@ class CallerManifests:
         return payload
 
     async def older_refs(self, failed: str, most: int) -> list[str]:
-        """Up to `most` refs older than the one that failed, newest first."""
-        entries = await self._ask("list_manifests", limit=most + 1)
+        """Up to `most` refs older than the one that failed, newest first.
+
+        Newer ones may be there, which somebody rolled back from: the list goes on until it has the one that failed.
+        """
+        limit = most + 1
+        while True:
+            refs = await self._newest_refs(limit)
+            if failed in refs:
+                older = refs[refs.index(failed) + 1 :]
+                if len(older) >= most or len(refs) < limit:
+                    return older[:most]
+            if len(refs) < limit or limit > _MOST_REFS:
+                return refs[:most]
+            limit *= 8
+
+    async def _newest_refs(self, limit: int) -> list[str]:
+        entries = await self._ask("list_manifests", limit=limit)
         if not isinstance(entries, list | tuple):
             raise self._nonsense("list_manifests", "a list of ManifestRef", entries)
-        refs = [self._ref_of("list_manifests", entry) for entry in entries]
-        older = refs[refs.index(failed) + 1 :] if failed in refs else refs
-        return older[:most]
+        return [self._ref_of("list_manifests", entry) for entry in entries]
 
     async def first_valid(self, most_fallbacks: int, serve: Any) -> Any:
         """What `serve(ref, manifest)` gives for the current manifest or, where that is malformed, an older one."""

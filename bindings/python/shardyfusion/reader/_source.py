@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from shardyfusion._runtime import Waiting
 from shardyfusion._settings import ReaderSettings, credentials_of, reader_settings
 from shardyfusion._shardyfusion import Reader
-from shardyfusion.errors import InvalidArgumentError, ManifestParseError, ShardyfusionError
+from shardyfusion.errors import ConfigValidationError, InvalidArgumentError, ManifestParseError, ShardyfusionError
 from shardyfusion.reader._manifests import CallerManifests
 
 if TYPE_CHECKING:
@@ -119,11 +119,12 @@ class Source:
             return False
         try:
             manifest = await self.manifests.manifest_bytes(ref)
-        except ManifestParseError:
+            if is_overtaken():
+                return False
+            return bool(await self.call(core, core.submit_refresh, ref, manifest))
+        except ManifestParseError as error:
+            _logger.warning("the manifest %s is malformed, and the one before is served on: %s", ref, error)
             return False
-        if is_overtaken():
-            return False
-        return bool(await self.call(core, core.submit_refresh, ref, manifest))
 
     # -- credentials
 

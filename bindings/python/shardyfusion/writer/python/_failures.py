@@ -36,14 +36,13 @@ def failure_of_write(error: ShardyfusionError) -> ShardyfusionError:
 
 
 def failure_of_publish(error: ShardyfusionError) -> ShardyfusionError:
-    """Returns what to raise, by the object that the failure concerns."""
-    if error.code == "STATE":
-        return _as(PublishCurrentError, error)
+    """Returns what to raise, by the step that failed."""
+    left = getattr(error, "manifest_ref", None)
+    name = (error.object_url or "").rpartition("/")[2]
+    if left is not None or error.code == "STATE" or name == "_CURRENT":
+        return _as(PublishCurrentError, error, manifest_ref=left)
     if error.code not in _OUTSIDE:
         return error
-    name = (error.object_url or "").rpartition("/")[2]
-    if name == "_CURRENT":
-        return _as(PublishCurrentError, error)
     if name == "manifest":
         return _as(PublishManifestError, error)
     return _as(ShardWriteError, error)

@@ -51,8 +51,8 @@ class WritePlan:
 def _refuse_hooks(config: HashShardedWriteConfig) -> None:
     if config.manifest.store is not None:
         raise ConfigValidationError(
-            "manifest.store: the core stores the manifest and _CURRENT itself, below s3_prefix; leave store out, and give "
-            "what you publish elsewhere the manifest_ref of the result"
+            "manifest.store: the core stores the manifest and _CURRENT itself, below s3_prefix; leave store out, and "
+            "publish elsewhere what the result says"
         )
     if config.run_registry is not None:
         raise ConfigValidationError(
@@ -121,16 +121,18 @@ def _vector_of(
     column, columns_fn = spec.vector_col, input.columns_fn
     if column is None or columns_fn is None:
         raise ConfigValidationError(
-            "vector_spec is given, but not where a record has its vector: give input.vector_fn, or vector_spec.vector_col "
-            "and input.columns_fn"
+            "vector_spec is given, but not where a record has its vector: give input.vector_fn, or "
+            "vector_spec.vector_col and input.columns_fn"
         )
     return lambda record, key: (key.hex() if isinstance(key, bytes) else None, columns_fn(record)[column], None)
 
 
 def _s3(config: HashShardedWriteConfig, factory: SqliteFactory | SqliteVecFactory) -> dict[str, Any]:
-    parts = {"storage": config.storage, "manifest": config.manifest, type(factory).__name__: factory}
+    storage, manifest = config.storage, config.manifest
     connections = [
-        Connection(name, part.s3_connection_options, part.credential_provider) for name, part in parts.items()
+        Connection("storage", storage.s3_connection_options, storage.credential_provider),
+        Connection("manifest", manifest.s3_connection_options, manifest.credential_provider),
+        Connection(type(factory).__name__, factory.s3_connection_options, factory.credential_provider),
     ]
     s3: dict[str, Any] = s3_settings(connections, "writer")[0]
     return {**s3, "addressing": _ADDRESSING[s3.get("addressing") or "auto"]}

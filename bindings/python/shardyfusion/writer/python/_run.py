@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from shardyfusion._rate_limiter import TokenBucket
-from shardyfusion._runtime import Submit, call_and_wait
-from shardyfusion._shardyfusion import Writer
+from shardyfusion._runtime import call_and_wait
+from shardyfusion._shardyfusion import Operation, Writer
 from shardyfusion.errors import ConfigValidationError, PoolExhaustedError, ShardyfusionError
 from shardyfusion.logging import FailureSeverity, LogContext, get_logger, log_event, log_failure
 from shardyfusion.metrics import MetricEvent
@@ -31,7 +31,7 @@ _PAUSE = 0.005
 _PATIENCE = 60.0
 
 
-def _call(submit: Submit, *arguments: Any) -> Any:
+def _call(submit: Callable[..., Operation | None], *arguments: Any) -> Any:
     """As call_and_wait; once more as long as the memory is full: the core sorts to the disk meanwhile."""
     end = time.monotonic() + _PATIENCE
     while True:
@@ -67,12 +67,14 @@ class _Batch:
         self.vectors: list[Any] = []
         self.payloads: list[str | None] = []
 
-    def add_vector(self, vector: tuple[Any, Any, dict[str, Any] | None]) -> None:
-        """Adds what a record says of its vector: id, or None for its key; components; payload, or None."""
+    def add_vector(self, vector: tuple[Any, Any, dict[str, Any] | None]) -> int:
+        """Adds what a record says of its vector: id (None: its key), components, payload. Returns its size."""
         identity, components, payload = vector
+        text = None if payload is None else json.dumps(payload, default=str)
         self.ids.append(identity)
         self.vectors.append(components)
-        self.payloads.append(None if payload is None else json.dumps(payload, default=str))
+        self.payloads.append(text)
+        return len(text or "")
 
     def hand_over(self) -> None:
         """Gives the rows to the core and forgets them; waits for the pace that is set, and for the disk."""
@@ -112,8 +114,10 @@ def _feed(records: Iterable[T], input: PythonRecordInput[T], batch: _Batch, plan
             size += len(value)
         except TypeError:
             raise batch.refuse_value(value) from None
+        if isinstance(key, (str, bytes)):
+            size += len(key)
         if vector_of is not None:
-            batch.add_vector(vector_of(record, key))
+            size += batch.add_vector(vector_of(record, key))
         if len(keys) >= most or size >= most_bytes:
             batch.hand_over()
             size = 0

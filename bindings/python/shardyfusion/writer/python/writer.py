@@ -30,9 +30,9 @@ def write_hash_sharded(
     vectors, pauses of retry.shard_retry, shard_id_col, cache_size_pages, and of options all but buffering (shards are
     built on the threads of the core in any case; see configure_runtime).
 
-    ConfigValidationError: something in config, or a row, is wrong or not supported (its message tells which), or the run
-    id was used before. ShardWriteError: a shard could not be written. PublishManifestError: the manifest could not be
-    stored. PublishCurrentError: the manifest is stored, _CURRENT does not name it. ManifestStoreError, S3TransientError:
-    the store could not be reached, or refused, at the beginning.
+    ConfigValidationError: something in config, or a row, is wrong or not supported (the message tells which), or the
+    run id was used before. ShardWriteError: a shard could not be written. PublishManifestError: the manifest could not
+    be stored. PublishCurrentError: _CURRENT could not be made to name it, or names what another writer published
+    meanwhile. ManifestStoreError, S3TransientError: the store refused, or could not be reached, at the beginning.
     """
     return run(records, config, input, plan_of(config, input, options or PythonWriteOptions()))
