@@ -34,6 +34,7 @@
 /* Vector-only snapshots. */
 #define SHF_LIMIT_NPY_HEADER_BYTES 10000u /* NumPy's own limit */
 #define SHF_LIMIT_HASH_BITS 63u           /* hyperplanes */
+#define SHF_LIMIT_ROUTING_COLUMNS 4096u   /* of cel_columns */
 
 /* Lance datasets. */
 #define SHF_LIMIT_LANCE_MANIFEST_BYTES (256u << 20)
