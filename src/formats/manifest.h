@@ -72,7 +72,7 @@ struct shf_manifest_vector {
     bool is_empty; /* {} */
     bool unified;
     uint32_t dimension;                  /* 0 when absent */
-    enum shf_metric metric;              /* 0 when absent */
+    enum shf_metric metric;              /* 0 when absent or unknown; without `unified`, cosine when absent */
     char *metric_text;                   /* as written, NULL when absent; an unknown one is not a parse error */
     char *index_type;                    /* default "hnsw" */
     char *quantization;                  /* or NULL */

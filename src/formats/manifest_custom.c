@@ -46,6 +46,7 @@ static shf_status read_vector(const json_t *json, struct shf_manifest_vector *ve
     if (!status && !vector->unified) status = shf_manifest_read_routing(json, &vector->routing, error);
     if (status) return status;
     vector->metric = metric_of(vector->metric_text);
+    if (!vector->metric_text && !vector->unified && !vector->is_empty) vector->metric = SHF_METRIC_COSINE;
     if (!vector->index_type) vector->index_type = shf_strdup("hnsw");
     return vector->index_type ? SHF_OK : shf_error_set(error, SHF_E_NO_MEMORY, "no memory for custom.vector");
 }
