@@ -119,21 +119,20 @@ static const char *table_name(const struct shf_vector_parts *parts) {
     return is_cluster ? "centroids_ref" : "hyperplanes_ref";
 }
 
-/* Without the file nobody knows where to search, whatever the store calls it. */
 static void table_there(struct shf_store_request *request) {
     struct shf_vector_parts *parts = SHF_CONTAINER(request, struct shf_vector_parts, request);
+    if (request->status == SHF_E_NOT_FOUND) { /* without the file nobody knows where to search */
+        shf_status status =
+            shf_error_set(&parts->error, SHF_E_STATE, "%s: %s", table_name(parts), shf_error_message(request->error));
+        shf_error_set_object(parts->error, parts->table_url);
+        shf_error_free(request->error);
+        request->error = NULL;
+        finish(parts, status);
+        return;
+    }
     if (request->status) {
-        bool is_unusable = request->status == SHF_E_NOT_FOUND || request->status == SHF_E_LIMIT;
-        if (is_unusable) {
-            shf_status status = shf_error_set(&parts->error, SHF_E_STATE, "%s: %s", table_name(parts),
-                                              shf_error_message(request->error));
-            shf_error_set_object(parts->error, parts->table_url);
-            shf_error_free(request->error);
-            request->error = NULL;
-            finish(parts, status);
-        } else {
-            fail(parts);
-        }
+        shf_error_prefix(&request->error, "%s", table_name(parts));
+        fail(parts);
         return;
     }
     parts->table = request->body;

@@ -33,7 +33,8 @@ struct shf_vector_parts {
 
 /*
  * Errors: INVALID (dimension, metric, strategy, number of probes), STATE (custom.vector is empty, or the file of the
- * routing is not there or can not be one), MANIFEST (a URL that is not to be trusted), and those of the store.
+ * routing is not there), MANIFEST (a URL that is not to be trusted), LIMIT (the file is longer than any of its shape), and
+ * those of the store.
  */
 void shf_vector_parts_start(struct shf_vector_parts *parts);
 /* Releases what it still has. Not while it is under way. */
