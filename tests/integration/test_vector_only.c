@@ -322,6 +322,38 @@ static void test_shard_ids(void **state) {
     support_close(reader);
 }
 
+/* The context would say where; until expressions are evaluated only whoever asks can. */
+static void test_cel(void **state) {
+    (void)state;
+    static const uint32_t both[] = {0, 1};
+    shf_context_value column = {.name = "region", .kind = SHF_CONTEXT_TEXT, .as.bytes = {"eu", 2}};
+    shf_routing_context context;
+    shf_snapshot *snapshot = NULL;
+    shf_error *error = NULL;
+    uint32_t shard, count = 0;
+    SHF_INIT(&context);
+    context.count = 1;
+    context.values = &column;
+    set_vector(SOUND "\"sharding_strategy\": \"cel\", \"cel_expr\": \"region\", \"cel_columns\": {\"region\": "
+                     "\"string\"}, \"routing_values\": [\"eu\", \"us\"]");
+    shf_reader *reader = open_ok(0);
+    shf_query query = query_of(0, 0);
+    search_fails(reader, &query, SHF_E_INVALID, "give a routing context");
+    query.context = &context;
+    search_fails(reader, &query, SHF_E_UNSUPPORTED, "CEL");
+    query.shard_ids = both;
+    query.shard_count = 2;
+    shf_op *op = search(reader, &query);
+    assert_counts(op, 0, 2, 2);
+    shf_op_release(op);
+    assert_int_equal(shf_reader_snapshot(reader, &snapshot), SHF_OK);
+    assert_int_equal(shf_snapshot_route_vector(snapshot, NULL, 0, &context, 0, &shard, 1, &count, &error),
+                     SHF_E_UNSUPPORTED);
+    shf_error_free(error);
+    shf_snapshot_release(snapshot);
+    support_close(reader);
+}
+
 /* An empty shard uses a probe up. */
 static void test_empty_shard(void **state) {
     (void)state;
@@ -719,6 +751,7 @@ int main(void) {
                                        cmocka_unit_test_setup_teardown(test_lsh, set_up, tear_down),
                                        cmocka_unit_test_setup_teardown(test_like, set_up, tear_down),
                                        cmocka_unit_test_setup_teardown(test_shard_ids, set_up, tear_down),
+                                       cmocka_unit_test_setup_teardown(test_cel, set_up, tear_down),
                                        cmocka_unit_test_setup_teardown(test_empty_shard, set_up, tear_down),
                                        cmocka_unit_test_setup_teardown(test_description, set_up, tear_down),
                                        cmocka_unit_test_setup_teardown(test_no_keys, set_up, tear_down),
