@@ -500,49 +500,50 @@ static void test_route(void **state) {
 
 /* ---- what is refused when it is opened ---- */
 
+/* custom.vector, and how an open ends. */
+static const struct {
+    const char *members;
+    shf_status status;
+    const char *says;
+} bad_fields[] = {
+    {"", SHF_E_STATE, "custom.vector is empty"},
+    {"\"dim\": 0, \"metric\": \"l2\"", SHF_E_INVALID, "custom.vector.dim"},
+    {"\"dim\": 99999, \"metric\": \"l2\"", SHF_E_INVALID, "custom.vector.dim"},
+    {"\"dim\": 384, \"metric\": \"manhattan\"", SHF_E_INVALID, "custom.vector.metric is \"manhattan\""},
+    {"\"dim\": 384, \"metric\": \"dot_product\"", SHF_E_INVALID, "sqlite-vec shards have cosine or l2"},
+    {"\"dim\": 384, \"metric\": \"l2\"", SHF_E_INDEX, "measures by cosine"},
+    {"\"dim\": 16, \"metric\": \"cosine\"", SHF_E_INDEX, "384 dimensions"},
+    {SOUND "\"sharding_strategy\": \"random\"", SHF_E_INVALID, "sharding_strategy is \"random\""},
+    {SOUND "\"sharding_strategy\": 7", SHF_E_INVALID, "sharding_strategy is \"7\""},
+    {CLUSTER ", \"num_probes\": 0", SHF_E_INVALID, "num_probes must be"},
+    {CLUSTER ", \"num_probes\": \"x\"", SHF_E_INVALID, "num_probes must be"},
+    {SOUND "\"sharding_strategy\": \"cluster\"", SHF_E_STATE, "no centroids_ref"},
+    {SOUND "\"sharding_strategy\": \"cluster\", " HYPERPLANES, SHF_E_STATE, "no centroids_ref"},
+    {SOUND "\"sharding_strategy\": \"lsh\", " CENTROIDS, SHF_E_STATE, "no hyperplanes_ref"},
+    {CLUSTER ", \"routing_values\": [null]", SHF_E_STATE, "no valid manifest"}, /* there is no other to fall back to */
+    {SOUND "\"sharding_strategy\": \"cluster\", \"centroids_ref\": \"s3://elsewhere/table.npy\"", SHF_E_MANIFEST,
+     "centroids_ref"},
+    {SOUND "\"sharding_strategy\": \"cluster\", \"centroids_ref\": \"" PREFIX "/../table.npy\"", SHF_E_MANIFEST,
+     "centroids_ref"},
+    {SOUND "\"sharding_strategy\": \"cluster\", \"centroids_ref\": \"" PREFIX "-2/table.npy\"", SHF_E_MANIFEST,
+     "centroids_ref"},
+    {SOUND "\"sharding_strategy\": \"cluster\", \"centroids_ref\": \"" PREFIX "/a%2f..%2f..%2ftable.npy\"",
+     SHF_E_MANIFEST, "centroids_ref"},
+    {SOUND "\"sharding_strategy\": \"cluster\", \"centroids_ref\": \"/etc/passwd\"", SHF_E_MANIFEST, "centroids_ref"},
+    {SOUND "\"sharding_strategy\": \"cluster\", \"centroids_ref\": \"http://127.0.0.1/table.npy\"", SHF_E_MANIFEST,
+     "centroids_ref"},
+    {SOUND "\"sharding_strategy\": \"lsh\", \"hyperplanes_ref\": \"file:///etc/hostname\"", SHF_E_MANIFEST,
+     "hyperplanes_ref"},
+    {SOUND "\"sharding_strategy\": \"cluster\", \"centroids_ref\": \"" PREFIX "/vector_meta/gone.npy\"", SHF_E_STATE,
+     "vector_meta/gone.npy"},
+    {SOUND "\"sharding_strategy\": \"cluster\", \"centroids_ref\": \"" PREFIX "/_CURRENT\"", SHF_E_STATE, "no .npy file"},
+};
+
 static void test_fields_refused(void **state) {
     (void)state;
-    static const struct {
-        const char *members;
-        shf_status status;
-        const char *says;
-    } bad[] = {
-        {"", SHF_E_STATE, "custom.vector is empty"},
-        {"\"dim\": 0, \"metric\": \"l2\"", SHF_E_INVALID, "custom.vector.dim"},
-        {"\"dim\": 99999, \"metric\": \"l2\"", SHF_E_INVALID, "custom.vector.dim"},
-        {"\"dim\": 384, \"metric\": \"manhattan\"", SHF_E_INVALID, "custom.vector.metric is \"manhattan\""},
-        {"\"dim\": 384, \"metric\": \"dot_product\"", SHF_E_INVALID, "sqlite-vec shards have cosine or l2"},
-        {"\"dim\": 384, \"metric\": \"l2\"", SHF_E_INDEX, "measures by cosine"},
-        {"\"dim\": 16, \"metric\": \"cosine\"", SHF_E_INDEX, "384 dimensions"},
-        {SOUND "\"sharding_strategy\": \"random\"", SHF_E_INVALID, "sharding_strategy is \"random\""},
-        {SOUND "\"sharding_strategy\": 7", SHF_E_INVALID, "sharding_strategy is \"7\""},
-        {CLUSTER ", \"num_probes\": 0", SHF_E_INVALID, "num_probes must be"},
-        {CLUSTER ", \"num_probes\": \"x\"", SHF_E_INVALID, "num_probes must be"},
-        {SOUND "\"sharding_strategy\": \"cluster\"", SHF_E_STATE, "no centroids_ref"},
-        {SOUND "\"sharding_strategy\": \"cluster\", " HYPERPLANES, SHF_E_STATE, "no centroids_ref"},
-        {SOUND "\"sharding_strategy\": \"lsh\", " CENTROIDS, SHF_E_STATE, "no hyperplanes_ref"},
-        {CLUSTER ", \"routing_values\": [null]", SHF_E_STATE, "no valid manifest"}, /* there is no other to fall back to */
-        {SOUND "\"sharding_strategy\": \"cluster\", \"centroids_ref\": \"s3://elsewhere/table.npy\"", SHF_E_MANIFEST,
-         "centroids_ref"},
-        {SOUND "\"sharding_strategy\": \"cluster\", \"centroids_ref\": \"" PREFIX "/../table.npy\"", SHF_E_MANIFEST,
-         "centroids_ref"},
-        {SOUND "\"sharding_strategy\": \"cluster\", \"centroids_ref\": \"" PREFIX "-2/table.npy\"", SHF_E_MANIFEST,
-         "centroids_ref"},
-        {SOUND "\"sharding_strategy\": \"cluster\", \"centroids_ref\": \"" PREFIX "/a%2f..%2f..%2ftable.npy\"",
-         SHF_E_MANIFEST, "centroids_ref"},
-        {SOUND "\"sharding_strategy\": \"cluster\", \"centroids_ref\": \"/etc/passwd\"", SHF_E_MANIFEST, "centroids_ref"},
-        {SOUND "\"sharding_strategy\": \"cluster\", \"centroids_ref\": \"http://127.0.0.1/table.npy\"", SHF_E_MANIFEST,
-         "centroids_ref"},
-        {SOUND "\"sharding_strategy\": \"lsh\", \"hyperplanes_ref\": \"file:///etc/hostname\"", SHF_E_MANIFEST,
-         "hyperplanes_ref"},
-        {SOUND "\"sharding_strategy\": \"cluster\", \"centroids_ref\": \"" PREFIX "/vector_meta/gone.npy\"",
-         SHF_E_STATE, "vector_meta/gone.npy"},
-        {SOUND "\"sharding_strategy\": \"cluster\", \"centroids_ref\": \"" PREFIX "/_CURRENT\"", SHF_E_STATE,
-         "no .npy file"},
-    };
-    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        set_vector(bad[i].members);
-        open_fails(bad[i].status, bad[i].says);
+    for (size_t i = 0; i < sizeof bad_fields / sizeof bad_fields[0]; i++) {
+        set_vector(bad_fields[i].members);
+        open_fails(bad_fields[i].status, bad_fields[i].says);
     }
     set_vector(SOUND "\"sharding_strategy\": \"explicit\", \"centroids_ref\": \"s3://elsewhere/table.npy\"");
     support_close(open_ok(0)); /* not needed, so not looked at */
