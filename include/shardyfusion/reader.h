@@ -175,7 +175,7 @@ SHF_API shf_status shf_op_value(const shf_op *op, size_t index, shf_value *out);
 
 enum { SHF_ID_INT = 1, SHF_ID_TEXT = 2 };
 
-/* Id of a stored vector; in composite snapshots always a text. In a query: borrowed for the call only. In a hit: text lives as long as the operation. */
+/* Id of a stored vector; in Lance datasets (composite snapshots) always a text. In a query: borrowed for the call only. In a hit: text lives as long as the operation. */
 typedef struct shf_vector_id {
     uint32_t kind; /* SHF_ID_* */
     uint32_t reserved;
@@ -185,8 +185,8 @@ typedef struct shf_vector_id {
 
 /*
  * One nearest-neighbour query. The score is a distance, lower is better: cosine = 1 - cos; l2 = square root of the sum
- * of squares, in composite snapshots (SHF_KIND_COMPOSITE) the sum itself, as LanceDB gives it; dot_product (composite
- * only) = 1 - dot. Exact, computed in float64 in a fixed order: the same bits on every machine. Hits are ordered by
+ * of squares, in Lance datasets (composite snapshots, and vector-only ones whose backend is lancedb) the sum itself, as
+ * LanceDB gives it; dot_product (there only) = 1 - dot. Exact, computed in float64 in a fixed order: the same bits on every machine. Hits are ordered by
  * score, then shard id, then position in the shard; an infinite distance follows every finite one, an undefined one
  * (NaN: a zero row under cosine, a NaN in the row) follows those.
  */
@@ -196,8 +196,8 @@ typedef struct shf_query {
     const float *vector;       /* `dimension` floats, finite; copied */
     uint32_t dimension;        /* must be that of the snapshot */
     uint32_t shard_count;      /* number of shard_ids */
-    const uint32_t *shard_ids; /* NULL = all shards (or those of the context); else just these, each once, count 0 =
-                                  none (no hits) */
+    const uint32_t *shard_ids; /* NULL = all shards (or those of the context; in vector-only snapshots those that are
+                                  chosen); else just these, each once, count 0 = none (no hits) */
     const shf_routing_context *context; /* NULL, or where to search; shard_ids win over it */
     const shf_vector_id *like;          /* instead of vector: the stored vector of this id (the first in shard order) */
     uint32_t num_probes;                /* vector-only snapshots; 0 = the manifest's; INVALID for others */
@@ -205,20 +205,19 @@ typedef struct shf_query {
 } shf_query;
 
 /*
- * Vector-only snapshots (SHF_KIND_VECTOR_ONLY) have vectors and no keys: lookups are refused with INVALID. Without shard_ids
- * their sharding strategy (shf_vector_info) chooses the shards of a query: `cluster` the num_probes shards whose centroids
- * are nearest to it, `lsh` the shard of its hash code and those of the codes that differ in one bit, until there are
- * num_probes; `cel` the one of the context. `explicit` chooses none: shard_ids must be given (else INVALID). What is in
- * other shards is not found: shf_search_info says how many were probed. A num_probes of num_dbs or more searches all (lsh:
- * as many as there are codes). shard_ids, where given, win over num_probes and context. `like` looks for the stored vector
- * in all shards, and then searches where that leads to. The unit of l2 is that of the shards: the square root in sqlite-vec
- * ones, the sum in Lance datasets (backend of shf_vector_info).
- *
  * Searches the snapshot that is served at the time of the call, always on the workers. Inputs are copied. The row of
- * `like` is itself among the hits. Errors: INVALID (dimension, top_k, NaN or Inf, a zero query under cosine, shard ids
- * out of range or given twice, neither or both of vector and like, snapshot without vectors, unknown `like`, num_probes
- * for a snapshot that is not vector-only), UNSUPPORTED (`cel` without shard_ids), INDEX,
- * CORRUPT, NO_MEMORY, DEADLINE, CANCELLED, and those of open where shards are opened lazily.
+ * `like` is itself among the hits, where its shard is searched. Errors: INVALID (dimension, top_k, NaN or Inf, a zero
+ * query under cosine, shard ids out of range or given twice, neither or both of vector and like, snapshot without vectors,
+ * unknown `like`, num_probes for a snapshot that is not vector-only, no shard_ids under `explicit` sharding), UNSUPPORTED
+ * (`cel` without shard_ids), INDEX, CORRUPT, NO_MEMORY, DEADLINE, CANCELLED, and those of open where shards are opened
+ * lazily.
+ *
+ * Vector-only snapshots (SHF_KIND_VECTOR_ONLY) have vectors and no keys: lookups are refused with INVALID. Without shard_ids
+ * their sharding strategy (shf_vector_info) chooses the shards of a query: `cluster` the num_probes ones whose centroids are
+ * nearest to it; `lsh` that of its hash code, then those of the codes that differ in one bit, until there are num_probes;
+ * `cel` the one of the context; `explicit` none. What is in other shards is not found: shf_search_info says how many were
+ * probed. A num_probes of num_dbs or more searches all (lsh: as many as there are such codes). The vector of `like` is
+ * looked for in all shards, and then routed as any other.
  */
 SHF_API shf_status shf_search(shf_reader *reader, const shf_query *query, const shf_call *call, shf_op_id *id);
 
