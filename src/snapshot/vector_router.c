@@ -125,6 +125,7 @@ static void add_once(uint32_t shard, uint32_t *shards, uint32_t *count) {
 static uint32_t route_lsh(const struct shf_vector_router *router, const float *vector, uint32_t wanted, uint32_t *shards) {
     uint64_t code = 0;
     uint32_t count = 0;
+    assert(router->num_dbs > 0);
     for (uint32_t bit = 0; bit < router->rows; bit++) {
         const double *plane = router->table + (size_t)bit * router->dimension;
         if (dot_of(plane, vector, router->dimension) > 0) code |= UINT64_C(1) << bit; /* not for NaN */
