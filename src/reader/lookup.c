@@ -177,7 +177,11 @@ shf_status shf_reader_lookup(struct shf_reader *reader, enum shf_op_kind kind, c
     struct shf_lookup_op *lookup = make(reader, keys, &accepted);
     if (!lookup) return accepted;
     struct shf_op *op = &lookup->base.op;
-    if (keys->count <= SHF_LOOKUP_BLOCK) status = answer_in_call(lookup, keys, &answered, &error);
+    if (lookup->base.snapshot->kind == SHF_KIND_VECTOR_ONLY) {
+        status = shf_error_set(&error, SHF_E_INVALID, "%s is a vector-only snapshot: it has no keys to look up",
+                               lookup->base.snapshot->manifest_ref);
+    }
+    if (!status && keys->count <= SHF_LOOKUP_BLOCK) status = answer_in_call(lookup, keys, &answered, &error);
     if (status || answered) {
         accepted = shf_op_answer(op, reader->runtime, kind, submission, status, error, destroy, id);
         if (accepted) {

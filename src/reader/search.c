@@ -54,7 +54,21 @@ void shf_search_name_query(const struct shf_search_run *run, uint32_t query, str
 
 struct sizes {
     size_t shard_ids, likes, text;
+    uint32_t most_probes;
 };
+
+/* Whether the vector decides where to search; what the context decides is decided in the call. */
+static bool goes_by_vector(const struct shf_vector_router *router) {
+    return router->strategy == SHF_VECTORS_BY_CLUSTER || router->strategy == SHF_VECTORS_BY_LSH;
+}
+
+/* How many shards the router may choose; 0 = none: they are given, or all. */
+static uint32_t probes_of(const struct shf_snapshot *snapshot, const shf_query *query) {
+    const struct shf_vector_router *router = snapshot->router;
+    if (!router || query->shard_ids) return 0;
+    uint32_t most = shf_vector_router_most(router, query->num_probes);
+    return router->strategy == SHF_VECTORS_BY_CLUSTER && most == router->num_dbs ? 0 : most;
+}
 
 static shf_status measure_like(const shf_vector_id *like, struct sizes *sizes, struct shf_error **error) {
     if (like->kind != SHF_ID_INT && like->kind != SHF_ID_TEXT) {
@@ -73,7 +87,7 @@ static shf_status measure(const struct shf_snapshot *snapshot, const shf_query *
                           struct shf_error **error) {
     uint32_t dimension = snapshot->manifest->vector.dimension, shards = snapshot->manifest->num_dbs;
     if (query->top_k == 0) return shf_error_set(error, SHF_E_INVALID, "top_k must be at least 1");
-    if (query->num_probes) {
+    if (query->num_probes && snapshot->kind != SHF_KIND_VECTOR_ONLY) {
         return shf_error_set(error, SHF_E_INVALID,
                              "num_probes is for vector-only snapshots; this one searches every shard");
     }
@@ -88,8 +102,35 @@ static shf_status measure(const struct shf_snapshot *snapshot, const shf_query *
         return shf_error_set(error, SHF_E_INVALID, "%u shard ids are given, the snapshot has %u shards",
                              query->shard_count, shards);
     }
-    sizes->shard_ids += query->shard_ids ? query->shard_count : 0; /* fits: 65,536 queries of as many shards */
+    uint32_t probes = probes_of(snapshot, query);
+    if (probes > sizes->most_probes) sizes->most_probes = probes;
+    sizes->shard_ids += query->shard_ids ? query->shard_count : probes; /* fits: 65,536 queries of as many shards */
     return query->like ? measure_like(query->like, sizes, error) : SHF_OK;
+}
+
+/* The shards that are given, or that the context leads to, or the room for those that the vector will lead to. */
+static shf_status copy_shards(struct shf_search_run *run, const shf_query *given, uint32_t q, uint32_t **ids,
+                              struct shf_error **error) {
+    const struct shf_snapshot *snapshot = run->search->base.snapshot;
+    struct shf_plan_query *query = &run->plan.queries[q];
+    uint32_t count = given->shard_ids ? given->shard_count : probes_of(snapshot, given);
+    if (!given->shard_ids && !count) return SHF_OK; /* all */
+    if (given->shard_ids) {
+        if (count) memcpy(*ids, given->shard_ids, count * sizeof **ids);
+    } else if (goes_by_vector(snapshot->router)) {
+        run->probes[q] = count;
+    } else {
+        shf_status status = shf_vector_route(snapshot->router, NULL, given->context, given->num_probes, run->scratch,
+                                             *ids, &count, error);
+        if (status) {
+            shf_search_name_query(run, q, error);
+            return status;
+        }
+    }
+    query->shards = *ids;
+    query->shard_count = count;
+    *ids += count;
+    return SHF_OK;
 }
 
 static void copy_like(const shf_vector_id *like, uint32_t query, struct shf_search_like *copy, char **text) {
@@ -111,24 +152,29 @@ static shf_status copy_queries(struct shf_search_run *run, const shf_query *quer
     char *text = shf_arena_alloc(&run->arena, sizes->text, 1);
     run->likes = shf_arena_alloc(&run->arena, sizes->likes, sizeof *run->likes);
     plan->queries = shf_arena_alloc(&run->arena, plan->query_count, sizeof *plan->queries);
+    if (run->search->base.snapshot->router) {
+        run->probes = shf_arena_zero(&run->arena, plan->query_count, sizeof *run->probes);
+        run->scratch = shf_arena_alloc(&run->arena, sizes->most_probes, sizeof *run->scratch);
+        if (!run->probes || !run->scratch) return shf_arena_refuse(&run->arena, "the routing of the queries", error);
+    }
     if (!vector || !ids || !text || !run->likes || !plan->queries) {
         return shf_arena_refuse(&run->arena, "the copy of the queries", error);
     }
     run->shard_ids = ids;
     for (uint32_t q = 0; q < plan->query_count; q++) {
         const shf_query *query = &queries[q];
+        uint32_t *own_ids = ids;
         plan->queries[q] = (struct shf_plan_query){.top_k = query->top_k};
+        shf_status status = copy_shards(run, query, q, &ids, error);
+        if (status) return status;
         if (query->vector) {
             plan->queries[q].vector = memcpy(vector, query->vector, dimension * sizeof *vector);
             vector += dimension;
         } else {
-            copy_like(query->like, q, &run->likes[run->like_count++], &text);
+            struct shf_search_like *like = &run->likes[run->like_count++];
+            copy_like(query->like, q, like, &text);
+            if (run->probes && run->probes[q]) like->shards = own_ids;
         }
-        if (!query->shard_ids) continue;
-        plan->queries[q].shards = ids;
-        plan->queries[q].shard_count = query->shard_count;
-        if (query->shard_count) memcpy(ids, query->shard_ids, query->shard_count * sizeof *ids);
-        ids += query->shard_count;
     }
     return SHF_OK;
 }

@@ -12,20 +12,9 @@ static shf_status refuse(const char *ref, const char *what, struct shf_error **e
     return shf_error_set(error, SHF_E_UNSUPPORTED, "%s is %s, which this version does not read", ref, what);
 }
 
-static shf_status check_dimension(const struct shf_manifest_vector *vector, const char *ref, struct shf_error **error) {
-    if (vector->dimension >= 1 && vector->dimension <= SHF_LIMIT_DIMENSION) return SHF_OK;
-    return shf_error_set(error, SHF_E_INVALID, "%s: custom.vector.dim must be 1 to %u", ref, SHF_LIMIT_DIMENSION);
-}
-
-static shf_status refuse_metric(const struct shf_manifest_vector *vector, const char *ref, const char *known,
-                                struct shf_error **error) {
-    return shf_error_set(error, SHF_E_INVALID, "%s: custom.vector.metric is \"%s\"; %s", ref,
-                         vector->metric_text ? vector->metric_text : "(absent)", known);
-}
-
 static shf_status decide_unified(const struct shf_manifest_vector *vector, const char *ref, struct shf_error **error) {
     if (vector->metric == SHF_METRIC_COSINE || vector->metric == SHF_METRIC_L2) return SHF_OK;
-    return refuse_metric(vector, ref, "sqlite-vec shards have cosine or l2", error);
+    return shf_refuse_metric(vector, ref, "sqlite-vec shards have cosine or l2", error);
 }
 
 static shf_status decide_composite(const struct shf_manifest_vector *vector, const char *ref, bool *keys_in_sqlite,
@@ -38,16 +27,37 @@ static shf_status decide_composite(const struct shf_manifest_vector *vector, con
                              keys);
     }
     if (vector->metric) return SHF_OK;
-    return refuse_metric(vector, ref, "known are cosine, l2 and dot_product", error);
+    return shf_refuse_metric(vector, ref, "known are cosine, l2 and dot_product", error);
+}
+
+/* What is wrong with the rest was found when its parts were loaded. */
+static shf_status decide_vector_only(struct shf_snapshot *snapshot, const struct shf_vector_parts *parts,
+                                     struct shf_error **error) {
+    const struct shf_manifest *manifest = snapshot->manifest;
+    snapshot->kind = SHF_KIND_VECTOR_ONLY;
+    snapshot->keys = SHF_KEYS_NONE;
+    snapshot->vectors = parts->vectors;
+    if (snapshot->vectors == SHF_VECTORS_VEC0) {
+        shf_status status = decide_unified(&manifest->vector, snapshot->manifest_ref, error);
+        if (status) return status;
+    }
+    shf_slice table = {parts->table ? parts->table->data : NULL, parts->table ? parts->table->size : 0};
+    shf_status status =
+        shf_vector_router_new(manifest, table, shf_rt_budget(snapshot->runtime), &snapshot->router, error);
+    if (status && parts->table_url) {
+        shf_error_prefix(error, "%s", parts->table_url);
+        shf_error_set_object(error ? *error : NULL, parts->table_url);
+    }
+    return status;
 }
 
 /* Sets kind and formats. */
-static shf_status decide(struct shf_snapshot *snapshot, struct shf_error **error) {
+static shf_status decide(struct shf_snapshot *snapshot, const struct shf_vector_parts *parts, struct shf_error **error) {
     const struct shf_manifest *manifest = snapshot->manifest;
     const struct shf_manifest_vector *vector = &manifest->vector;
     const char *ref = snapshot->manifest_ref, *backend = vector->backend ? vector->backend : "lancedb";
     bool keys_in_sqlite = true;
-    if (manifest->has_vector && !vector->unified) return refuse(ref, "a vector-only snapshot", error);
+    if (shf_is_vector_only(manifest)) return decide_vector_only(snapshot, parts, error);
     if (manifest->sharding == SHF_SHARD_BY_CEL) return refuse(ref, "sharded by a CEL expression", error);
     if (!manifest->has_vector) {
         snapshot->kind = SHF_KIND_KV_ONLY;
@@ -60,7 +70,7 @@ static shf_status decide(struct shf_snapshot *snapshot, struct shf_error **error
         return shf_error_set(error, SHF_E_INVALID,
                              "%s names the vector backend \"%s\"; known are sqlite-vec and lancedb", ref, backend);
     }
-    shf_status status = check_dimension(vector, ref, error);
+    shf_status status = shf_check_dimension(vector, ref, error);
     if (!status) {
         status =
             is_composite ? decide_composite(vector, ref, &keys_in_sqlite, error) : decide_unified(vector, ref, error);
@@ -174,8 +184,8 @@ static shf_status add_shards(struct shf_snapshot *snapshot, struct shf_source *s
 }
 
 shf_status shf_snapshot_new(struct shf_source *source, struct shf_manifest *manifest, char *manifest_ref,
-                            int64_t published_at_us, const struct shf_snapshot *old, struct shf_snapshot **out,
-                            uint32_t *reused, struct shf_error **error) {
+                            int64_t published_at_us, const struct shf_vector_parts *parts, const struct shf_snapshot *old,
+                            struct shf_snapshot **out, uint32_t *reused, struct shf_error **error) {
     struct shf_snapshot *snapshot = shf_alloc_zero(1, sizeof *snapshot);
     if (!snapshot) {
         shf_manifest_free(manifest);
@@ -189,7 +199,7 @@ shf_status shf_snapshot_new(struct shf_source *source, struct shf_manifest *mani
     snapshot->manifest_ref = manifest_ref;
     snapshot->published_at_us = published_at_us;
     *reused = 0;
-    shf_status status = decide(snapshot, error);
+    shf_status status = decide(snapshot, parts, error);
     if (!status) status = add_shards(snapshot, source, old, reused, error);
     if (status) {
         shf_snapshot_drop(snapshot);
@@ -197,6 +207,15 @@ shf_status shf_snapshot_new(struct shf_source *source, struct shf_manifest *mani
     }
     *out = snapshot;
     return SHF_OK;
+}
+
+const char *shf_snapshot_kind_text(const struct shf_snapshot *snapshot) {
+    switch (snapshot->kind) {
+    case SHF_KIND_UNIFIED: return "a unified snapshot";
+    case SHF_KIND_COMPOSITE: return "a composite snapshot";
+    case SHF_KIND_VECTOR_ONLY: return "a vector-only snapshot";
+    default: return "a key-value snapshot";
+    }
 }
 
 struct shf_snapshot *shf_snapshot_retain(struct shf_snapshot *snapshot) {
@@ -209,6 +228,7 @@ void shf_snapshot_drop(struct shf_snapshot *snapshot) {
     for (uint32_t i = 0; i < snapshot->shard_count; i++) shf_shard_release(snapshot->shards[i]);
     shf_free(snapshot->shards);
     shf_free(snapshot->index_of);
+    shf_vector_router_free(snapshot->router); /* borrows of the manifest */
     shf_manifest_free(snapshot->manifest);
     shf_free(snapshot->manifest_ref);
     shf_source_release(snapshot->source);

@@ -318,12 +318,7 @@ static void test_bad_keys(void **state) {
 
 static void test_what_is_not_read_is_refused_by_name(void **state) {
     (void)state;
-    const struct {
-        const char *name, *says;
-    } kinds[] = {{"cel-key-only", "CEL"},
-                 {"cel-unified", "CEL"},
-                 {"vector-lsh-sqlitevec", "vector-only"},
-                 {"vector-cluster-lancedb", "vector-only"}};
+    const struct { const char *name, *says; } kinds[] = {{"cel-key-only", "CEL"}, {"cel-unified", "CEL"}};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         char *from = support_peer_case(kinds[i].name);
         if (!from) skip();
