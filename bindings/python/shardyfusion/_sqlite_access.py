@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 from shardyfusion._reader_choice import AUTO_PER_SHARD_BYTES, AUTO_TOTAL_BYTES, AccessMode, Connection, ReaderChoice
+from shardyfusion.credentials import CredentialProvider
 from shardyfusion.errors import ConfigValidationError
+from shardyfusion.type_defs import S3ConnectionOptions
 
 
 def decide_access_mode(
@@ -74,3 +76,24 @@ def adaptive_choice(
     # A threshold that every shard reaches.
     mode: AccessMode = "range" if min(per_shard_threshold, total_budget) <= 0 else "auto"
     return ReaderChoice(backend, (connection,), mode, per_shard_threshold, total_budget)
+
+
+class _AdaptiveSetting:
+    """The constructor of the adaptive factories, which are of one backend each."""
+
+    __slots__ = ("_choice",)
+    _backend: ClassVar[Literal["sqlite", "sqlite-vec"]]
+
+    def __init__(
+        self,
+        *,
+        policy: SqliteAccessPolicy | None = None,
+        per_shard_threshold: int = AUTO_PER_SHARD_BYTES,
+        total_budget: int = AUTO_TOTAL_BYTES,
+        mmap_size: int = 268_435_456,
+        page_cache_pages: int = 1024,
+        s3_connection_options: S3ConnectionOptions | None = None,
+        credential_provider: CredentialProvider | None = None,
+    ) -> None:
+        connection = Connection(type(self).__name__, s3_connection_options, credential_provider)
+        self._choice = adaptive_choice(self._backend, connection, policy, per_shard_threshold, total_budget)

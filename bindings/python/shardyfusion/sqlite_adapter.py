@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from shardyfusion._page_size import PageSizeMode, checked_page_size
-from shardyfusion._reader_choice import AUTO_PER_SHARD_BYTES, AUTO_TOTAL_BYTES, Connection, ReaderChoice, is_a_setting
-from shardyfusion._sqlite_access import SqliteAccessPolicy, adaptive_choice, decide_access_mode, make_threshold_policy
+from shardyfusion._reader_choice import Connection, ReaderChoice, is_a_setting
+from shardyfusion._sqlite_access import _AdaptiveSetting, SqliteAccessPolicy, decide_access_mode, make_threshold_policy
 from shardyfusion.credentials import CredentialProvider
 from shardyfusion.errors import ShardyfusionError
 from shardyfusion.type_defs import S3ConnectionOptions
@@ -189,28 +189,15 @@ class AsyncSqliteRangeReaderFactory:
         is_a_setting(self)
 
 
-class AdaptiveSqliteReaderFactory:
+class AdaptiveSqliteReaderFactory(_AdaptiveSetting):
     """Setting of readers of SQLite shards: download or range, by the sizes in the manifest.
 
     Range when any shard has per_shard_threshold bytes or all have total_budget; policy, one of make_threshold_policy,
     stands in place of the two. mmap_size and page_cache_pages are not used.
     """
 
-    __slots__ = ("_choice",)
-
-    def __init__(
-        self,
-        *,
-        policy: SqliteAccessPolicy | None = None,
-        per_shard_threshold: int = AUTO_PER_SHARD_BYTES,
-        total_budget: int = AUTO_TOTAL_BYTES,
-        mmap_size: int = 268_435_456,
-        page_cache_pages: int = 1024,
-        s3_connection_options: S3ConnectionOptions | None = None,
-        credential_provider: CredentialProvider | None = None,
-    ) -> None:
-        connection = Connection("AdaptiveSqliteReaderFactory", s3_connection_options, credential_provider)
-        self._choice = adaptive_choice("sqlite", connection, policy, per_shard_threshold, total_budget)
+    __slots__ = ()
+    _backend = "sqlite"
 
     def _reader_choice(self) -> ReaderChoice:
         return self._choice
@@ -227,28 +214,15 @@ class AdaptiveSqliteReaderFactory:
         is_a_setting(self)
 
 
-class AsyncAdaptiveSqliteReaderFactory:
+class AsyncAdaptiveSqliteReaderFactory(_AdaptiveSetting):
     """Setting of asynchronous readers of SQLite shards: download or range, by the sizes in the manifest.
 
     Range when any shard has per_shard_threshold bytes or all have total_budget; policy, one of make_threshold_policy,
     stands in place of the two. mmap_size and page_cache_pages are not used.
     """
 
-    __slots__ = ("_choice",)
-
-    def __init__(
-        self,
-        *,
-        policy: SqliteAccessPolicy | None = None,
-        per_shard_threshold: int = AUTO_PER_SHARD_BYTES,
-        total_budget: int = AUTO_TOTAL_BYTES,
-        mmap_size: int = 268_435_456,
-        page_cache_pages: int = 1024,
-        s3_connection_options: S3ConnectionOptions | None = None,
-        credential_provider: CredentialProvider | None = None,
-    ) -> None:
-        connection = Connection("AsyncAdaptiveSqliteReaderFactory", s3_connection_options, credential_provider)
-        self._choice = adaptive_choice("sqlite", connection, policy, per_shard_threshold, total_budget)
+    __slots__ = ()
+    _backend = "sqlite"
 
     def _reader_choice(self) -> ReaderChoice:
         return self._choice

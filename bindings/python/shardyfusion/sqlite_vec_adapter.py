@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from shardyfusion._page_size import PageSizeMode, checked_page_size
-from shardyfusion._reader_choice import AUTO_PER_SHARD_BYTES, AUTO_TOTAL_BYTES, Connection, ReaderChoice, is_a_setting
-from shardyfusion._sqlite_access import adaptive_choice
+from shardyfusion._reader_choice import Connection, ReaderChoice, is_a_setting
+from shardyfusion._sqlite_access import _AdaptiveSetting
 from shardyfusion.config import VectorSpec
 from shardyfusion.credentials import CredentialProvider
 from shardyfusion.errors import ShardyfusionError
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from shardyfusion._adapter import DbAdapter as SqliteVecAdapter
-    from shardyfusion._sqlite_access import SqliteAccessPolicy
     from shardyfusion.type_defs import AsyncShardReader as AsyncSqliteVecRangeShardReader
     from shardyfusion.type_defs import AsyncShardReader as AsyncSqliteVecShardReader
     from shardyfusion.type_defs import Manifest
@@ -180,28 +179,15 @@ class AsyncSqliteVecRangeReaderFactory:
         is_a_setting(self)
 
 
-class AdaptiveSqliteVecReaderFactory:
+class AdaptiveSqliteVecReaderFactory(_AdaptiveSetting):
     """Setting of readers of KV and vector SQLite shards: download or range, by the sizes in the manifest.
 
     Range when any shard has per_shard_threshold bytes or all have total_budget; policy, one of make_threshold_policy,
     stands in place of the two. mmap_size and page_cache_pages are not used.
     """
 
-    __slots__ = ("_choice",)
-
-    def __init__(
-        self,
-        *,
-        policy: SqliteAccessPolicy | None = None,
-        per_shard_threshold: int = AUTO_PER_SHARD_BYTES,
-        total_budget: int = AUTO_TOTAL_BYTES,
-        mmap_size: int = 268_435_456,
-        page_cache_pages: int = 1024,
-        s3_connection_options: S3ConnectionOptions | None = None,
-        credential_provider: CredentialProvider | None = None,
-    ) -> None:
-        connection = Connection("AdaptiveSqliteVecReaderFactory", s3_connection_options, credential_provider)
-        self._choice = adaptive_choice("sqlite-vec", connection, policy, per_shard_threshold, total_budget)
+    __slots__ = ()
+    _backend = "sqlite-vec"
 
     def _reader_choice(self) -> ReaderChoice:
         return self._choice
@@ -218,28 +204,15 @@ class AdaptiveSqliteVecReaderFactory:
         is_a_setting(self)
 
 
-class AsyncAdaptiveSqliteVecReaderFactory:
+class AsyncAdaptiveSqliteVecReaderFactory(_AdaptiveSetting):
     """Setting of asynchronous readers of KV and vector SQLite shards: download or range, by the sizes in the manifest.
 
     Range when any shard has per_shard_threshold bytes or all have total_budget; policy, one of make_threshold_policy,
     stands in place of the two. mmap_size and page_cache_pages are not used.
     """
 
-    __slots__ = ("_choice",)
-
-    def __init__(
-        self,
-        *,
-        policy: SqliteAccessPolicy | None = None,
-        per_shard_threshold: int = AUTO_PER_SHARD_BYTES,
-        total_budget: int = AUTO_TOTAL_BYTES,
-        mmap_size: int = 268_435_456,
-        page_cache_pages: int = 1024,
-        s3_connection_options: S3ConnectionOptions | None = None,
-        credential_provider: CredentialProvider | None = None,
-    ) -> None:
-        connection = Connection("AsyncAdaptiveSqliteVecReaderFactory", s3_connection_options, credential_provider)
-        self._choice = adaptive_choice("sqlite-vec", connection, policy, per_shard_threshold, total_budget)
+    __slots__ = ()
+    _backend = "sqlite-vec"
 
     def _reader_choice(self) -> ReaderChoice:
         return self._choice

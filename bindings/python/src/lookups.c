@@ -7,15 +7,15 @@ bool arguments_are(Py_ssize_t count, Py_ssize_t least, Py_ssize_t most) {
     return false;
 }
 
-PyObject *value_object(const shf_op *op, size_t index) {
+/* bytes or None. */
+static PyObject *value_object(const shf_op *op, size_t index) {
     shf_value value;
     SHF_INIT(&value);
     if (shf_op_value(op, index, &value) || value.status == SHF_NOT_FOUND) Py_RETURN_NONE;
     return PyBytes_FromStringAndSize(value.data.data, (Py_ssize_t)value.data.size);
 }
 
-/* What a call that answers within itself gave: the result of `convert`, WOULD_WAIT, or the exception. */
-static PyObject *answer(struct module_state *state, shf_status status, shf_op *op, PyObject *subject,
+PyObject *answer_object(struct module_state *state, shf_status status, shf_op *op, PyObject *subject,
                         PyObject *(*convert)(const shf_op *op, PyObject *subject)) {
     PyObject *result;
     if (status == SHF_WOULD_WAIT) return Py_NewRef(state->would_wait);
@@ -33,8 +33,7 @@ static PyObject *one_value(const shf_op *op, PyObject *subject) {
     return value_object(op, 0);
 }
 
-/* A dict from the keys, in their order, to their values. */
-static PyObject *many_values(const shf_op *op, PyObject *keys) {
+PyObject *values_object(const shf_op *op, PyObject *keys) {
     PyObject *dict = PyDict_New();
     size_t count = shf_op_value_count(op);
     for (size_t i = 0; dict && i < count; i++) {
@@ -48,8 +47,9 @@ static PyObject *many_values(const shf_op *op, PyObject *keys) {
 static PyObject *convert_one(struct operation_object *operation, shf_op *op) {
     return one_value(op, operation->subject);
 }
-static PyObject *convert_many(struct operation_object *operation, shf_op *op) {
-    return many_values(op, operation->subject);
+
+PyObject *convert_values(struct operation_object *operation, shf_op *op) {
+    return values_object(op, operation->subject);
 }
 
 PyObject *reader_get(PyObject *object, PyObject *const *arguments, Py_ssize_t count) {
@@ -62,7 +62,7 @@ PyObject *reader_get(PyObject *object, PyObject *const *arguments, Py_ssize_t co
     if (!context_from(self->state, count == 2 ? arguments[1] : NULL, &storage, &context)) return NULL;
     shf_status status = shf_get_now(self->reader, &key, context, &op);
     context_clear(&storage);
-    return answer(self->state, status, op, NULL, one_value);
+    return answer_object(self->state, status, op, NULL, one_value);
 }
 
 PyObject *reader_multi_get(PyObject *object, PyObject *const *arguments, Py_ssize_t count) {
@@ -81,7 +81,7 @@ PyObject *reader_multi_get(PyObject *object, PyObject *const *arguments, Py_ssiz
     status = shf_multi_get_now(self->reader, keys.keys, keys.count, context, &op);
     Py_END_ALLOW_THREADS
     context_clear(&storage);
-    PyObject *result = answer(self->state, status, op, keys.tuple, many_values);
+    PyObject *result = answer_object(self->state, status, op, keys.tuple, values_object);
     key_list_clear(&keys);
     return result;
 }
@@ -115,7 +115,7 @@ PyObject *reader_submit_multi_get(PyObject *object, PyObject *const *arguments, 
     if (!queue || !key_list_from(self->state, arguments[1], &keys)) return NULL;
     PyObject *result = NULL;
     if (context_from(self->state, count == 3 ? arguments[2] : NULL, &storage, &context)) {
-        struct operation_object *operation = operation_new(queue, convert_many, keys.tuple, object);
+        struct operation_object *operation = operation_new(queue, convert_values, keys.tuple, object);
         if (operation) {
             shf_call call = operation_call(operation);
             result = operation_submitted(

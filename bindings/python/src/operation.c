@@ -17,6 +17,12 @@ struct operation_object *operation_new(struct queue_object *queue,
     return self;
 }
 
+PyObject *convert_nothing(struct operation_object *operation, shf_op *op) {
+    (void)operation;
+    (void)op;
+    Py_RETURN_NONE;
+}
+
 shf_call operation_call(struct operation_object *operation) {
     shf_call call;
     SHF_INIT(&call);

@@ -63,12 +63,6 @@ static PyObject *reader_submit_refresh(PyObject *object, PyObject *const *argume
                                               : shf_refresh(self->reader, &call, &operation->id));
 }
 
-static PyObject *convert_nothing(struct operation_object *operation, shf_op *op) {
-    (void)operation;
-    (void)op;
-    Py_RETURN_NONE;
-}
-
 /* submit_close(queue): operations that run finish first. */
 static PyObject *reader_submit_close(PyObject *object, PyObject *const *arguments, Py_ssize_t count) {
     struct reader_object *self = (struct reader_object *)object;

@@ -41,8 +41,16 @@ PyObject *reader_submit_batch_search(PyObject *object, PyObject *const *argument
 PyObject *snapshot_get_stored(PyObject *object, PyObject *const *arguments, Py_ssize_t count);
 PyObject *snapshot_submit_get_stored(PyObject *object, PyObject *const *arguments, Py_ssize_t count);
 
-/* bytes or None. */
-PyObject *value_object(const shf_op *op, size_t index);
+/* A dict from a tuple of keys, in their order, to bytes or None; convert_values for an operation with them as subject. */
+PyObject *values_object(const shf_op *op, PyObject *keys);
+PyObject *convert_values(struct operation_object *operation, shf_op *op);
+
+/*
+ * What a call that answers within itself gave: `convert` of it, WOULD_WAIT, or the exception. Releases the operation, which
+ * may be NULL.
+ */
+PyObject *answer_object(struct module_state *state, shf_status status, shf_op *op, PyObject *subject,
+                        PyObject *(*convert)(const shf_op *op, PyObject *subject));
 
 /* Raises a TypeError unless there are from `least` to `most` arguments. */
 bool arguments_are(Py_ssize_t count, Py_ssize_t least, Py_ssize_t most);

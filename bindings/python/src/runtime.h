@@ -80,6 +80,7 @@ void runtime_stand_still(const struct runtime_object *runtime);
 struct operation_object *operation_new(struct queue_object *queue,
                                        PyObject *(*convert)(struct operation_object *operation, shf_op *op),
                                        PyObject *subject, PyObject *owner);
+PyObject *convert_nothing(struct operation_object *operation, shf_op *op); /* None */
 shf_call operation_call(struct operation_object *operation);
 PyObject *operation_submitted(struct operation_object *self, shf_status status);
 

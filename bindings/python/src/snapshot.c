@@ -86,21 +86,6 @@ static shf_slice *stored_keys_from(struct module_state *state, PyObject *tuple) 
     return keys;
 }
 
-static PyObject *stored_values(const shf_op *op, PyObject *keys) {
-    size_t count = shf_op_value_count(op);
-    PyObject *dict = PyDict_New();
-    for (size_t i = 0; dict && i < count; i++) {
-        PyObject *value = value_object(op, i);
-        if (!value || PyDict_SetItem(dict, PyTuple_GetItem(keys, (Py_ssize_t)i), value)) Py_CLEAR(dict);
-        Py_XDECREF(value);
-    }
-    return dict;
-}
-
-static PyObject *convert_stored(struct operation_object *operation, shf_op *op) {
-    return stored_values(op, operation->subject);
-}
-
 /* The shard of the first and the tuple of the second of two arguments. */
 static bool stored_arguments(PyObject *const *arguments, uint32_t *shard, PyObject **tuple) {
     unsigned long id = PyLong_AsUnsignedLong(arguments[0]);
@@ -121,12 +106,7 @@ PyObject *snapshot_get_stored(PyObject *object, PyObject *const *arguments, Py_s
     if (keys) {
         shf_status status =
             shf_get_stored_now(self->reader->reader, self->snapshot, shard, keys, (size_t)PyTuple_Size(tuple), &op);
-        if (status == SHF_WOULD_WAIT) {
-            result = Py_NewRef(self->state->would_wait);
-        } else {
-            result = status ? raise_status(self->state, status, shf_op_error(op)) : stored_values(op, tuple);
-        }
-        shf_op_release(op);
+        result = answer_object(self->state, status, op, tuple, values_object);
         PyMem_Free(keys);
     }
     Py_DECREF(tuple);
@@ -142,7 +122,7 @@ PyObject *snapshot_submit_get_stored(PyObject *object, PyObject *const *argument
     struct queue_object *queue = queue_of(self->state, arguments[0]);
     if (!queue || !stored_arguments(arguments + 1, &shard, &tuple)) return NULL;
     shf_slice *keys = stored_keys_from(self->state, tuple);
-    struct operation_object *operation = keys ? operation_new(queue, convert_stored, tuple, object) : NULL;
+    struct operation_object *operation = keys ? operation_new(queue, convert_values, tuple, object) : NULL;
     if (operation) {
         shf_call call = operation_call(operation);
         result = operation_submitted(operation, shf_get_stored(self->reader->reader, self->snapshot, shard, keys,

@@ -44,12 +44,6 @@ static PyObject *writer_submit_open(PyObject *module_type, PyObject *arguments) 
     return operation_submitted(operation, shf_writer_open(queue->runtime->runtime, options, &call, &operation->id));
 }
 
-static PyObject *convert_nothing(struct operation_object *operation, shf_op *op) {
-    (void)operation;
-    (void)op;
-    Py_RETURN_NONE;
-}
-
 /* submit_write(queue, keys, values, vectors, ids, payloads, first) */
 static PyObject *writer_submit_write(PyObject *object, PyObject *const *arguments, Py_ssize_t count) {
     struct writer_object *self = (struct writer_object *)object;

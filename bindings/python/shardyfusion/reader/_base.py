@@ -133,7 +133,7 @@ class _BaseReader:
 
     async def _close(self) -> None:
         core = self._core
-        was_closed, self._closed = self._closed, True
+        was_closed = self._closed
         self._drop()
         if was_closed or core is None:
             return

@@ -98,13 +98,8 @@ class Source:
         return core
 
     async def _open(self, more: dict[str, Any]) -> Reader:
-        seen = self._renewals
-        try:
-            core: Reader = await self._waiting.call(Reader.submit_open, {**self._options, "s3": self._s3, **more})
-        except ShardyfusionError as error:
-            if error.code != "ACCESS" or not await self._renewed(seen, None):
-                raise
-            core = await self._waiting.call(Reader.submit_open, {**self._options, "s3": self._s3, **more})
+        # A renewal changes self._s3 itself, so the second attempt has what is new.
+        core: Reader = await self._attempt(None, Reader.submit_open, {**self._options, "s3": self._s3, **more})
         return core
 
     async def refresh(self, core: Reader, is_overtaken: Callable[[], bool]) -> bool:
@@ -132,6 +127,9 @@ class Source:
         """Runs an operation of the core; once more with new credentials when the store refuses those it has."""
         if self._settings.credential_provider is not None:
             await self._renew_before_expiry(core)
+        return await self._attempt(core, submit, *arguments)
+
+    async def _attempt(self, core: Reader | None, submit: Any, *arguments: Any) -> Any:
         seen = self._renewals
         try:
             return await self._waiting.call(submit, *arguments)
