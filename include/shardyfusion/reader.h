@@ -116,7 +116,8 @@ SHF_API shf_status shf_op_open_info(const shf_op *op, shf_open_info *out);
 /*
  * Replaces the credentials of a reader, where somebody outside the library hands out new ones: requests that are sent from
  * now on are signed with these, those that an operation under way sends too; what the options, the environment or the AWS
- * files say is not asked any more. Key id, secret and token (NULL = none) are copied. Any thread; never waits. Without
+ * files say is not asked any more. A request that is refused after it was signed with the ones of before is sent again.
+ * Key id, secret and token (NULL = none) are copied. Any thread; never waits. Without
  * effect on files and on a reader that was opened with `anonymous`. Errors: INVALID (a missing key id or secret, characters
  * that none has), NO_MEMORY, CLOSED, FORKED.
  */

@@ -206,6 +206,11 @@ static void take_replacement(struct shf_credential_source *source) {
     source->is_replaced = true;
 }
 
+bool shf_credentials_are_replaced(struct shf_credential_source *source, const struct shf_credentials *used) {
+    take_replacement(source);
+    return source->is_replaced && source->current != used;
+}
+
 static bool can_renew(const struct shf_credential_source *source) {
     if (source->is_replaced) return false;
     return source->config->key_source == SHF_S3_KEYS_PROCESS || source->config->key_source == SHF_S3_KEYS_FILE;

@@ -66,6 +66,9 @@ void shf_credential_source_fini(struct shf_credential_source *source);
 /* From now on these (retained) are the current ones, whatever config says. Any thread; never waits. */
 void shf_credentials_replace(struct shf_credential_source *source, struct shf_credentials *by);
 
+/* Whether others than `used` were given since. Loop thread. */
+bool shf_credentials_are_replaced(struct shf_credential_source *source, const struct shf_credentials *used);
+
 enum shf_credential_answer { SHF_CREDENTIALS_READY, SHF_CREDENTIALS_WAIT, SHF_CREDENTIALS_FAILED };
 /*
  * Loop thread. `refused` (or NULL) is a set that the server called expired: it is not given again. READY: *out is the

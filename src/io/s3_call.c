@@ -89,15 +89,21 @@ static void try_again(struct shf_s3_call *call, struct shf_s3_outcome *outcome) 
     shf_s3_call_send(call, until);
 }
 
+/* They have expired, or others were given while the refusal of these was on its way. */
+static bool are_credentials_of_before(const struct shf_s3_call *call, const struct shf_s3_outcome *outcome) {
+    return outcome->is_expired || (outcome->status == SHF_E_ACCESS &&
+                                   shf_credentials_are_replaced(&call->store->credentials, call->credentials));
+}
+
 /*
- * Expired credentials are renewed once, a bucket that is elsewhere is asked there once, and a server that knows no
+ * Credentials of before are renewed once, a bucket that is elsewhere is asked there once, and a server that knows no
  * conditions is told none. True: it goes on.
  */
 static bool mend(struct shf_s3_call *call, const struct shf_s3_outcome *outcome) {
     if (outcome->is_condition_unknown && !call->without_condition) {
         call->without_condition = true;
         call->store->knows_no_conditions = true;
-    } else if (outcome->is_expired && !call->renewed && call->credentials) {
+    } else if (!call->renewed && call->credentials && are_credentials_of_before(call, outcome)) {
         call->renewed = true;
         call->refused = call->credentials;
         call->credentials = NULL;

@@ -14,6 +14,8 @@
 #define AT_ONCE 10
 #define EXPIRED "<Error><Code>ExpiredToken</Code><Message>hush</Message></Error>"
 
+#define UNKNOWN "<Error><Code>InvalidAccessKeyId</Code><Message>hush</Message></Error>"
+
 static const struct scripted_answer ok = {.status = 200, .body = "hello"};
 
 static void use_files(struct s3_test *test, const char *config, const char *credentials) {
@@ -291,10 +293,8 @@ static void test_given_beside_a_command(void **state) {
 }
 
 /* A request that was sent with the old ones, and is told that they have expired, goes on with the new ones. */
-static void test_given_while_a_request_is_under_way(void **state) {
-    (void)state;
-    static const struct scripted_answer script[] = {{.status = 400, .body = EXPIRED, .wait_for = 2},
-                                                    {.status = 200, .body = "hello"}};
+static void given_while_a_request_is_under_way(const struct scripted_answer *refusal) {
+    const struct scripted_answer script[] = {*refusal, {.status = 200, .body = "hello"}};
     struct s3_test test;
     struct support_call call;
     s3_begin(&test, script, 2);
@@ -310,6 +310,27 @@ static void test_given_while_a_request_is_under_way(void **state) {
     expect_key_id(&test, 1, "GIVEN-1");
     expect_key_id(&test, 2, "GIVEN-1");
     assert_int_equal(scripted_server_requests(test.server), 3);
+    s3_end(&test);
+}
+
+static void test_given_while_a_request_is_under_way(void **state) {
+    (void)state;
+    given_while_a_request_is_under_way(&(struct scripted_answer){.status = 400, .body = EXPIRED, .wait_for = 2});
+    given_while_a_request_is_under_way(&(struct scripted_answer){.status = 403, .body = UNKNOWN, .wait_for = 2});
+}
+
+/* A refusal of the newest ones is one. */
+static void test_given_ones_that_are_refused(void **state) {
+    (void)state;
+    static const struct scripted_answer always = {.status = 403, .body = UNKNOWN};
+    struct s3_test test;
+    struct support_call call;
+    s3_start(&test, &always, 1);
+    give(&test, "GIVEN-1", NULL);
+    (void)s3_get(&test, &call);
+    support_expect_failure(&call, SHF_E_ACCESS, "does not know the access key id");
+    support_call_clear(&call);
+    assert_int_equal(scripted_server_requests(test.server), 1);
     s3_end(&test);
 }
 
@@ -368,6 +389,7 @@ int main(void) {
         cmocka_unit_test(test_given_ones),
         cmocka_unit_test(test_given_beside_a_command),
         cmocka_unit_test(test_given_while_a_request_is_under_way),
+        cmocka_unit_test(test_given_ones_that_are_refused),
         cmocka_unit_test(test_given_ones_that_are_none),
         cmocka_unit_test(test_ends_while_the_command_runs),
     };
