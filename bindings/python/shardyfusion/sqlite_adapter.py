@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from shardyfusion._page_size import PageSizeMode, checked_page_size
 from shardyfusion._reader_choice import Connection, ReaderChoice, is_a_setting
-from shardyfusion._sqlite_access import _AdaptiveSetting, SqliteAccessPolicy, decide_access_mode, make_threshold_policy
+from shardyfusion._sqlite_access import SqliteAccessPolicy, _AdaptiveSetting, decide_access_mode, make_threshold_policy
 from shardyfusion.credentials import CredentialProvider
 from shardyfusion.errors import ShardyfusionError
 from shardyfusion.type_defs import S3ConnectionOptions
