@@ -1,0 +1,288 @@
+/*
+ * RE2's syntax, checked and written anew so that PCRE2 understands the same by it: groups without captures, characters
+ * by number, ASCII classes by their ranges. What RE2 does not have is invalid; what it has and nobody needs is refused.
+ */
+#include "formats/cel/regex_priv.h"
+
+#include <string.h>
+
+#define MOST_GROUPS 100u   /* nested */
+#define MOST_REPEATS 1000u /* RE2's own limit */
+
+void shf_cel_regex_fail(struct shf_cel_regex *regex) {
+    if (regex->state == SHF_CEL_REGEX_VALID) regex->state = SHF_CEL_REGEX_INVALID;
+    regex->at = regex->end;
+}
+
+void shf_cel_regex_refuse(struct shf_cel_regex *regex, const char *what) {
+    if (regex->state == SHF_CEL_REGEX_VALID) {
+        regex->state = SHF_CEL_REGEX_UNSUPPORTED;
+        regex->unsupported = what;
+    }
+    regex->at = regex->end;
+}
+
+void shf_cel_regex_put(struct shf_cel_regex *regex, uint32_t c) {
+    shf_text_format(&regex->out, "\\x{%x}", (unsigned)c);
+}
+
+static size_t left(const struct shf_cel_regex *regex) { return (size_t)(regex->end - regex->at); }
+static char look(const struct shf_cel_regex *regex, size_t ahead) {
+    return ahead < left(regex) ? regex->at[ahead] : '\0';
+}
+
+static bool begins_with(const struct shf_cel_regex *regex, const char *text) {
+    size_t size = strlen(text);
+    return left(regex) >= size && memcmp(regex->at, text, size) == 0;
+}
+
+/* ---- escapes ---- */
+
+static bool is_hex(char c) { return shf_ascii_is_digit(c) || (shf_ascii_lower(c) >= 'a' && shf_ascii_lower(c) <= 'f'); }
+static bool is_octal(char c) { return c >= '0' && c <= '7'; }
+static uint32_t hex_value(char c) {
+    return (uint32_t)(shf_ascii_is_digit(c) ? c - '0' : shf_ascii_lower(c) - 'a' + 10);
+}
+
+/* x7f, x{10ffff}, behind the x. */
+static bool hexadecimal(struct shf_cel_regex *regex, uint32_t *out) {
+    uint32_t value = 0;
+    if (look(regex, 0) != '{') {
+        if (!is_hex(look(regex, 0)) || !is_hex(look(regex, 1))) return false;
+        *out = hex_value(regex->at[0]) * 16 + hex_value(regex->at[1]);
+        regex->at += 2;
+        return true;
+    }
+    const char *p = regex->at + 1;
+    for (; p < regex->end && is_hex(*p); p++) {
+        value = value * 16 + hex_value(*p);
+        if (value > 0x10ffff) return false;
+    }
+    if (p == regex->at + 1 || p == regex->end || *p != '}') return false;
+    regex->at = p + 1;
+    *out = value;
+    return true;
+}
+
+/* One digit that is not 0 would be a back-reference, which RE2 has not. */
+static bool octal(struct shf_cel_regex *regex, char first, uint32_t *out) {
+    if (first != '0' && !is_octal(look(regex, 0))) return false;
+    *out = (uint32_t)(first - '0');
+    for (int i = 0; i < 2 && is_octal(look(regex, 0)); i++) *out = *out * 8 + (uint32_t)(*regex->at++ - '0');
+    return true;
+}
+
+bool shf_cel_regex_character(struct shf_cel_regex *regex, uint32_t *out) {
+    static const char letters[] = "aftnrv", values[] = "\a\f\t\n\r\v";
+    if (left(regex) == 0) {
+        shf_cel_regex_fail(regex);
+        return false;
+    }
+    char c = *regex->at++;
+    const char *simple = c ? strchr(letters, c) : NULL;
+    bool is_good = true;
+    if (simple) {
+        *out = (uint32_t)values[simple - letters];
+    } else if (c == 'x') {
+        is_good = hexadecimal(regex, out);
+    } else if (is_octal(c)) {
+        is_good = octal(regex, c, out);
+    } else if (c && strchr("pPCQE", c)) {
+        shf_cel_regex_refuse(regex, "\\p, \\C, \\Q and \\E");
+        return false;
+    } else {
+        bool is_word = shf_ascii_is_digit(c) || (shf_ascii_lower(c) >= 'a' && shf_ascii_lower(c) <= 'z') || c == '_';
+        is_good = (uint8_t)c < 0x80 && !is_word;
+        *out = (uint8_t)c;
+    }
+    if (!is_good) shf_cel_regex_fail(regex);
+    return is_good;
+}
+
+static void escape(struct shf_cel_regex *regex) {
+    char c = look(regex, 0);
+    uint32_t value;
+    regex->can_repeat = true;
+    if (c && strchr("AzbB", c)) {
+        shf_text_format(&regex->out, "(?:\\%c)", c); /* in a group: RE2 lets anchors be repeated */
+        regex->at++;
+    } else if (shf_cel_regex_perl_class(regex, c)) {
+        regex->at++;
+    } else if (shf_cel_regex_character(regex, &value)) {
+        shf_cel_regex_put(regex, value);
+    }
+}
+
+/* ---- groups ---- */
+
+/* P<name> or <name>, behind the question mark; a name is not looked at any further. */
+static bool group_name(struct shf_cel_regex *regex) {
+    const char *p = regex->at + (*regex->at == 'P' ? 2 : 1), *name = p;
+    while (p < regex->end &&
+           (shf_ascii_is_digit(*p) || *p == '_' || (shf_ascii_lower(*p) >= 'a' && shf_ascii_lower(*p) <= 'z')))
+        p++;
+    if (p == name || p == regex->end || *p != '>') return false;
+    regex->at = p + 1;
+    return true;
+}
+
+/* i-ms: or i-ms) behind the question mark. U, which changes no answer of yes or no, is left out. */
+static void flags(struct shf_cel_regex *regex) {
+    bool is_negative = false, has_flag = false, has_off = false;
+    shf_text_add_string(&regex->out, "(?");
+    for (; left(regex); regex->at++) {
+        char c = *regex->at;
+        if (c == ')' || c == ':') break;
+        if (c == '-' && !is_negative) {
+            is_negative = true;
+            has_flag = false;
+        } else if (c == 'U') {
+            has_flag = true;
+        } else if (c && strchr("ims", c)) {
+            has_flag = true;
+            if (is_negative && !has_off) shf_text_add_string(&regex->out, "-"), has_off = true;
+            shf_text_add(&regex->out, &c, 1);
+        } else {
+            shf_cel_regex_fail(regex); /* look-around and the like */
+            return;
+        }
+    }
+    if (!left(regex) || (is_negative && !has_flag)) {
+        shf_cel_regex_fail(regex);
+        return;
+    }
+    char end = *regex->at++;
+    shf_text_add(&regex->out, &end, 1);
+    regex->depth += end == ':';
+}
+
+static void open_group(struct shf_cel_regex *regex) {
+    regex->at++;
+    regex->can_repeat = false;
+    if (regex->depth >= MOST_GROUPS) {
+        shf_cel_regex_refuse(regex, "groups that are nested so deeply");
+        return;
+    }
+    if (look(regex, 0) == '?') {
+        regex->at++;
+        bool is_named = begins_with(regex, "P<") || begins_with(regex, "<");
+        if (!is_named) {
+            flags(regex);
+            return;
+        }
+        if (!group_name(regex)) {
+            shf_cel_regex_fail(regex);
+            return;
+        }
+    }
+    shf_text_add_string(&regex->out, "(?:");
+    regex->depth++;
+}
+
+static void close_group(struct shf_cel_regex *regex) {
+    regex->at++;
+    if (regex->depth == 0) {
+        shf_cel_regex_fail(regex);
+        return;
+    }
+    regex->depth--;
+    regex->can_repeat = true;
+    shf_text_add_string(&regex->out, ")");
+}
+
+/* ---- repetition ---- */
+
+static const char *read_count(const char *p, const char *end, uint32_t *out) {
+    uint32_t value = 0;
+    while (p < end && shf_ascii_is_digit(*p)) {
+        if (value <= MOST_REPEATS) value = value * 10 + (uint32_t)(*p - '0');
+        p++;
+    }
+    *out = value;
+    return p;
+}
+
+/* The size of {2}, {2,} or {2,3}; 0 when the brace is a plain character. */
+static size_t counted(const struct shf_cel_regex *regex, uint32_t *least, uint32_t *most) {
+    const char *digits = regex->at + 1, *p = read_count(digits, regex->end, least);
+    if (p == digits || p == regex->end) return 0;
+    *most = *least;
+    if (*p == ',') {
+        digits = ++p;
+        p = read_count(p, regex->end, most);
+        if (p == digits) *most = *least;
+    }
+    return p < regex->end && *p == '}' ? (size_t)(p + 1 - regex->at) : 0;
+}
+
+static void repeat(struct shf_cel_regex *regex, size_t size) {
+    if (!regex->can_repeat) { /* nothing to repeat, or a second repetition */
+        shf_cel_regex_fail(regex);
+        return;
+    }
+    if (size < left(regex) && regex->at[size] == '?') size++;
+    shf_text_add(&regex->out, regex->at, size);
+    regex->at += size;
+    regex->can_repeat = false;
+}
+
+static void plain(struct shf_cel_regex *regex) {
+    char c = *regex->at++;
+    regex->can_repeat = true;
+    bool is_word =
+        (uint8_t)c >= 0x80 || shf_ascii_is_digit(c) || (shf_ascii_lower(c) >= 'a' && shf_ascii_lower(c) <= 'z');
+    if (is_word) {
+        shf_text_add(&regex->out, &c, 1);
+    } else {
+        shf_cel_regex_put(regex, (uint8_t)c);
+    }
+}
+
+static void brace(struct shf_cel_regex *regex) {
+    uint32_t least, most;
+    size_t size = counted(regex, &least, &most);
+    if (size == 0) {
+        plain(regex);
+    } else if (least > MOST_REPEATS || most > MOST_REPEATS || most < least) {
+        shf_cel_regex_fail(regex);
+    } else {
+        repeat(regex, size);
+    }
+}
+
+static void step(struct shf_cel_regex *regex) {
+    switch (*regex->at) {
+    case '\\':
+        regex->at++;
+        escape(regex);
+        break;
+    case '[':
+        regex->at++;
+        regex->can_repeat = true;
+        shf_cel_regex_class(regex);
+        break;
+    case '(': open_group(regex); break;
+    case ')': close_group(regex); break;
+    case '|':
+        regex->at++;
+        regex->can_repeat = false;
+        shf_text_add_string(&regex->out, "|");
+        break;
+    case '*':
+    case '+':
+    case '?': repeat(regex, 1); break;
+    case '{': brace(regex); break;
+    case '^':
+    case '$':
+    case '.':
+        shf_text_format(&regex->out, "(?:%c)", *regex->at++);
+        regex->can_repeat = true;
+        break;
+    default: plain(regex); break;
+    }
+}
+
+void shf_cel_regex_translate(struct shf_cel_regex *regex) {
+    while (regex->at < regex->end) step(regex);
+    if (regex->depth) shf_cel_regex_fail(regex);
+}
