@@ -35,10 +35,6 @@ shf_status shf_cel_number(const struct shf_cel *cel, const struct shf_cel_token 
     bool is_hex = size > 2 && text[1] == 'x';
     bool fits = is_hex ? shf_cel_digits(text + 2, size - 2, 16, &value) : shf_cel_digits(text, size, 10, &value);
     if (token->kind == SHF_CEL_TOKEN_UINT) {
-        if (is_negative) {
-            return shf_cel_error(cel, token->offset, SHF_E_INVALID, error,
-                                 "a number with u has no minus; leave out the u or the minus");
-        }
         if (!fits) return number_is_too_large(cel, token, "a uint has at most 18446744073709551615", error);
         out->type = SHF_CEL_UINT;
         out->as.uinteger = value;

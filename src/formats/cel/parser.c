@@ -153,6 +153,10 @@ static shf_status parse_name(struct parser *parser, node **out) {
     return status;
 }
 
+static bool is_signed_number(const struct parser *parser) {
+    return parser->token.kind == SHF_CEL_TOKEN_INT || parser->token.kind == SHF_CEL_TOKEN_DOUBLE;
+}
+
 static shf_status parse_literal(struct parser *parser, node **out) {
     struct shf_cel_token token = parser->token;
     bool is_negative = is(parser, "-");
@@ -161,6 +165,7 @@ static shf_status parse_literal(struct parser *parser, node **out) {
     if (status) return status;
     struct shf_cel_value *value = &(*out)->constant;
     token = parser->token;
+    if (is_negative && !is_signed_number(parser)) return unexpected(parser, "a number");
     switch (token.kind) {
     case SHF_CEL_TOKEN_INT:
     case SHF_CEL_TOKEN_UINT:
@@ -239,21 +244,19 @@ static shf_status parse_member(struct parser *parser, node **out) {
 
 /* ---- operators ---- */
 
-/* An even number of signs says nothing; a number takes the last minus into itself. */
+/* An even number of signs says nothing; a lone minus before a number belongs to the number. */
 static shf_status parse_unary(struct parser *parser, node **out) {
-    size_t offset = parser->token.offset, count = 0;
+    struct shf_cel_token first = parser->token;
+    size_t offset = first.offset, behind = parser->offset, count = 0;
     const char *sign = is(parser, "!") ? "!" : is(parser, "-") ? "-" : NULL;
-    while (sign && is(parser, sign)) {
-        struct shf_cel_token token = parser->token;
-        size_t behind = parser->offset;
+    for (; sign && is(parser, sign); count++) {
         shf_status status = take(parser);
         if (status) return status;
-        if (*sign == '-' && parser->token.kind >= SHF_CEL_TOKEN_INT && parser->token.kind <= SHF_CEL_TOKEN_DOUBLE) {
-            parser->token = token; /* back: parse_literal takes it */
-            parser->offset = behind;
-            break;
-        }
-        count++;
+    }
+    if (count == 1 && *sign == '-' && is_signed_number(parser)) { /* back: parse_literal takes both */
+        parser->token = first;
+        parser->offset = behind;
+        count = 0;
     }
     shf_status status = parse_member(parser, out);
     if (status || count % 2 == 0) return status;

@@ -55,9 +55,7 @@ static shf_status compile(const struct shf_text *text, pcre2_code **out, bool *i
     if (context) {
         (void)pcre2_set_newline(context, PCRE2_NEWLINE_LF);
         *out = pcre2_compile((const uint8_t *)text->data, text->size,
-                             PCRE2_UTF | PCRE2_NEVER_UCP | PCRE2_NEVER_BACKSLASH_C | PCRE2_DOLLAR_ENDONLY |
-                                 PCRE2_ALT_CIRCUMFLEX,
-                             &code, &offset, context);
+                             PCRE2_UTF | PCRE2_NEVER_UCP | PCRE2_NEVER_BACKSLASH_C, &code, &offset, context);
     }
     if (!context || (!*out && code == PCRE2_ERROR_HEAP_FAILED)) status = SHF_E_NO_MEMORY;
     *is_too_large = !*out && code == PCRE2_ERROR_PATTERN_TOO_LARGE;

@@ -21,15 +21,19 @@ void shf_cel_match_free(struct shf_cel_match *match);
 
 /* ---- the translation into PCRE2's syntax ---- */
 
+#define SHF_CEL_REGEX_GROUPS 100u /* nested */
+
 enum shf_cel_regex_state { SHF_CEL_REGEX_VALID, SHF_CEL_REGEX_INVALID, SHF_CEL_REGEX_UNSUPPORTED };
 
 struct shf_cel_regex {
     const char *at, *end;
     struct shf_text out;
     enum shf_cel_regex_state state;
-    const char *unsupported; /* what */
-    unsigned depth;          /* of groups */
-    bool can_repeat;         /* the last thing may have * behind it */
+    const char *unsupported;                     /* what */
+    unsigned depth;                              /* of groups */
+    const char *flags_end;                       /* behind the last (?i) or the like */
+    bool is_multiline[SHF_CEL_REGEX_GROUPS + 1]; /* (?m), by depth */
+    bool can_repeat;                             /* the last thing may have * behind it */
 };
 
 /* Translates all; out.failed when memory is out. */

@@ -6,7 +6,6 @@
 
 #include <string.h>
 
-#define MOST_GROUPS 100u   /* nested */
 #define MOST_REPEATS 1000u /* RE2's own limit */
 
 void shf_cel_regex_fail(struct shf_cel_regex *regex) {
@@ -91,7 +90,7 @@ bool shf_cel_regex_character(struct shf_cel_regex *regex, uint32_t *out) {
         shf_cel_regex_refuse(regex, "\\p, \\C, \\Q and \\E");
         return false;
     } else {
-        bool is_word = shf_ascii_is_digit(c) || (shf_ascii_lower(c) >= 'a' && shf_ascii_lower(c) <= 'z') || c == '_';
+        bool is_word = shf_ascii_is_digit(c) || (shf_ascii_lower(c) >= 'a' && shf_ascii_lower(c) <= 'z');
         is_good = (uint8_t)c < 0x80 && !is_word;
         *out = (uint8_t)c;
     }
@@ -128,7 +127,7 @@ static bool group_name(struct shf_cel_regex *regex) {
 
 /* i-ms: or i-ms) behind the question mark. U, which changes no answer of yes or no, is left out. */
 static void flags(struct shf_cel_regex *regex) {
-    bool is_negative = false, has_flag = false, has_off = false;
+    bool is_negative = false, has_flag = false, has_off = false, is_multiline = regex->is_multiline[regex->depth];
     shf_text_add_string(&regex->out, "(?");
     for (; left(regex); regex->at++) {
         char c = *regex->at;
@@ -140,6 +139,7 @@ static void flags(struct shf_cel_regex *regex) {
             has_flag = true;
         } else if (c && strchr("ims", c)) {
             has_flag = true;
+            if (c == 'm') is_multiline = !is_negative;
             if (is_negative && !has_off) shf_text_add_string(&regex->out, "-"), has_off = true;
             shf_text_add(&regex->out, &c, 1);
         } else {
@@ -154,12 +154,14 @@ static void flags(struct shf_cel_regex *regex) {
     char end = *regex->at++;
     shf_text_add(&regex->out, &end, 1);
     regex->depth += end == ':';
+    regex->is_multiline[regex->depth] = is_multiline;
+    if (end == ')') regex->flags_end = regex->at;
 }
 
 static void open_group(struct shf_cel_regex *regex) {
     regex->at++;
     regex->can_repeat = false;
-    if (regex->depth >= MOST_GROUPS) {
+    if (regex->depth >= SHF_CEL_REGEX_GROUPS) {
         shf_cel_regex_refuse(regex, "groups that are nested so deeply");
         return;
     }
@@ -177,6 +179,7 @@ static void open_group(struct shf_cel_regex *regex) {
     }
     shf_text_add_string(&regex->out, "(?:");
     regex->depth++;
+    regex->is_multiline[regex->depth] = regex->is_multiline[regex->depth - 1];
 }
 
 static void close_group(struct shf_cel_regex *regex) {
@@ -216,6 +219,10 @@ static size_t counted(const struct shf_cel_regex *regex, uint32_t *least, uint32
 }
 
 static void repeat(struct shf_cel_regex *regex, size_t size) {
+    if (regex->at == regex->flags_end) { /* to RE2, it repeats what is before the flags */
+        shf_cel_regex_refuse(regex, "a repetition behind flags");
+        return;
+    }
     if (!regex->can_repeat) { /* nothing to repeat, or a second repetition */
         shf_cel_regex_fail(regex);
         return;
@@ -250,6 +257,20 @@ static void brace(struct shf_cel_regex *regex) {
     }
 }
 
+/*
+ * In groups, for RE2 lets anchors be repeated. With m, both are at the ends of lines, and a last line may be empty, which
+ * PCRE2's second matcher does not see.
+ */
+static void anchor(struct shf_cel_regex *regex) {
+    bool is_multiline = regex->is_multiline[regex->depth], is_begin = *regex->at++ == '^';
+    regex->can_repeat = true;
+    if (is_begin) {
+        shf_text_add_string(&regex->out, is_multiline ? "(?:^|\\z(?<=\n))" : "(?:\\A)");
+    } else {
+        shf_text_add_string(&regex->out, is_multiline ? "(?:$)" : "(?:\\z)");
+    }
+}
+
 static void step(struct shf_cel_regex *regex) {
     switch (*regex->at) {
     case '\\':
@@ -273,9 +294,10 @@ static void step(struct shf_cel_regex *regex) {
     case '?': repeat(regex, 1); break;
     case '{': brace(regex); break;
     case '^':
-    case '$':
+    case '$': anchor(regex); break;
     case '.':
-        shf_text_format(&regex->out, "(?:%c)", *regex->at++);
+        regex->at++;
+        shf_text_add_string(&regex->out, ".");
         regex->can_repeat = true;
         break;
     default: plain(regex); break;
