@@ -135,6 +135,7 @@ shf_status shf_cel_error(const struct shf_cel *cel, size_t offset, shf_status co
                          const char *format, ...) __attribute__((format(printf, 5, 6), cold));
 #define shf_cel_error(...) shf_failed(shf_cel_error(__VA_ARGS__))
 shf_status shf_cel_no_memory(struct shf_error **error);
+#define shf_cel_no_memory(error) shf_failed(shf_cel_no_memory(error))
 
 #define SHF_CEL_PLACE_BYTES 48u
 /* What stands at the offset, as far as a message should show it. */

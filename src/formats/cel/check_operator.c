@@ -20,29 +20,29 @@ static shf_status check_operands(struct shf_cel_check *check, const struct shf_c
 
 /* One operator by the type of its operands; 0 (a name) where there is none. */
 static const struct arithmetic {
-    enum shf_cel_op op;
     const char *wanted;
+    enum shf_cel_op op;
     enum shf_cel_op typed[KINDS];
 } arithmetic[] = {
-    {SHF_CEL_OP_ADD,
-     "int, uint, double, string, bytes or lists",
+    {"int, uint, double, string, bytes or lists",
+     SHF_CEL_OP_ADD,
      {[SHF_CEL_INT] = SHF_CEL_OP_ADD_INT,
       [SHF_CEL_UINT] = SHF_CEL_OP_ADD_UINT,
       [SHF_CEL_DOUBLE] = SHF_CEL_OP_ADD_DOUBLE,
       [SHF_CEL_STRING] = SHF_CEL_OP_CONCATENATE,
       [SHF_CEL_BYTES] = SHF_CEL_OP_CONCATENATE}},
-    {SHF_CEL_OP_SUBTRACT,
-     "int, uint or double",
+    {"int, uint or double",
+     SHF_CEL_OP_SUBTRACT,
      {[SHF_CEL_INT] = SHF_CEL_OP_SUBTRACT_INT, [SHF_CEL_UINT] = SHF_CEL_OP_SUBTRACT_UINT, [SHF_CEL_DOUBLE] = SHF_CEL_OP_SUBTRACT_DOUBLE}},
-    {SHF_CEL_OP_MULTIPLY,
-     "int, uint or double",
+    {"int, uint or double",
+     SHF_CEL_OP_MULTIPLY,
      {[SHF_CEL_INT] = SHF_CEL_OP_MULTIPLY_INT, [SHF_CEL_UINT] = SHF_CEL_OP_MULTIPLY_UINT, [SHF_CEL_DOUBLE] = SHF_CEL_OP_MULTIPLY_DOUBLE}},
-    {SHF_CEL_OP_DIVIDE,
-     "int, uint or double",
+    {"int, uint or double",
+     SHF_CEL_OP_DIVIDE,
      {[SHF_CEL_INT] = SHF_CEL_OP_DIVIDE_INT, [SHF_CEL_UINT] = SHF_CEL_OP_DIVIDE_UINT, [SHF_CEL_DOUBLE] = SHF_CEL_OP_DIVIDE_DOUBLE}},
-    {SHF_CEL_OP_MODULO, "int or uint", {[SHF_CEL_INT] = SHF_CEL_OP_MODULO_INT, [SHF_CEL_UINT] = SHF_CEL_OP_MODULO_UINT}},
-    {SHF_CEL_OP_NEGATE,
-     "int or double",
+    {"int or uint", SHF_CEL_OP_MODULO, {[SHF_CEL_INT] = SHF_CEL_OP_MODULO_INT, [SHF_CEL_UINT] = SHF_CEL_OP_MODULO_UINT}},
+    {"int or double",
+     SHF_CEL_OP_NEGATE,
      {[SHF_CEL_INT] = SHF_CEL_OP_NEGATE_INT, [SHF_CEL_DOUBLE] = SHF_CEL_OP_NEGATE_DOUBLE}},
 };
 

@@ -23,7 +23,7 @@ enum shf_cel_type shf_cel_type_parse(const char *name) {
 
 /* ---- errors ---- */
 
-shf_status shf_cel_no_memory(struct shf_error **error) {
+shf_status(shf_cel_no_memory)(struct shf_error **error) {
     return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for a CEL expression; free some and call again");
 }
 
@@ -40,7 +40,8 @@ void shf_cel_place(const struct shf_cel *cel, size_t offset, char out[SHF_CEL_PL
     }
     out[i] = '\0';
     shf_utf8_trim_end(out);
-    strcpy(out + strlen(out), shown < left ? "...\"" : "\"");
+    i = strlen(out);
+    (void)snprintf(out + i, SHF_CEL_PLACE_BYTES - i, shown < left ? "...\"" : "\"");
 }
 
 shf_status(shf_cel_error)(const struct shf_cel *cel, size_t offset, shf_status code, struct shf_error **error,

@@ -165,6 +165,7 @@ static int round_to(double value, unsigned count, char digits[DOUBLE_DIGITS]) {
     (void)snprintf(text, sizeof text, "%.*e", (int)count - 1, value);
     const char *e = strchr(text, 'e');
     unsigned found = 0;
+    memset(digits, '0', count);
     for (const char *p = text; e && p < e && found < count; p++) { /* whatever the locale's point is */
         if (shf_ascii_is_digit(*p)) digits[found++] = *p;
     }
@@ -217,24 +218,19 @@ static size_t write_fixed(const char *digits, unsigned count, int exponent, char
     return size;
 }
 
+static size_t put(const char *text, char *out) {
+    size_t size = 0;
+    for (; text[size]; size++) out[size] = text[size];
+    return size;
+}
+
 size_t shf_cel_double_to_text(double value, char out[SHF_CEL_NUMBER_BYTES]) {
-    char digits[DOUBLE_DIGITS];
+    char digits[DOUBLE_DIGITS] = "";
     int exponent = 0;
-    if (isnan(value)) {
-        memcpy(out, signbit(value) ? "-nan" : "nan", 4);
-        return signbit(value) ? 4 : 3;
-    }
     size_t size = 0;
     if (signbit(value)) out[size++] = '-';
     value = fabs(value);
-    if (isinf(value)) {
-        memcpy(out + size, "inf", 3);
-        return size + 3;
-    }
-    if (value == 0) {
-        out[size++] = '0';
-        return size;
-    }
+    if (!isfinite(value) || value == 0) return size + put(isnan(value) ? "nan" : value == 0 ? "0" : "inf", out + size);
     unsigned count = shortest(value, digits, &exponent);
     if (exponent >= -4 && exponent <= 5) return size + write_fixed(digits, count, exponent, out + size);
     out[size++] = digits[0];

@@ -41,6 +41,8 @@ void shf_cel_regex_translate(struct shf_cel_regex *regex);
 void shf_cel_regex_class(struct shf_cel_regex *regex); /* behind the [ */
 /* \d and the like outside of brackets; false when the letter is none. */
 bool shf_cel_regex_perl_class(struct shf_cel_regex *regex, char letter);
+void shf_cel_regex_open_group(struct shf_cel_regex *regex); /* at the parenthesis */
+void shf_cel_regex_close_group(struct shf_cel_regex *regex);
 /* The escapes that mean one character, behind the backslash; false after setting the state. */
 bool shf_cel_regex_character(struct shf_cel_regex *regex, uint32_t *out);
 void shf_cel_regex_put(struct shf_cel_regex *regex, uint32_t c);
