@@ -26,6 +26,7 @@ bool bench_open_local(struct bench *bench);
 bool bench_slatedb_get(struct bench *bench);
 bool bench_slatedb_open(struct bench *bench);
 bool bench_lance_search(struct bench *bench);
+bool bench_cel(struct bench *bench);
 bool bench_memory(struct bench *bench);
 bool bench_build_vs_reference_like(struct bench *bench);
 bool bench_build_kv(struct bench *bench);

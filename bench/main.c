@@ -30,6 +30,7 @@ static const struct benchmark {
     {"slatedb_get", "slatedb-0.12 slatedb-0.13", bench_slatedb_get},
     {"slatedb_open", "slatedb-0.12 slatedb-0.13", bench_slatedb_open},
     {"lance_search", "vectors lance", bench_lance_search},
+    {"cel", "cel", bench_cel},
     {"memory", "kv vectors", bench_memory},
     {"build_vs_reference_like", "vectors build", bench_build_vs_reference_like},
     {"build_kv", "", bench_build_kv},

@@ -75,9 +75,8 @@ struct shf_cel_column {
 struct shf_cel;
 
 /*
- * Compiles against `count` columns (at most SHF_LIMIT_CEL_COLUMNS; names are copied). SHF_E_INVALID: the message names
- * the place (offset in bytes, with the text there) and what to do; so does the SHF_E_LIMIT of an expression that is too
- * long or too deeply nested.
+ * Compiles against `count` columns (at most SHF_LIMIT_CEL_COLUMNS; names are copied). SHF_E_INVALID for all that is wrong,
+ * also too long or nested too deeply: the message names the place (offset in bytes, with the text there) and what to do.
  */
 shf_status shf_cel_compile(const char *text, size_t size, const struct shf_cel_column *columns, size_t count,
                            struct shf_cel **out, struct shf_error **error);
