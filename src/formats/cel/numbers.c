@@ -69,8 +69,9 @@ static void add_digit(struct decimal *decimal, char digit, bool is_fraction) {
         decimal->digits[decimal->count++] = digit;
         decimal->exponent -= is_fraction;
     } else {
-        if (digit != '0')
-            decimal->digits[MOST_DIGITS - 1] = '1'; /* lies between what the digits before say and the next */
+        /* More than the digits before, whatever the sum of what is left out: that alone can matter. */
+        char *last = &decimal->digits[MOST_DIGITS - 1];
+        if (digit != '0' && *last == '0') *last = '1';
         decimal->exponent += !is_fraction;
     }
 }

@@ -78,6 +78,7 @@ static void test_grammar_refused(void **state) {
         {"k 4", "here should be an operator or the end"},
         {"(k", "closing parenthesis"},
         {"[1", "comma or the closing bracket"},
+        {"[,1]", "the closing bracket"},
         {"[1][0", "closing bracket"},
         {"{1}", "a colon"},
         {"size(s,)", "another argument"},
@@ -146,6 +147,10 @@ static void test_types_refused(void **state) {
         {"[1, 'a']", "lists of several types are not supported"},
         {"{'a': 1, 'b': 'c'}", "maps of several types are not supported"},
         {"{'a': 1, 2: 3}", "maps of several types are not supported"},
+        {"{'a': [1]} + {'a': [1]}", "not map(string, list(int)) and map(string, list(int))"},
+        {"[].map(x, size(x))", "size() takes a string, bytes, a list or a map, not ?"},
+        {"[].exists(x, x > x)", "not ? and ?"},
+        {"[].map(x, x[0])", "a list or a map before the brackets"},
         {"[1].all(x, x)", "what a macro asks of each item must be bool"},
         {"[1].filter(x, 1)", "must be bool"},
         {"[1].map(x, 1, 2)", "must be bool"},
@@ -180,6 +185,7 @@ static void test_semantics(void **state) {
                 true);
     expect_int("{'a':1,'b':2,'c':3,'d':4,'e':5,'f':6,'g':7,'h':8,'i':9,'text':10}[s]", 10);
     expect_int("{k:1,8:2,9:3,10:4,11:5,12:6,13:7,14:8,15:9,16:10}[16]", 10);
+    expect_bool("u < 8u && !(8u < u) && u <= 7u && [].all(x, x.startsWith('a')) && [].map(x, x / 2) == []", true);
     expect_bool("has({'a': 1}.a) && !has({'a': 1}.b)", true);
     expect_bool("'abc'.contains('') && 'abc'.contains('bc') && !'abc'.contains('cb') && ''.endsWith('')", true);
     expect_uint("shard_hash('')", UINT64_C(3244421341483603138));
@@ -249,6 +255,10 @@ static void test_failures(void **state) {
         {"string(y)", "not valid UTF-8"},
         {"shard_hash(u + 9223372036854775807u)", "shard_hash takes a uint of at most"},
         {"s.matches('(')", "no valid regular expression"},
+        {"s.matches('\\\\')", "no valid regular expression"},
+        {"[1][1 / 0]", "division by zero"},
+        {"{1: 2}[1 / 0]", "division by zero"},
+        {"double('1.2.3')", "no such number"},
         {"1 / 0 == 1 || false", "division by zero"},
         {"[0, 2].exists_one(x, 4 / x == 2)", "division by zero"},
         {"[2, 0].map(x, 4 / x)", "division by zero"},

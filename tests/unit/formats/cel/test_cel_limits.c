@@ -96,6 +96,34 @@ static void test_length(void **state) {
                  "column \"k\" of the CEL expression has no type");
 }
 
+/* Types may be deeper than the text. */
+static void test_deep_types(void **state) {
+    char text[8192] = "[1].exists(v0, ", *at = text + strlen(text);
+    (void)state;
+    for (int i = 1; i < 50; i++) at += sprintf(at, "[[[[v%d]]]].exists(v%d, ", i - 1, i);
+    at += sprintf(at, "[] == [v49]");
+    for (int i = 0; i < 50; i++) at += sprintf(at, ")");
+    expect_refused(text, "the types here are too deeply nested");
+}
+
+/* More digits than a double can have still count: just above the middle of two. */
+static void test_many_digits(void **state) {
+    (void)state;
+    const char *middle = "1.00000000000000011102230246251565404236316680908203125";
+    char *above = repeated(middle, "0", 1000, "1 == 1.0000000000000002", ""),
+         *at = repeated(middle, "0", 1000, " == 1.0", "");
+    char *large = repeated("double('1", "0", 1000, "e-1000') == 1.0", ""),
+         *nines = repeated("0.", "9", 1000, " == 1.0", "");
+    expect_bool(above, true);
+    expect_bool(at, true);
+    expect_bool(large, true);
+    expect_bool(nines, true);
+    free(above);
+    free(at);
+    free(large);
+    free(nines);
+}
+
 /* A list of ten, and comprehensions over it within each other. */
 #define TEN "[0,1,2,3,4,5,6,7,8,9]"
 
@@ -181,13 +209,13 @@ static const char thorough[] =
     ".exists(z, z.size() > 3) && {s:k,'1':2,'2':2,'3':2,'4':2,'5':2,'6':2,'7':2,'8':2,'9':2}[s] == k";
 
 /* 0 when it went well, 1 when it failed cleanly. */
-static int once(void) {
+static int once(const char *text) {
     struct row row = usual_row();
     struct shf_cel *cel = NULL;
     struct shf_error *error = NULL;
     struct shf_cel_scratch scratch;
     struct shf_cel_value value;
-    shf_status status = try_compile(thorough, &cel, &error);
+    shf_status status = try_compile(text, &cel, &error);
     if (!status) {
         shf_cel_scratch_init(&scratch);
         status = shf_cel_evaluate(cel, row.columns, &scratch, &value, &error);
@@ -200,25 +228,33 @@ static int once(void) {
     return status != SHF_OK;
 }
 
-static void test_failing_allocations(void **state) {
+static void fail_each(const char *text, unsigned least) {
     unsigned failed = 0;
-    (void)state;
     for (unsigned n = 1; n < 200; n++) {
         alloc_fail_at(n);
-        int result = once();
+        int result = once(text);
         unsigned left = alloc_live();
         alloc_normal();
         assert_int_equal(left, 0);
         if (!result) break;
         failed++;
     }
-    assert_true(failed >= 10 && failed < 199);
+    assert_true(failed >= least && failed < 199);
+}
+
+static void test_failing_allocations(void **state) {
+    (void)state;
+    fail_each(thorough, 10);
+    char *many_types = repeated("size([[]", ",[]", 300, "]) == 301", "");
+    fail_each(many_types, 8);
+    free(many_types);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_depth),         cmocka_unit_test(test_long_chains),
-        cmocka_unit_test(test_length),        cmocka_unit_test(test_iterations),
+        cmocka_unit_test(test_length),        cmocka_unit_test(test_deep_types),
+        cmocka_unit_test(test_many_digits),   cmocka_unit_test(test_iterations),
         cmocka_unit_test(test_steps),         cmocka_unit_test(test_scratch),
         cmocka_unit_test(test_no_allocation), cmocka_unit_test(test_failing_allocations),
     };
