@@ -1,7 +1,7 @@
 /* Inspection of a pinned snapshot, and health: no I/O. */
 #include "api/call.h"
 #include "base/limits.h"
-#include "snapshot/router.h"
+#include "snapshot/routing.h"
 
 static const char *orelse(const char *text, const char *otherwise) { return text ? text : otherwise; }
 
@@ -77,18 +77,20 @@ shf_status shf_snapshot_vectors(const shf_snapshot *snapshot, shf_vector_info *o
 
 shf_status shf_snapshot_shards_for_keys(const shf_snapshot *snapshot, const shf_key *keys, size_t count,
                                         const shf_routing_context *context, uint32_t *shards, shf_error **error) {
+    struct shf_routing routing;
+    shf_status status = SHF_OK;
     if (error) *error = NULL;
     if (!snapshot || (count && (!keys || !shards)) || count > SHF_LIMIT_KEYS_PER_CALL) return SHF_E_INVALID;
     if (shf_context_check(context)) return SHF_E_INVALID;
     if (shf_rt_forked(snapshot->runtime)) return SHF_E_FORKED;
-    for (size_t i = 0; i < count; i++) {
-        shf_status status = shf_route(snapshot->manifest, &keys[i], context, &shards[i], error);
-        if (status) {
-            if (count > 1) shf_error_prefix(error, "key %zu", i);
-            return status;
-        }
+    shf_routing_begin(&routing, snapshot->manifest, snapshot->cel, context);
+    for (size_t i = 0; i < count && !status; i++) {
+        status = shf_routing_of_key(&routing, &keys[i], &shards[i], error);
+        if (!status && shards[i] == SHF_CEL_UNKNOWN_TOKEN) status = shf_routing_unknown(&routing, error);
+        if (status && count > 1) shf_error_prefix(error, "key %zu", i);
     }
-    return SHF_OK;
+    shf_routing_end(&routing);
+    return status;
 }
 
 shf_status shf_snapshot_route_key(const shf_snapshot *snapshot, const shf_key *key, const shf_routing_context *context,

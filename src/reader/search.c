@@ -69,6 +69,11 @@ static shf_status measure_like(const shf_vector_id *like, struct sizes *sizes, s
     return SHF_OK;
 }
 
+/* Under a hash a context says nothing; shard_ids win over it. */
+static bool goes_by_context(const struct shf_snapshot *snapshot, const shf_query *query) {
+    return snapshot->cel && query->context && !query->shard_ids;
+}
+
 static shf_status measure(const struct shf_snapshot *snapshot, const shf_query *query, struct sizes *sizes,
                           struct shf_error **error) {
     uint32_t dimension = snapshot->manifest->vector.dimension, shards = snapshot->manifest->num_dbs;
@@ -88,7 +93,11 @@ static shf_status measure(const struct shf_snapshot *snapshot, const shf_query *
         return shf_error_set(error, SHF_E_INVALID, "%u shard ids are given, the snapshot has %u shards",
                              query->shard_count, shards);
     }
-    sizes->shard_ids += query->shard_ids ? query->shard_count : 0; /* fits: 65,536 queries of as many shards */
+    if (query->shard_ids) {
+        sizes->shard_ids += query->shard_count; /* fits: 65,536 queries of as many shards */
+    } else if (goes_by_context(snapshot, query)) {
+        sizes->shard_ids++;
+    }
     return query->like ? measure_like(query->like, sizes, error) : SHF_OK;
 }
 
@@ -100,6 +109,31 @@ static void copy_like(const shf_vector_id *like, uint32_t query, struct shf_sear
     copy->text = *text;
     copy->text_size = like->text.size;
     *text += like->text.size + 1;
+}
+
+static shf_status route(const struct shf_snapshot *snapshot, const shf_routing_context *context, uint32_t *shard,
+                        struct shf_error **error) {
+    struct shf_routing routing;
+    shf_routing_begin(&routing, snapshot->manifest, snapshot->cel, context);
+    shf_status status = shf_routing_of_context(&routing, shard, error);
+    if (!status && *shard == SHF_CEL_UNKNOWN_TOKEN) status = shf_routing_unknown(&routing, error);
+    shf_routing_end(&routing);
+    return status;
+}
+
+/* Where to search: NULL is everywhere. */
+static shf_status copy_shards(const struct shf_snapshot *snapshot, const shf_query *query, struct shf_plan_query *copy,
+                              uint32_t *ids, struct shf_error **error) {
+    if (query->shard_ids) {
+        copy->shards = ids;
+        copy->shard_count = query->shard_count;
+        if (query->shard_count) memcpy(ids, query->shard_ids, query->shard_count * sizeof *ids);
+    } else if (goes_by_context(snapshot, query)) {
+        copy->shards = ids;
+        copy->shard_count = 1;
+        return route(snapshot, query->context, ids, error);
+    }
+    return SHF_OK;
 }
 
 static shf_status copy_queries(struct shf_search_run *run, const shf_query *queries, const struct sizes *sizes,
@@ -124,11 +158,12 @@ static shf_status copy_queries(struct shf_search_run *run, const shf_query *quer
         } else {
             copy_like(query->like, q, &run->likes[run->like_count++], &text);
         }
-        if (!query->shard_ids) continue;
-        plan->queries[q].shards = ids;
-        plan->queries[q].shard_count = query->shard_count;
-        if (query->shard_count) memcpy(ids, query->shard_ids, query->shard_count * sizeof *ids);
-        ids += query->shard_count;
+        shf_status status = copy_shards(run->search->base.snapshot, query, &plan->queries[q], ids, error);
+        if (status) {
+            shf_search_name_query(run, q, error);
+            return status;
+        }
+        ids += plan->queries[q].shard_count;
     }
     return SHF_OK;
 }

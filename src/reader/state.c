@@ -48,7 +48,6 @@ static shf_status decide(struct shf_snapshot *snapshot, struct shf_error **error
     const char *ref = snapshot->manifest_ref, *backend = vector->backend ? vector->backend : "lancedb";
     bool keys_in_sqlite = true;
     if (manifest->has_vector && !vector->unified) return refuse(ref, "a vector-only snapshot", error);
-    if (manifest->sharding == SHF_SHARD_BY_CEL) return refuse(ref, "sharded by a CEL expression", error);
     if (!manifest->has_vector) {
         snapshot->kind = SHF_KIND_KV_ONLY;
         snapshot->keys = SHF_KEYS_WHAT_IS_THERE;
@@ -190,6 +189,7 @@ shf_status shf_snapshot_new(struct shf_source *source, struct shf_manifest *mani
     snapshot->published_at_us = published_at_us;
     *reused = 0;
     shf_status status = decide(snapshot, error);
+    if (!status) status = shf_routing_compile(manifest, manifest_ref, &snapshot->cel, error);
     if (!status) status = add_shards(snapshot, source, old, reused, error);
     if (status) {
         shf_snapshot_drop(snapshot);
@@ -209,6 +209,7 @@ void shf_snapshot_drop(struct shf_snapshot *snapshot) {
     for (uint32_t i = 0; i < snapshot->shard_count; i++) shf_shard_release(snapshot->shards[i]);
     shf_free(snapshot->shards);
     shf_free(snapshot->index_of);
+    shf_cel_router_free(snapshot->cel);
     shf_manifest_free(snapshot->manifest);
     shf_free(snapshot->manifest_ref);
     shf_source_release(snapshot->source);

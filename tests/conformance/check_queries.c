@@ -10,6 +10,8 @@ struct recorded {
     shf_query query;
     unsigned char *vector;
     uint32_t shard_ids[256];
+    struct conformance_context context;
+    shf_status status;
 };
 
 static void read_query(const json_t *json, struct recorded *out) {
@@ -21,6 +23,10 @@ static void read_query(const json_t *json, struct recorded *out) {
     out->query.vector = (const float *)(const void *)out->vector;
     out->query.dimension = (uint32_t)(size / sizeof(float));
     out->query.top_k = (uint32_t)json_integer_value(json_object_get(json, "top_k"));
+    if (conformance_read_context(json_object_get(json, "routing_context"), &out->context)) {
+        out->query.context = &out->context.context;
+        out->status = conformance_route_status(json);
+    }
     if (!json_is_array(ids)) return;
     json_array_foreach(ids, i, id) out->shard_ids[i] = (uint32_t)json_integer_value(id);
     out->query.shard_ids = out->shard_ids;
@@ -129,7 +135,9 @@ static bool check_single(struct conformance *c, shf_reader *reader, const struct
     shf_op *op = conformance_wait(c, shf_search(reader, &query->query, &call, &id), &id);
     if (!op) return false;
     bool ok;
-    if (shf_op_status(op)) {
+    if (query->status) {
+        ok = shf_op_status(op) == query->status || conformance_fail("answered, the peer refuses it");
+    } else if (shf_op_status(op)) {
         ok = (may_be_refused(json) && shf_op_status(op) == SHF_E_INVALID) ||
              conformance_fail("%s", shf_error_message(shf_op_error(op)));
     } else {
@@ -149,7 +157,7 @@ static bool check_batch(struct conformance *c, shf_reader *reader, const struct 
     SHF_INIT(&call);
     call.cq = c->cq;
     for (size_t i = 0; i < count; i++) {
-        if (may_be_refused(json_array_get(rows, i))) continue;
+        if (queries[i].status || may_be_refused(json_array_get(rows, i))) continue;
         line[used] = i;
         batch[used++] = queries[i].query;
     }

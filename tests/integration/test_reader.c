@@ -320,9 +320,8 @@ static void test_what_is_not_read_is_refused_by_name(void **state) {
     (void)state;
     const struct {
         const char *name, *says;
-    } kinds[] = {{"cel-key-only", "CEL"},
-                 {"cel-unified", "CEL"},
-                 {"vector-lsh-sqlitevec", "vector-only"},
+    } kinds[] = {{"vector-lsh-sqlitevec", "vector-only"},
+                 {"vector-cel", "vector-only"},
                  {"vector-cluster-lancedb", "vector-only"}};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         char *from = support_peer_case(kinds[i].name);

@@ -266,7 +266,7 @@ static void test_cel(void **state) {
     (void)state;
     struct shf_manifest *manifest = accepted("UPDATE build_meta SET sharding = " CEL "}'");
     assert_int_equal(manifest->sharding, SHF_SHARD_BY_CEL);
-    assert_string_equal(manifest->cel_expr, "key % 3");
+    assert_string_equal(manifest->cel.expression, "key % 3");
     shf_manifest_free(manifest);
     cel(", \"routing_values\": null", NULL);
     cel(", \"routing_values\": [\"a\", \"b\", \"\"]", NULL);
