@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from shardyfusion._runtime import runtime_stats as runtime_stats
     from shardyfusion.async_manifest_store import AsyncManifestStore as AsyncManifestStore
     from shardyfusion.async_manifest_store import AsyncS3ManifestStore as AsyncS3ManifestStore
+    from shardyfusion.cel import CelColumn as CelColumn
+    from shardyfusion.cel import CelType as CelType
     from shardyfusion.config import BaseShardedWriteConfig as BaseShardedWriteConfig
     from shardyfusion.config import BufferingOptions as BufferingOptions
     from shardyfusion.config import ColumnWriteInput as ColumnWriteInput
@@ -123,6 +125,7 @@ _NAMES_OF = {
     "_rate_limiter": ["AcquireResult", "RateLimiter", "ThreadSafeTokenBucket", "TokenBucket"],
     "_runtime": ["configure_runtime", "runtime_stats"],
     "async_manifest_store": ["AsyncManifestStore", "AsyncS3ManifestStore"],
+    "cel": ["CelColumn", "CelType"],
     "config": [
         "BaseShardedWriteConfig",
         "BufferingOptions",
