@@ -1,4 +1,5 @@
 /* search for one query: floats, a file with one vector, or the vector of an id. */
+#include "cli/columns.h"
 #include "cli/commands.h"
 #include "cli/memory.h"
 #include "cli/number.h"
@@ -68,6 +69,7 @@ void cli_command_search(struct cli_session *session) {
     char *error = cli_context_parse(&o->contexts, &defaults.context);
     if (!error) error = read_query(o, &query);
     if (!error && !cli_session_open(session, o->has_shard_ids ? SHF_OPEN_LAZY : 0)) goto done;
+    if (!error) error = cli_columns_apply(session->snapshot, &defaults.context);
     if (!error && o->like) {
         op = ask_like(session, &query, &defaults, &error);
     } else if (!error) {

@@ -135,7 +135,8 @@ SHF_API void shf_reader_release(shf_reader *reader);
  * Looks one key up in the snapshot that is served at the time of the call. Inputs are copied. A missing key is a
  * result (SHF_NOT_FOUND), not an error. Errors: INVALID (kind or range of the key does not fit the key encoding,
  * snapshot without keys), ROUTING, CORRUPT, NO_MEMORY, DEADLINE, CANCELLED, and those of open where the shard is opened
- * lazily. context may be NULL; snapshots sharded by a hash ignore it.
+ * lazily. context may be NULL, except where the snapshot is sharded by an expression over other columns than the key
+ * (INVALID names them); snapshots sharded by a hash ignore it. A routing token that the snapshot does not know has no keys.
  * A key of an open shard is answered before the call returns; its completion is in the queue then.
  */
 SHF_API shf_status shf_get(shf_reader *reader, const shf_key *key, const shf_routing_context *context,
@@ -207,8 +208,8 @@ typedef struct shf_query {
 /*
  * Searches the snapshot that is served at the time of the call, always on the workers. Inputs are copied. The row of
  * `like` is itself among the hits. Errors: INVALID (dimension, top_k, NaN or Inf, a zero query under cosine, shard ids
- * out of range or given twice, neither or both of vector and like, snapshot without vectors, unknown `like`), INDEX,
- * CORRUPT, NO_MEMORY, DEADLINE, CANCELLED, and those of open where shards are opened lazily.
+ * out of range or given twice, neither or both of vector and like, snapshot without vectors, unknown `like`), ROUTING,
+ * INDEX, CORRUPT, NO_MEMORY, DEADLINE, CANCELLED, and those of open where shards are opened lazily.
  */
 SHF_API shf_status shf_search(shf_reader *reader, const shf_query *query, const shf_call *call, shf_op_id *id);
 
@@ -356,15 +357,25 @@ typedef struct shf_vector_info {
     const char *kv_backend;   /* where the values are: sqlite-vec (the same file), sqlite, slatedb */
 } shf_vector_info;
 
+/* A column that the sharding of the snapshot reads from routing contexts. */
+typedef struct shf_column_info {
+    uint32_t struct_size;
+    uint32_t kind;    /* SHF_CONTEXT_*: what its values must be, or become */
+    const char *name; /* lives as long as the snapshot */
+} shf_column_info;
+
 /* Named *_describe so that types and functions differ. Errors: INVALID (shard out of range, snapshot without vectors). */
 SHF_API shf_status shf_snapshot_describe(const shf_snapshot *snapshot, shf_snapshot_info *out);
 SHF_API shf_status shf_snapshot_shard(const shf_snapshot *snapshot, uint32_t shard, shf_shard_info *out);
+/* Column `index` from 0, in no special order. INVALID after the last one; a hash-sharded snapshot has none. */
+SHF_API shf_status shf_snapshot_column(const shf_snapshot *snapshot, uint32_t index, shf_column_info *out);
 SHF_API shf_status shf_snapshot_vectors(const shf_snapshot *snapshot, shf_vector_info *out);
 
 /*
  * Shard of a key, whether the key is there or not. The key encoding is not looked at: a key that a lookup refuses may
  * have a shard. error may be NULL; else it receives the reason of a failure (the caller's to free) or NULL. Errors:
- * INVALID (text that is not UTF-8, an integer above 2^63-1 under hash sharding), ROUTING.
+ * INVALID (text that is not UTF-8, an integer above 2^63-1 under hash sharding, a context that is needed), ROUTING (a
+ * token that the snapshot does not know, values that the expression has no shard for).
  */
 SHF_API shf_status shf_snapshot_route_key(const shf_snapshot *snapshot, const shf_key *key,
                                           const shf_routing_context *context, uint32_t *shard, shf_error **error);

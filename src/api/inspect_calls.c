@@ -60,6 +60,20 @@ shf_status shf_snapshot_shard(const shf_snapshot *snapshot, uint32_t shard, shf_
     return shf_struct_fill(out, &info, sizeof info);
 }
 
+shf_status shf_snapshot_column(const shf_snapshot *snapshot, uint32_t index, shf_column_info *out) {
+    static const uint32_t kinds[] = {
+        [SHF_CEL_INT] = SHF_CONTEXT_INT,   [SHF_CEL_UINT] = SHF_CONTEXT_UINT,   [SHF_CEL_DOUBLE] = SHF_CONTEXT_DOUBLE,
+        [SHF_CEL_BOOL] = SHF_CONTEXT_BOOL, [SHF_CEL_STRING] = SHF_CONTEXT_TEXT, [SHF_CEL_BYTES] = SHF_CONTEXT_BYTES};
+    if (!snapshot || !out || !snapshot->cel) return SHF_E_INVALID;
+    if (shf_rt_forked(snapshot->runtime)) return SHF_E_FORKED;
+    const struct shf_cel *cel = shf_cel_router_expression(snapshot->cel);
+    if (index >= shf_cel_column_count(cel)) return SHF_E_INVALID;
+    const shf_column_info info = {.struct_size = sizeof info,
+                                  .kind = kinds[shf_cel_column_type(cel, index)],
+                                  .name = shf_cel_column_name(cel, index)};
+    return shf_struct_fill(out, &info, sizeof info);
+}
+
 shf_status shf_snapshot_vectors(const shf_snapshot *snapshot, shf_vector_info *out) {
     if (!snapshot || !out || !snapshot->manifest->has_vector) return SHF_E_INVALID;
     if (shf_rt_forked(snapshot->runtime)) return SHF_E_FORKED;
