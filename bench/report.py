@@ -10,8 +10,9 @@ import sys
 from xml.sax.saxutils import escape
 
 # Prefix of the names, and the marks around the table.
-BUILDING, COMPOSITE = ("build_",), ("slatedb_", "lance_")
+BUILDING, COMPOSITE, PYTHON = ("build_",), ("slatedb_", "lance_"), ("py_",)
 READING_TABLE, BUILDING_TABLE, COMPOSITE_TABLE = "table", "table of building", "table of SlateDB and LanceDB"
+PYTHON_TABLE = "table of Python"
 WIDTH, LEFT, RIGHT, ROW, BAR = 860, 250, 150, 58, 17
 STYLE = """
   text { font: 13px system-ui, sans-serif; fill: #24292f }
@@ -98,8 +99,10 @@ def main():
                 file.write(plot(title, chosen))
     building = [result for result in results if result["name"].startswith(BUILDING)]
     composite = [result for result in results if result["name"].startswith(COMPOSITE)]
-    reading = [result for result in results if result not in building and result not in composite]
-    for name, chosen in ((READING_TABLE, reading), (COMPOSITE_TABLE, composite), (BUILDING_TABLE, building)):
+    python = [result for result in results if result["name"].startswith(PYTHON)]
+    reading = [result for result in results if result not in building + composite + python]
+    tables = ((READING_TABLE, reading), (COMPOSITE_TABLE, composite), (BUILDING_TABLE, building), (PYTHON_TABLE, python))
+    for name, chosen in tables:
         if chosen:
             replace_table(os.path.join(docs, "benchmarks.md"), name, chosen)
 

@@ -39,8 +39,22 @@ static void vector_fields(struct cli_fields *fields, const struct cli_session *s
     cli_fields_json(fields, "index_params", params.data);
     cli_fields_string(fields, "backend", vectors.backend);
     cli_fields_string(fields, "kv_backend", vectors.kv_backend);
+    if (vectors.sharding_strategy) {
+        cli_fields_string(fields, "sharding_strategy", vectors.sharding_strategy);
+        cli_fields_u64(fields, "num_probes", vectors.num_probes);
+    }
     cli_fields_close(fields);
     cli_out_free(&params);
+}
+
+/* What says where a row is: in a snapshot of vectors only it is not the manifest's sharding of keys. */
+static const char *sharding_name(const struct cli_session *session) {
+    shf_vector_info vectors;
+    SHF_INIT(&vectors);
+    if (shf_snapshot_vectors(session->snapshot, &vectors) == SHF_OK && vectors.sharding_strategy) {
+        return vectors.sharding_strategy;
+    }
+    return session->info.sharding == SHF_SHARDING_CEL ? "cel" : "hash";
 }
 
 void cli_command_info(struct cli_session *session) {
@@ -51,7 +65,7 @@ void cli_command_info(struct cli_session *session) {
     cli_fields_begin(&fields, session);
     cli_fields_string(&fields, "run_id", info->run_id);
     cli_fields_u64(&fields, "num_dbs", info->num_dbs);
-    cli_fields_string(&fields, "sharding", info->sharding == SHF_SHARDING_CEL ? "cel" : "hash");
+    cli_fields_string(&fields, "sharding", sharding_name(session));
     cli_time_text(info->created_at_us, time);
     cli_fields_string(&fields, "created_at", time);
     cli_fields_string(&fields, "manifest_ref", info->manifest_ref);

@@ -99,7 +99,7 @@ static const struct {
      "  --top-k N                   how many rows (default: 10)\n"
      "  --shard-ids 0,2             only in these shards (\"\" = in none)\n"
      "  --routing-context K=V       where to search, where the sharding knows (repeatable)\n"
-     "  --num-probes N              clusters to visit, in snapshots of vectors only\n"
+     "  --num-probes N              shards to visit, in snapshots of vectors only (default: the snapshot's number)\n"
      "  --exact                     exact distances and order; so far every search is exact\n"
      "  --explain                   also the plan and where the time went\n"},
     {CLI_INFO, "Example:\n  shardy -u ./snapshot info --output-format json\n\n"

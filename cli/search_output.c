@@ -69,6 +69,9 @@ static void explain_json(struct cli_session *session, struct cli_json *json, con
         cli_json_member_u64(json, "dimension", vectors.dimension);
     }
     cli_json_member_u64(json, "num_dbs", session->info.num_dbs);
+    if (session->info.kind == SHF_KIND_VECTOR_ONLY) {
+        cli_json_member_u64(json, "num_shards_probed", info.num_shards_probed);
+    }
     cli_json_member_u64(json, "num_shards_queried", info.num_shards_queried);
     cli_json_member_u64(json, "rows_scanned", info.rows_scanned);
     cli_json_member_double(json, "current_ms", milliseconds(open->current_ns));
@@ -135,6 +138,7 @@ void cli_explain_text(struct cli_session *session, const struct cli_answer *answ
     if (shf_snapshot_vectors(session->snapshot, &vectors) == SHF_OK) {
         cli_out_format(out, ", %u dimensions, %s", vectors.dimension, vectors.metric);
     }
+    if (session->info.kind == SHF_KIND_VECTOR_ONLY) cli_out_format(out, ", %u probed", info.num_shards_probed);
     cli_out_format(out,
                    "\ntime: _CURRENT %.3f ms, manifest %.3f ms, shards %.3f ms (%u opened, %" PRIu64
                    " bytes downloaded), search %.3f ms\n",

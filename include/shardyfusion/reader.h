@@ -85,7 +85,7 @@ typedef struct shf_reader_options {
  * gives wrong answers or the process gets SIGBUS. Every open shard keeps up to two files of the local cache open.
  *
  * Errors: STATE (no _CURRENT, no valid manifest), MANIFEST, NOT_FOUND, ACCESS, STORE*, CORRUPT, INDEX, UNSUPPORTED
- * (the snapshot is of a kind that is not read, named in the message), LOCAL, LIMIT, NO_MEMORY, DEADLINE, CANCELLED,
+ * (a form that is not read, named in the message), LOCAL, LIMIT, NO_MEMORY, DEADLINE, CANCELLED,
  * INVALID (the URL, an S3 option, a manifest_ref, a current_pointer_key).
  */
 SHF_API shf_status shf_open(shf_runtime *runtime, const shf_reader_options *options, const shf_call *call, shf_op_id *id);
@@ -99,12 +99,12 @@ SHF_API shf_status shf_op_take_reader(shf_op *op, shf_reader **out);
 /* What an open or a refresh did, a failed one too (as far as it came). Phases do not overlap. */
 typedef struct shf_open_info {
     uint32_t struct_size;
-    uint32_t changed;            /* refresh: 1 = a new snapshot is served; open: always 1 */
-    int64_t current_ns;          /* reading _CURRENT (and listing manifests/, where that was needed) */
-    int64_t manifest_ns;         /* reading and checking manifests */
-    int64_t shards_ns;           /* opening shards */
-    uint32_t shards_opened;      /* or begun to be opened; 0 with SHF_OPEN_LAZY */
-    uint32_t shards_reused;      /* refresh: unchanged, taken over from the old snapshot */
+    uint32_t changed;       /* refresh: 1 = a new snapshot is served; open: always 1 */
+    int64_t current_ns;     /* reading _CURRENT (and listing manifests/, where that was needed) */
+    int64_t manifest_ns;    /* reading and checking manifests; the centroids or hyperplanes of a vector-only one too */
+    int64_t shards_ns;      /* opening shards */
+    uint32_t shards_opened; /* or begun to be opened; 0 with SHF_OPEN_LAZY */
+    uint32_t shards_reused; /* refresh: unchanged, taken over from the old snapshot */
     uint32_t fallback_attempts;  /* older manifests tried */
     uint32_t manifest_malformed; /* refresh: 1 = the new manifest is malformed, the old snapshot stays */
     uint64_t downloaded_bytes;   /* of shards; 0 = all were in the local cache, or in files */
@@ -134,7 +134,7 @@ SHF_API void shf_reader_release(shf_reader *reader);
 /*
  * Looks one key up in the snapshot that is served at the time of the call. Inputs are copied. A missing key is a
  * result (SHF_NOT_FOUND), not an error. Errors: INVALID (kind or range of the key does not fit the key encoding,
- * snapshot without keys), ROUTING, CORRUPT, NO_MEMORY, DEADLINE, CANCELLED, and those of open where the shard is opened
+ * snapshot without keys: a vector-only one), ROUTING, CORRUPT, NO_MEMORY, DEADLINE, CANCELLED, and those of open where the shard is opened
  * lazily. context may be NULL, except where the snapshot is sharded by an expression over other columns than the key
  * (INVALID names them); snapshots sharded by a hash ignore it. A routing token that the snapshot does not know has no keys.
  * A key of an open shard is answered before the call returns; its completion is in the queue then.
@@ -176,7 +176,7 @@ SHF_API shf_status shf_op_value(const shf_op *op, size_t index, shf_value *out);
 
 enum { SHF_ID_INT = 1, SHF_ID_TEXT = 2 };
 
-/* Id of a stored vector; in composite snapshots always a text. In a query: borrowed for the call only. In a hit: text lives as long as the operation. */
+/* Id of a stored vector; in Lance datasets (composite snapshots) always a text. In a query: borrowed for the call only. In a hit: text lives as long as the operation. */
 typedef struct shf_vector_id {
     uint32_t kind; /* SHF_ID_* */
     uint32_t reserved;
@@ -186,8 +186,8 @@ typedef struct shf_vector_id {
 
 /*
  * One nearest-neighbour query. The score is a distance, lower is better: cosine = 1 - cos; l2 = square root of the sum
- * of squares, in composite snapshots (SHF_KIND_COMPOSITE) the sum itself, as LanceDB gives it; dot_product (composite
- * only) = 1 - dot. Exact, computed in float64 in a fixed order: the same bits on every machine. Hits are ordered by
+ * of squares, in Lance datasets (composite snapshots, and vector-only ones whose backend is lancedb) the sum itself, as
+ * LanceDB gives it; dot_product (there only) = 1 - dot. Exact, computed in float64 in a fixed order: the same bits on every machine. Hits are ordered by
  * score, then shard id, then position in the shard; an infinite distance follows every finite one, an undefined one
  * (NaN: a zero row under cosine, a NaN in the row) follows those.
  */
@@ -197,8 +197,8 @@ typedef struct shf_query {
     const float *vector;       /* `dimension` floats, finite; copied */
     uint32_t dimension;        /* must be that of the snapshot */
     uint32_t shard_count;      /* number of shard_ids */
-    const uint32_t *shard_ids; /* NULL = all shards (or those of the context); else just these, each once, count 0 =
-                                  none (no hits) */
+    const uint32_t *shard_ids; /* NULL = all shards (or those of the context; in vector-only snapshots those that are
+                                  chosen); else just these, each once, count 0 = none (no hits) */
     const shf_routing_context *context; /* NULL, or where to search; shard_ids win over it */
     const shf_vector_id *like;          /* instead of vector: the stored vector of this id (the first in shard order) */
     uint32_t num_probes;                /* vector-only snapshots; 0 = the manifest's; INVALID for others */
@@ -207,9 +207,18 @@ typedef struct shf_query {
 
 /*
  * Searches the snapshot that is served at the time of the call, always on the workers. Inputs are copied. The row of
- * `like` is itself among the hits. Errors: INVALID (dimension, top_k, NaN or Inf, a zero query under cosine, shard ids
- * out of range or given twice, neither or both of vector and like, snapshot without vectors, unknown `like`), ROUTING,
- * INDEX, CORRUPT, NO_MEMORY, DEADLINE, CANCELLED, and those of open where shards are opened lazily.
+ * `like` is itself among the hits, where its shard is searched. Errors: INVALID (dimension, top_k, NaN or Inf, a zero
+ * query under cosine, shard ids out of range or given twice, neither or both of vector and like, snapshot without vectors,
+ * unknown `like`, num_probes for a snapshot that is not vector-only, neither shard_ids nor a context where
+ * one is needed), ROUTING, INDEX, CORRUPT, NO_MEMORY, DEADLINE, CANCELLED, and those of open where shards are opened
+ * lazily.
+ *
+ * Vector-only snapshots (SHF_KIND_VECTOR_ONLY) have vectors and no keys: lookups are refused with INVALID. Without shard_ids
+ * their sharding strategy (shf_vector_info) chooses the shards of a query: `cluster` the num_probes ones whose centroids are
+ * nearest to it; `lsh` that of its hash code, then those of the codes that differ in one bit, until there are num_probes;
+ * `cel` the one of the context; `explicit` none. What is in other shards is not found: shf_search_info says how many were
+ * probed. A num_probes of num_dbs or more searches all (lsh: as many as there are such codes). The vector of `like` is
+ * looked for in all shards, and then routed as any other.
  */
 SHF_API shf_status shf_search(shf_reader *reader, const shf_query *query, const shf_call *call, shf_op_id *id);
 
@@ -231,9 +240,13 @@ typedef struct shf_hit {
 
 typedef struct shf_search_info {
     uint32_t struct_size;
-    uint32_t num_shards_queried; /* non-empty shards, or as many as shard_ids were given */
+    uint32_t num_shards_queried; /* non-empty shards, or as many as shard_ids were given; in vector-only snapshots the
+                                    non-empty ones among those that were chosen or given */
     uint64_t rows_scanned;
-    int64_t latency_ns; /* of the operation: the same for every query of a batch */
+    int64_t latency_ns;         /* of the operation: the same for every query of a batch */
+    uint32_t num_shards_probed; /* that were chosen or given, empty ones included; all where nothing limits a search.
+                                   With num_dbs it says how much of a snapshot an answer rests on */
+    uint32_t num_dbs;           /* shards of the snapshot, empty ones included */
 } shf_search_info;
 
 /*
@@ -318,7 +331,7 @@ typedef struct shf_snapshot_info {
     uint32_t struct_size;
     uint32_t kind;              /* SHF_KIND_* */
     uint32_t num_dbs;           /* shards, empty ones included */
-    uint32_t sharding;          /* SHF_SHARDING_* */
+    uint32_t sharding;          /* SHF_SHARDING_*; of a vector-only snapshot without meaning: see shf_vector_info */
     const char *run_id;         /* strings live as long as the snapshot */
     const char *manifest_ref;   /* as it was resolved: under the opened prefix; or the name of one that was given */
     const char *created_at;     /* ISO 8601 text, as in the manifest */
@@ -353,8 +366,12 @@ typedef struct shf_vector_info {
     const char *index_type;   /* as the writer named it; searches are exact whatever it is */
     const char *quantization; /* NULL = none */
     const char *index_params; /* JSON object text */
-    const char *backend;      /* where the vectors are: sqlite-vec, lancedb */
-    const char *kv_backend;   /* where the values are: sqlite-vec (the same file), sqlite, slatedb */
+    const char *backend;      /* where the vectors are: sqlite-vec, lancedb; of a vector-only snapshot what was found */
+    const char *kv_backend; /* where the values are: sqlite-vec (the same file), sqlite, slatedb; NULL = vector-only */
+    /* Of vector-only snapshots: */
+    const char *sharding_strategy; /* cluster, lsh, explicit, cel; NULL = the snapshot has keys, which shard it */
+    uint32_t num_probes;           /* that a query has by itself; 0 = not vector-only */
+    uint32_t reserved;             /* 0 */
 } shf_vector_info;
 
 /* A column that the sharding of the snapshot reads from routing contexts. */
@@ -374,7 +391,8 @@ SHF_API shf_status shf_snapshot_vectors(const shf_snapshot *snapshot, shf_vector
 /*
  * Shard of a key, whether the key is there or not. The key encoding is not looked at: a key that a lookup refuses may
  * have a shard. error may be NULL; else it receives the reason of a failure (the caller's to free) or NULL. Errors:
- * INVALID (text that is not UTF-8, an integer above 2^63-1 under hash sharding, a context that is needed), ROUTING (a
+ * INVALID (text that is not UTF-8, an integer above 2^63-1 under hash sharding, a context that is needed, a vector-only
+ * snapshot), ROUTING (a
  * token that the snapshot does not know, values that the expression has no shard for).
  */
 SHF_API shf_status shf_snapshot_route_key(const shf_snapshot *snapshot, const shf_key *key,
@@ -383,6 +401,17 @@ SHF_API shf_status shf_snapshot_route_key(const shf_snapshot *snapshot, const sh
 /* Shards of `count` keys (at most 1,048,576): shards[i] belongs to keys[i]. After a failure `shards` is half filled. */
 SHF_API shf_status shf_snapshot_shards_for_keys(const shf_snapshot *snapshot, const shf_key *keys, size_t count,
                                                 const shf_routing_context *context, uint32_t *shards, shf_error **error);
+
+/*
+ * The shards that a search in a vector-only snapshot goes to without shard_ids, nearest first, empty ones included: *count of
+ * them, written to `shards`, which has room for `capacity` (num_dbs is always enough). num_probes 0 = the manifest's. vector
+ * (`dimension` floats; NaN and infinity are no errors) may be NULL where the strategy is cel, context where it is not. error
+ * as above. Errors: INVALID (another kind of snapshot, the dimension, `explicit` sharding, a missing context, no room; *count
+ * is as many as there are then), ROUTING (cel), NO_MEMORY, FORKED.
+ */
+SHF_API shf_status shf_snapshot_route_vector(const shf_snapshot *snapshot, const float *vector, uint32_t dimension,
+                                             const shf_routing_context *context, uint32_t num_probes, uint32_t *shards,
+                                             uint32_t capacity, uint32_t *count, shf_error **error);
 
 /*
  * Looks `count` keys (0 to 1,048,576) up in one shard, by the very bytes that are stored: nothing is routed and nothing

@@ -37,8 +37,9 @@ typedef struct shf_runtime_options {
  * Errors: INVALID, NO_MEMORY, LOCAL (no threads or descriptors left).
  *
  * Charged to the budget: bodies on their way from a store (manifests, listings, the buffers of a download), values
- * that had to be copied, the queries, candidates and answers of a search. What does not fit ends the operation with
- * SHF_E_NO_MEMORY. Values that are read in place cost nothing.
+ * that had to be copied, the queries, candidates and answers of a search, the centroids or hyperplanes that a vector-only
+ * snapshot is routed by. What does not fit ends the operation with SHF_E_NO_MEMORY. Values that are read in place cost
+ * nothing.
  */
 SHF_API shf_status shf_runtime_new(const shf_runtime_options *options, shf_runtime **out);
 

@@ -108,6 +108,8 @@ shf_status shf_op_search_info(const shf_op *op, size_t query, shf_search_info *o
     const shf_search_info info = {.struct_size = sizeof info,
                                   .num_shards_queried = result->num_shards_queried,
                                   .rows_scanned = result->rows_scanned,
-                                  .latency_ns = shf_op_latency_ns(op)};
+                                  .latency_ns = shf_op_latency_ns(op),
+                                  .num_shards_probed = result->num_shards_probed,
+                                  .num_dbs = search_of(op)->base.snapshot->manifest->num_dbs};
     return shf_struct_fill(out, &info, sizeof info);
 }

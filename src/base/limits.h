@@ -31,6 +31,11 @@
 #define SHF_LIMIT_ID_BYTES (128u << 10)                     /* JSON text of one id of a vector */
 #define SHF_LIMIT_WRITTEN_ID_BYTES (SHF_LIMIT_ID_BYTES / 8) /* text of one: its JSON has at most six times as much */
 
+/* Vector-only snapshots. */
+#define SHF_LIMIT_NPY_HEADER_BYTES 10000u /* NumPy's own limit */
+#define SHF_LIMIT_HASH_BITS 63u           /* hyperplanes */
+#define SHF_LIMIT_ROUTING_COLUMNS 4096u   /* of cel_columns */
+
 /* Lance datasets. */
 #define SHF_LIMIT_LANCE_MANIFEST_BYTES (256u << 20)
 #define SHF_LIMIT_LANCE_FRAGMENTS 65536u

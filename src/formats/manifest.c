@@ -337,6 +337,7 @@ static void free_vector(struct shf_manifest_vector *vector) {
     shf_free(vector->index_params);
     shf_free(vector->backend);
     shf_free(vector->kv_backend);
+    shf_manifest_free_routing(&vector->routing);
 }
 
 void shf_manifest_free(struct shf_manifest *manifest) {

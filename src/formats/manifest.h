@@ -38,24 +38,54 @@ struct shf_manifest_shard {
     uint8_t sha256[32];
 };
 
+/* Which shards of a vector-only snapshot a query visits. */
+enum shf_vector_strategy { SHF_VECTORS_BY_CLUSTER = 1, SHF_VECTORS_BY_LSH, SHF_VECTORS_BY_ID, SHF_VECTORS_BY_CEL };
+const char *shf_vector_strategy_name(enum shf_vector_strategy strategy); /* "cluster", "lsh", "explicit", "cel" */
+
+struct shf_manifest_cel_column {
+    char *name, *type; /* "string"; not looked at here */
+};
+
+enum shf_token_kind { SHF_TOKEN_INTEGER = 1, SHF_TOKEN_TEXT, SHF_TOKEN_BYTES };
+struct shf_manifest_token {
+    enum shf_token_kind kind;
+    int64_t integer;
+    char *data; /* of text (UTF-8) and bytes; NUL-terminated */
+    size_t size;
+};
+
+/* How custom.vector of a vector-only snapshot routes. */
+struct shf_manifest_routing {
+    enum shf_vector_strategy strategy;     /* 0: an unknown one, which is not a parse error */
+    char *strategy_text;                   /* as written, NULL when absent (which means explicit) */
+    uint32_t num_probes;                   /* 1 when absent; 0: it is no integer of at least 1 */
+    char *centroids_ref, *hyperplanes_ref; /* as written, or NULL */
+    char *cel_expr;                        /* or NULL */
+    struct shf_manifest_cel_column *cel_columns;
+    uint32_t cel_column_count;
+    bool has_routing_values; /* the value at place i belongs to shard i; all of one kind, each once */
+    struct shf_manifest_token *routing_values;
+    uint32_t routing_value_count;
+};
+
 /* custom.vector, present when has_vector. */
 struct shf_manifest_vector {
+    bool is_empty; /* {} */
     bool unified;
-    uint32_t dimension;         /* 0 when absent */
-    enum shf_metric metric;     /* 0 when absent */
-    char *metric_text;          /* as written, NULL when absent; an unknown one is not a parse error */
-    char *index_type;           /* default "hnsw" */
-    char *quantization;         /* or NULL */
-    char *index_params;         /* JSON object text, "{}" by default */
-    char *backend, *kv_backend; /* as written, or NULL */
+    uint32_t dimension;                  /* 0 when absent */
+    enum shf_metric metric;              /* 0 when absent or unknown; without `unified`, cosine when absent */
+    char *metric_text;                   /* as written, NULL when absent; an unknown one is not a parse error */
+    char *index_type;                    /* default "hnsw" */
+    char *quantization;                  /* or NULL */
+    char *index_params;                  /* JSON object text, "{}" by default */
+    char *backend, *kv_backend;          /* as written, or NULL */
+    struct shf_manifest_routing routing; /* without unified */
 };
 
 /* How CEL shards. Whether the expression compiles and the types are known is not looked at here. */
 struct shf_manifest_cel {
     char *expression;
-    struct shf_manifest_cel_column {
-        char *name, *type; /* as written: "int", "string" */
-    } * columns;
+    struct shf_manifest_cel_column *columns;
     size_t column_count; /* 1 to SHF_LIMIT_CEL_COLUMNS */
     /* NULL: the result is a shard's number. Else value i belongs to shard i; unique, all int or all string. */
     struct shf_cel_value *routing_values;

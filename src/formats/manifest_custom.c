@@ -7,8 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A text as it is, another value as its JSON, so that an error can name it; *out stays NULL for null and nothing. */
-static shf_status take_text(const json_t *vector, const char *key, char **out, struct shf_error **error) {
+shf_status shf_manifest_take_text(const json_t *vector, const char *key, char **out, struct shf_error **error) {
     const json_t *value = json_object_get(vector, key);
     if (!value || json_is_null(value)) return SHF_OK;
     if (json_is_string(value)) return shf_json_string(value, key, SHF_E_MANIFEST, out, error);
@@ -32,19 +31,22 @@ static enum shf_metric metric_of(const char *text) {
 
 static shf_status read_vector(const json_t *json, struct shf_manifest_vector *vector, struct shf_error **error) {
     const json_t *dimension = json_object_get(json, "dim");
+    vector->is_empty = json_object_size(json) == 0;
     vector->unified = json_is_true(json_object_get(json, "unified"));
     if (json_is_integer(dimension)) {
         json_int_t value = json_integer_value(dimension);
         vector->dimension = value < 0 ? 0 : value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
     }
-    shf_status status = take_text(json, "metric", &vector->metric_text, error);
-    if (!status) status = take_text(json, "index_type", &vector->index_type, error);
-    if (!status) status = take_text(json, "quantization", &vector->quantization, error);
-    if (!status) status = take_text(json, "backend", &vector->backend, error);
-    if (!status) status = take_text(json, "kv_backend", &vector->kv_backend, error);
+    shf_status status = shf_manifest_take_text(json, "metric", &vector->metric_text, error);
+    if (!status) status = shf_manifest_take_text(json, "index_type", &vector->index_type, error);
+    if (!status) status = shf_manifest_take_text(json, "quantization", &vector->quantization, error);
+    if (!status) status = shf_manifest_take_text(json, "backend", &vector->backend, error);
+    if (!status) status = shf_manifest_take_text(json, "kv_backend", &vector->kv_backend, error);
     if (!status) status = take_params(json, &vector->index_params, error);
+    if (!status && !vector->unified) status = shf_manifest_read_routing(json, &vector->routing, error);
     if (status) return status;
     vector->metric = metric_of(vector->metric_text);
+    if (!vector->metric_text && !vector->unified && !vector->is_empty) vector->metric = SHF_METRIC_COSINE;
     if (!vector->index_type) vector->index_type = shf_strdup("hnsw");
     return vector->index_type ? SHF_OK : shf_error_set(error, SHF_E_NO_MEMORY, "no memory for custom.vector");
 }

@@ -55,6 +55,12 @@ shf_status shf_manifest_parse_json(const struct shf_manifest_table *table, size_
 shf_status shf_manifest_read_sharding(json_t *json, struct shf_manifest *manifest, struct shf_error **error);
 void shf_manifest_free_cel(struct shf_manifest_cel *cel);
 shf_status shf_manifest_read_custom(const json_t *json, struct shf_manifest *manifest, struct shf_error **error);
+/* How custom.vector routes; *routing is zero. SHF_E_MANIFEST, SHF_E_LIMIT. */
+shf_status shf_manifest_read_routing(const json_t *vector, struct shf_manifest_routing *routing,
+                                     struct shf_error **error);
+void shf_manifest_free_routing(struct shf_manifest_routing *routing);
+/* A text as it is, another value as its JSON, so that an error can name it; *out stays NULL for null and nothing. */
+shf_status shf_manifest_take_text(const json_t *vector, const char *key, char **out, struct shf_error **error);
 /* What custom.shf_objects (or NULL) tells of the shards, which are read by now. Nothing in it is an error. */
 void shf_manifest_match_objects(const json_t *objects, struct shf_manifest *manifest);
 

@@ -120,7 +120,7 @@ shf_status shf_lookup_block(struct shf_lookup_op *lookup, size_t first, const st
 void shf_lookup_begin_routing(const struct shf_lookup_op *lookup, const struct shf_lookup_keys *keys,
                               struct shf_routing *routing) {
     const struct shf_snapshot *snapshot = lookup->base.snapshot;
-    shf_routing_begin(routing, snapshot->manifest, snapshot->cel, keys->context);
+    shf_routing_begin(routing, snapshot->manifest->num_dbs, snapshot->cel, keys->context);
 }
 
 /* Under CEL a key that no shard has need not fit the encoding: it is just not found. */
@@ -206,7 +206,11 @@ shf_status shf_reader_lookup(struct shf_reader *reader, enum shf_op_kind kind, c
     struct shf_lookup_op *lookup = make(reader, keys, &accepted);
     if (!lookup) return accepted;
     struct shf_op *op = &lookup->base.op;
-    if (keys->count <= SHF_LOOKUP_BLOCK) status = answer_in_call(lookup, keys, &answered, &error);
+    if (lookup->base.snapshot->kind == SHF_KIND_VECTOR_ONLY) {
+        status = shf_error_set(&error, SHF_E_INVALID, "%s is a vector-only snapshot: it has no keys to look up",
+                               lookup->base.snapshot->manifest_ref);
+    }
+    if (!status && keys->count <= SHF_LOOKUP_BLOCK) status = answer_in_call(lookup, keys, &answered, &error);
     if (status || answered) {
         accepted = shf_op_answer(op, reader->runtime, kind, submission, status, error, destroy, id);
         if (accepted) {

@@ -2,7 +2,7 @@
  * Open and refresh: the same chain of steps.
  *
  *   worker  (open) parse the URL, make the stores
- *   loop    (refresh) wait for the turn; load _CURRENT and the manifest
+ *   loop    (refresh) wait for the turn; load _CURRENT and the manifest; of a vector-only snapshot its parts
  *   worker  make the state: kind, URLs, shards taken over from the old state
  *   loop    open the shards (unless lazily); serve the state; finish
  */
@@ -32,6 +32,7 @@ static void finish(struct shf_load_op *load, shf_status status, struct shf_error
     shf_snapshot_drop(load->base.snapshot); /* a refresh that nobody released must not keep the old state alive */
     load->base.snapshot = NULL;
     shf_manifest_given_free(&load->given);
+    shf_vector_parts_clear(&load->parts);
     shf_manifest_free(load->manifests.manifest);
     shf_free(load->manifests.manifest_ref);
     load->manifests.manifest = NULL;
@@ -70,6 +71,7 @@ static void state_made(struct shf_task *task) {
     struct shf_load_op *load = SHF_CONTAINER(task, struct shf_load_op, base.task);
     struct shf_error *error = load->error;
     load->error = NULL;
+    shf_vector_parts_clear(&load->parts);
     if (load->status) {
         finish(load, load->status, error);
         return;
@@ -97,7 +99,7 @@ static void make_state(struct shf_task *task) {
     struct shf_load_op *load = SHF_CONTAINER(task, struct shf_load_op, base.task);
     struct shf_manifest_load *manifests = &load->manifests;
     load->status = shf_snapshot_new(load->base.reader->source, manifests->manifest, manifests->manifest_ref,
-                                    manifests->published_at_us, load->base.snapshot, &load->fresh,
+                                    manifests->published_at_us, &load->parts, load->base.snapshot, &load->fresh,
                                     &load->info.shards_reused, &load->error);
     manifests->manifest = NULL;
     manifests->manifest_ref = NULL;
@@ -119,6 +121,30 @@ static void keep_old(struct shf_load_op *load) {
     finish(load, SHF_OK, NULL);
 }
 
+static void parts_there(struct shf_vector_parts *parts) {
+    struct shf_load_op *load = SHF_CONTAINER(parts, struct shf_load_op, parts);
+    load->info.manifest_ns += shf_clock_monotonic_ns() - load->phase_began_ns;
+    if (parts->status) {
+        struct shf_error *error = parts->error;
+        parts->error = NULL;
+        finish(load, parts->status, error);
+        return;
+    }
+    load->base.task.run = make_state;
+    shf_rt_post_worker(load->base.reader->runtime, &load->base.task);
+}
+
+static void load_parts(struct shf_load_op *load) {
+    load->phase_began_ns = shf_clock_monotonic_ns();
+    load->parts = (struct shf_vector_parts){.source = load->base.reader->source,
+                                            .manifest = load->manifests.manifest,
+                                            .manifest_ref = load->manifests.manifest_ref,
+                                            .deadline_ns = load->base.op.deadline_ns,
+                                            .cancel = load->base.op.cancel,
+                                            .done = parts_there};
+    shf_vector_parts_start(&load->parts);
+}
+
 static void manifests_loaded(struct shf_manifest_load *manifests) {
     struct shf_load_op *load = SHF_CONTAINER(manifests, struct shf_load_op, manifests);
     shf_manifest_given_free(&load->given);
@@ -134,6 +160,10 @@ static void manifests_loaded(struct shf_manifest_load *manifests) {
         struct shf_error *error = manifests->error;
         manifests->error = NULL;
         finish(load, manifests->status, error);
+        return;
+    }
+    if (shf_is_vector_only(manifests->manifest)) {
+        load_parts(load);
         return;
     }
     load->base.task.run = make_state;

@@ -16,6 +16,7 @@ struct shf_load_op {
     struct shf_load_op *next_turn;
     struct shf_manifest_given given; /* body NULL = none */
     struct shf_manifest_load manifests;
+    struct shf_vector_parts parts; /* of a vector-only snapshot */
     struct shf_snapshot *fresh;
     struct shf_shard_group group;
     int64_t phase_began_ns;

@@ -40,6 +40,7 @@ struct shf_search_result {
     struct shf_search_hit *hits;
     uint32_t hit_count;
     uint32_t num_shards_queried;
+    uint32_t num_shards_probed; /* before empty ones were left out */
     uint64_t rows_scanned;
 };
 

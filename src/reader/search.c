@@ -54,7 +54,21 @@ void shf_search_name_query(const struct shf_search_run *run, uint32_t query, str
 
 struct sizes {
     size_t shard_ids, likes, text;
+    uint32_t most_probes;
 };
+
+/* Whether the vector decides where to search; what the context decides is decided in the call. */
+static bool goes_by_vector(const struct shf_vector_router *router) {
+    return router->strategy == SHF_VECTORS_BY_CLUSTER || router->strategy == SHF_VECTORS_BY_LSH;
+}
+
+/* How many shards the router may choose; 0 = none: they are given, or all. */
+static uint32_t probes_of(const struct shf_snapshot *snapshot, const shf_query *query) {
+    const struct shf_vector_router *router = snapshot->router;
+    if (!router || query->shard_ids) return 0;
+    uint32_t most = shf_vector_router_most(router, query->num_probes);
+    return router->strategy == SHF_VECTORS_BY_CLUSTER && most == router->num_dbs ? 0 : most;
+}
 
 static shf_status measure_like(const shf_vector_id *like, struct sizes *sizes, struct shf_error **error) {
     if (like->kind != SHF_ID_INT && like->kind != SHF_ID_TEXT) {
@@ -69,7 +83,7 @@ static shf_status measure_like(const shf_vector_id *like, struct sizes *sizes, s
     return SHF_OK;
 }
 
-/* Under a hash a context says nothing; shard_ids win over it. */
+/* In a snapshot with keys. Under a hash a context says nothing; shard_ids win over it. */
 static bool goes_by_context(const struct shf_snapshot *snapshot, const shf_query *query) {
     return snapshot->cel && query->context && !query->shard_ids;
 }
@@ -78,7 +92,7 @@ static shf_status measure(const struct shf_snapshot *snapshot, const shf_query *
                           struct shf_error **error) {
     uint32_t dimension = snapshot->manifest->vector.dimension, shards = snapshot->manifest->num_dbs;
     if (query->top_k == 0) return shf_error_set(error, SHF_E_INVALID, "top_k must be at least 1");
-    if (query->num_probes) {
+    if (query->num_probes && snapshot->kind != SHF_KIND_VECTOR_ONLY) {
         return shf_error_set(error, SHF_E_INVALID,
                              "num_probes is for vector-only snapshots; this one searches every shard");
     }
@@ -93,12 +107,39 @@ static shf_status measure(const struct shf_snapshot *snapshot, const shf_query *
         return shf_error_set(error, SHF_E_INVALID, "%u shard ids are given, the snapshot has %u shards",
                              query->shard_count, shards);
     }
-    if (query->shard_ids) {
-        sizes->shard_ids += query->shard_count; /* fits: 65,536 queries of as many shards */
-    } else if (goes_by_context(snapshot, query)) {
-        sizes->shard_ids++;
-    }
+    uint32_t probes = goes_by_context(snapshot, query) ? 1 : probes_of(snapshot, query);
+    if (probes > sizes->most_probes) sizes->most_probes = probes;
+    sizes->shard_ids += query->shard_ids ? query->shard_count : probes; /* fits: 65,536 queries of as many shards */
     return query->like ? measure_like(query->like, sizes, error) : SHF_OK;
+}
+
+/* The shards that are given, or that the context leads to, or the room for those that the vector will lead to. */
+static shf_status copy_shards(struct shf_search_run *run, const shf_query *given, uint32_t q, uint32_t **ids,
+                              struct shf_error **error) {
+    const struct shf_snapshot *snapshot = run->search->base.snapshot;
+    struct shf_plan_query *query = &run->plan.queries[q];
+    bool by_context = goes_by_context(snapshot, given);
+    uint32_t count = given->shard_ids ? given->shard_count : by_context ? 1 : probes_of(snapshot, given);
+    shf_status status = SHF_OK;
+    if (!given->shard_ids && !count) return SHF_OK; /* all */
+    if (given->shard_ids) {
+        if (count) memcpy(*ids, given->shard_ids, count * sizeof **ids);
+    } else if (by_context) {
+        status = shf_routing_once(snapshot->cel, given->context, *ids, error);
+    } else if (goes_by_vector(snapshot->router)) {
+        run->probes[q] = count;
+    } else {
+        status = shf_vector_route(snapshot->router, NULL, given->context, given->num_probes, run->scratch, *ids, &count,
+                                  error);
+    }
+    if (status) {
+        shf_search_name_query(run, q, error);
+        return status;
+    }
+    query->shards = *ids;
+    query->shard_count = count;
+    *ids += count;
+    return SHF_OK;
 }
 
 static void copy_like(const shf_vector_id *like, uint32_t query, struct shf_search_like *copy, char **text) {
@@ -111,31 +152,6 @@ static void copy_like(const shf_vector_id *like, uint32_t query, struct shf_sear
     *text += like->text.size + 1;
 }
 
-static shf_status route(const struct shf_snapshot *snapshot, const shf_routing_context *context, uint32_t *shard,
-                        struct shf_error **error) {
-    struct shf_routing routing;
-    shf_routing_begin(&routing, snapshot->manifest, snapshot->cel, context);
-    shf_status status = shf_routing_of_context(&routing, shard, error);
-    if (!status && *shard == SHF_CEL_UNKNOWN_TOKEN) status = shf_routing_unknown(&routing, error);
-    shf_routing_end(&routing);
-    return status;
-}
-
-/* Where to search: NULL is everywhere. */
-static shf_status copy_shards(const struct shf_snapshot *snapshot, const shf_query *query, struct shf_plan_query *copy,
-                              uint32_t *ids, struct shf_error **error) {
-    if (query->shard_ids) {
-        copy->shards = ids;
-        copy->shard_count = query->shard_count;
-        if (query->shard_count) memcpy(ids, query->shard_ids, query->shard_count * sizeof *ids);
-    } else if (goes_by_context(snapshot, query)) {
-        copy->shards = ids;
-        copy->shard_count = 1;
-        return route(snapshot, query->context, ids, error);
-    }
-    return SHF_OK;
-}
-
 static shf_status copy_queries(struct shf_search_run *run, const shf_query *queries, const struct sizes *sizes,
                                struct shf_error **error) {
     struct shf_plan *plan = &run->plan;
@@ -145,25 +161,29 @@ static shf_status copy_queries(struct shf_search_run *run, const shf_query *quer
     char *text = shf_arena_alloc(&run->arena, sizes->text, 1);
     run->likes = shf_arena_alloc(&run->arena, sizes->likes, sizeof *run->likes);
     plan->queries = shf_arena_alloc(&run->arena, plan->query_count, sizeof *plan->queries);
+    if (run->search->base.snapshot->router) {
+        run->probes = shf_arena_zero(&run->arena, plan->query_count, sizeof *run->probes);
+        run->scratch = shf_arena_alloc(&run->arena, sizes->most_probes, sizeof *run->scratch);
+        if (!run->probes || !run->scratch) return shf_arena_refuse(&run->arena, "the routing of the queries", error);
+    }
     if (!vector || !ids || !text || !run->likes || !plan->queries) {
         return shf_arena_refuse(&run->arena, "the copy of the queries", error);
     }
     run->shard_ids = ids;
     for (uint32_t q = 0; q < plan->query_count; q++) {
         const shf_query *query = &queries[q];
+        uint32_t *own_ids = ids;
         plan->queries[q] = (struct shf_plan_query){.top_k = query->top_k};
+        shf_status status = copy_shards(run, query, q, &ids, error);
+        if (status) return status;
         if (query->vector) {
             plan->queries[q].vector = memcpy(vector, query->vector, dimension * sizeof *vector);
             vector += dimension;
         } else {
-            copy_like(query->like, q, &run->likes[run->like_count++], &text);
+            struct shf_search_like *like = &run->likes[run->like_count++];
+            copy_like(query->like, q, like, &text);
+            if (run->probes && run->probes[q]) like->shards = own_ids;
         }
-        shf_status status = copy_shards(run->search->base.snapshot, query, &plan->queries[q], ids, error);
-        if (status) {
-            shf_search_name_query(run, q, error);
-            return status;
-        }
-        ids += plan->queries[q].shard_count;
     }
     return SHF_OK;
 }

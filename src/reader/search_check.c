@@ -56,13 +56,33 @@ static shf_status list_needed(struct shf_search_run *run, bool all, struct shf_e
     return SHF_OK;
 }
 
-static shf_status check_query(struct shf_search_run *run, uint32_t q, uint32_t *ids, struct shf_error **error) {
+/* What was chosen or given, `ids` of query->shard_count, becomes what is searched. */
+static shf_status select_and_count(struct shf_search_run *run, uint32_t q, uint32_t *ids, struct shf_error **error) {
     const struct shf_snapshot *snapshot = run->search->base.snapshot;
     struct shf_plan_query *query = &run->plan.queries[q];
-    run->search->results[q].num_shards_queried = query->shards ? query->shard_count : snapshot->shard_count;
+    struct shf_search_result *result = &run->search->results[q];
+    result->num_shards_probed = query->shards ? query->shard_count : snapshot->manifest->num_dbs;
+    result->num_shards_queried = query->shards ? query->shard_count : snapshot->shard_count;
     shf_status status = query->shards ? select_shards(snapshot, ids, query, error) : SHF_OK;
+    /* In a vector-only snapshot an empty shard does not count. */
+    if (!status && query->shards && snapshot->router) result->num_shards_queried = query->shard_count;
+    return status;
+}
+
+shf_status shf_search_route(struct shf_search_run *run, uint32_t q, uint32_t *ids, struct shf_error **error) {
+    struct shf_plan_query *query = &run->plan.queries[q];
+    shf_status status = shf_vector_route(run->search->base.snapshot->router, query->vector, NULL, run->probes[q],
+                                         run->scratch, ids, &query->shard_count, error);
+    return status ? status : select_and_count(run, q, ids, error);
+}
+
+static shf_status check_query(struct shf_search_run *run, uint32_t q, uint32_t *ids, struct shf_error **error) {
+    struct shf_plan_query *query = &run->plan.queries[q];
+    bool is_routed = run->probes && run->probes[q];
+    shf_status status = is_routed ? SHF_OK : select_and_count(run, q, ids, error);
     if (status || !query->vector) return status;
-    return shf_search_query_check(run->plan.metric, query->vector, run->plan.dimension, &query->norm, error);
+    status = shf_search_query_check(run->plan.metric, query->vector, run->plan.dimension, &query->norm, error);
+    return status || !is_routed ? status : shf_search_route(run, q, ids, error);
 }
 
 shf_status shf_search_check(struct shf_search_run *run, struct shf_error **error) {
@@ -71,7 +91,8 @@ shf_status shf_search_check(struct shf_search_run *run, struct shf_error **error
     for (uint32_t q = 0; q < run->plan.query_count; q++) {
         const struct shf_plan_query *query = &run->plan.queries[q];
         uint32_t given = query->shard_count;
-        shf_status status = q % QUERIES_BETWEEN_LOOKS ? SHF_OK : shf_op_check(&run->search->base.op, error);
+        bool looks = q % QUERIES_BETWEEN_LOOKS == 0 || run->probes; /* routing may take a while */
+        shf_status status = looks ? shf_op_check(&run->search->base.op, error) : SHF_OK;
         if (status) return status;
         all = all || !query->shards;
         status = check_query(run, q, ids, error);

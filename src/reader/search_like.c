@@ -48,6 +48,7 @@ shf_status shf_search_resolve_like(struct shf_search_run *run, struct shf_error 
         if (!status) {
             status = shf_search_query_check(run->plan.metric, query->vector, run->plan.dimension, &query->norm, error);
         }
+        if (!status && like->shards) status = shf_search_route(run, like->query, like->shards, error);
         if (status) {
             shf_search_name_query(run, like->query, error);
             return status;

@@ -15,6 +15,7 @@ struct shf_search_like {
     int64_t integer;
     const char *text; /* NUL-terminated */
     size_t text_size;
+    uint32_t *shards; /* the query's part of shard_ids, where the router fills it; else NULL */
 };
 
 struct shf_search_run {
@@ -22,6 +23,12 @@ struct shf_search_run {
     struct shf_arena arena; /* the copied queries, the plan, the runners */
     struct shf_plan plan;
     uint32_t *shard_ids; /* of all queries; after the check, indexes into the state's shards */
+    /*
+     * Vector-only snapshots: how many shards the router may choose for each query at most, which is the room in its part
+     * of shard_ids; 0: they are given, or all. Else NULL. The scratch has room for the largest.
+     */
+    uint32_t *probes;
+    struct shf_vector_probe *scratch;
     struct shf_search_like *likes;
     uint32_t like_count;
 
@@ -42,6 +49,9 @@ struct shf_search_run {
 
 /* Worker. Whether the queries are in order, which shards they ask for, and which of those must be opened. */
 shf_status shf_search_check(struct shf_search_run *run, struct shf_error **error);
+
+/* Worker. Chooses the shards of a query that run->probes tells of, whose vector is known, in its part of shard_ids. */
+shf_status shf_search_route(struct shf_search_run *run, uint32_t query, uint32_t *ids, struct shf_error **error);
 
 /* Worker. Finds the stored vectors of `like` queries. */
 shf_status shf_search_resolve_like(struct shf_search_run *run, struct shf_error **error);

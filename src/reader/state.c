@@ -6,26 +6,11 @@
 #include <assert.h>
 #include <string.h>
 
-/* ---- what kind of snapshot this is; what is not read is refused by name ---- */
-
-static shf_status refuse(const char *ref, const char *what, struct shf_error **error) {
-    return shf_error_set(error, SHF_E_UNSUPPORTED, "%s is %s, which this version does not read", ref, what);
-}
-
-static shf_status check_dimension(const struct shf_manifest_vector *vector, const char *ref, struct shf_error **error) {
-    if (vector->dimension >= 1 && vector->dimension <= SHF_LIMIT_DIMENSION) return SHF_OK;
-    return shf_error_set(error, SHF_E_INVALID, "%s: custom.vector.dim must be 1 to %u", ref, SHF_LIMIT_DIMENSION);
-}
-
-static shf_status refuse_metric(const struct shf_manifest_vector *vector, const char *ref, const char *known,
-                                struct shf_error **error) {
-    return shf_error_set(error, SHF_E_INVALID, "%s: custom.vector.metric is \"%s\"; %s", ref,
-                         vector->metric_text ? vector->metric_text : "(absent)", known);
-}
+/* ---- what kind of snapshot this is; what is not known is refused by name ---- */
 
 static shf_status decide_unified(const struct shf_manifest_vector *vector, const char *ref, struct shf_error **error) {
     if (vector->metric == SHF_METRIC_COSINE || vector->metric == SHF_METRIC_L2) return SHF_OK;
-    return refuse_metric(vector, ref, "sqlite-vec shards have cosine or l2", error);
+    return shf_refuse_metric(vector, ref, "sqlite-vec shards have cosine or l2", error);
 }
 
 static shf_status decide_composite(const struct shf_manifest_vector *vector, const char *ref, bool *keys_in_sqlite,
@@ -38,16 +23,39 @@ static shf_status decide_composite(const struct shf_manifest_vector *vector, con
                              keys);
     }
     if (vector->metric) return SHF_OK;
-    return refuse_metric(vector, ref, "known are cosine, l2 and dot_product", error);
+    return shf_refuse_metric(vector, ref, "known are cosine, l2 and dot_product", error);
+}
+
+/* What is wrong with the rest was found when its parts were loaded. */
+static shf_status decide_vector_only(struct shf_snapshot *snapshot, const struct shf_vector_parts *parts,
+                                     struct shf_error **error) {
+    const struct shf_manifest *manifest = snapshot->manifest;
+    snapshot->kind = SHF_KIND_VECTOR_ONLY;
+    snapshot->keys = SHF_KEYS_NONE;
+    snapshot->vectors = parts->vectors;
+    if (snapshot->vectors == SHF_VECTORS_VEC0) {
+        shf_status status = decide_unified(&manifest->vector, snapshot->manifest_ref, error);
+        if (status) return status;
+    }
+    shf_slice table = {parts->table ? parts->table->data : NULL, parts->table ? parts->table->size : 0};
+    shf_status status =
+        shf_vector_router_new(manifest, table, shf_rt_budget(snapshot->runtime), &snapshot->router, error);
+    if (status && manifest->vector.routing.strategy == SHF_VECTORS_BY_CEL) {
+        shf_error_prefix(error, "%s", snapshot->manifest_ref);
+    } else if (status && parts->table_url) {
+        shf_error_prefix(error, "%s", parts->table_url);
+        shf_error_set_object(error ? *error : NULL, parts->table_url);
+    }
+    return status;
 }
 
 /* Sets kind and formats. */
-static shf_status decide(struct shf_snapshot *snapshot, struct shf_error **error) {
+static shf_status decide(struct shf_snapshot *snapshot, const struct shf_vector_parts *parts, struct shf_error **error) {
     const struct shf_manifest *manifest = snapshot->manifest;
     const struct shf_manifest_vector *vector = &manifest->vector;
     const char *ref = snapshot->manifest_ref, *backend = vector->backend ? vector->backend : "lancedb";
     bool keys_in_sqlite = true;
-    if (manifest->has_vector && !vector->unified) return refuse(ref, "a vector-only snapshot", error);
+    if (shf_is_vector_only(manifest)) return decide_vector_only(snapshot, parts, error);
     if (!manifest->has_vector) {
         snapshot->kind = SHF_KIND_KV_ONLY;
         snapshot->keys = SHF_KEYS_WHAT_IS_THERE;
@@ -59,7 +67,7 @@ static shf_status decide(struct shf_snapshot *snapshot, struct shf_error **error
         return shf_error_set(error, SHF_E_INVALID,
                              "%s names the vector backend \"%s\"; known are sqlite-vec and lancedb", ref, backend);
     }
-    shf_status status = check_dimension(vector, ref, error);
+    shf_status status = shf_check_dimension(vector, ref, error);
     if (!status) {
         status =
             is_composite ? decide_composite(vector, ref, &keys_in_sqlite, error) : decide_unified(vector, ref, error);
@@ -67,6 +75,15 @@ static shf_status decide(struct shf_snapshot *snapshot, struct shf_error **error
     snapshot->kind = is_composite ? SHF_KIND_COMPOSITE : SHF_KIND_UNIFIED;
     snapshot->keys = keys_in_sqlite ? SHF_KEYS_SQLITE : SHF_KEYS_SLATEDB;
     snapshot->vectors = is_composite ? SHF_VECTORS_LANCE : SHF_VECTORS_VEC0;
+    return status;
+}
+
+/* The sharding of keys. */
+static shf_status compile(struct shf_snapshot *snapshot, struct shf_error **error) {
+    const struct shf_manifest *manifest = snapshot->manifest;
+    if (snapshot->kind == SHF_KIND_VECTOR_ONLY || manifest->sharding != SHF_SHARD_BY_CEL) return SHF_OK;
+    shf_status status = shf_routing_compile(&manifest->cel, manifest->num_dbs, &snapshot->cel, error);
+    if (status) shf_error_prefix(error, "%s", snapshot->manifest_ref);
     return status;
 }
 
@@ -173,8 +190,8 @@ static shf_status add_shards(struct shf_snapshot *snapshot, struct shf_source *s
 }
 
 shf_status shf_snapshot_new(struct shf_source *source, struct shf_manifest *manifest, char *manifest_ref,
-                            int64_t published_at_us, const struct shf_snapshot *old, struct shf_snapshot **out,
-                            uint32_t *reused, struct shf_error **error) {
+                            int64_t published_at_us, const struct shf_vector_parts *parts, const struct shf_snapshot *old,
+                            struct shf_snapshot **out, uint32_t *reused, struct shf_error **error) {
     struct shf_snapshot *snapshot = shf_alloc_zero(1, sizeof *snapshot);
     if (!snapshot) {
         shf_manifest_free(manifest);
@@ -188,8 +205,8 @@ shf_status shf_snapshot_new(struct shf_source *source, struct shf_manifest *mani
     snapshot->manifest_ref = manifest_ref;
     snapshot->published_at_us = published_at_us;
     *reused = 0;
-    shf_status status = decide(snapshot, error);
-    if (!status) status = shf_routing_compile(manifest, manifest_ref, &snapshot->cel, error);
+    shf_status status = decide(snapshot, parts, error);
+    if (!status) status = compile(snapshot, error);
     if (!status) status = add_shards(snapshot, source, old, reused, error);
     if (status) {
         shf_snapshot_drop(snapshot);
@@ -197,6 +214,15 @@ shf_status shf_snapshot_new(struct shf_source *source, struct shf_manifest *mani
     }
     *out = snapshot;
     return SHF_OK;
+}
+
+const char *shf_snapshot_kind_text(const struct shf_snapshot *snapshot) {
+    switch (snapshot->kind) {
+    case SHF_KIND_UNIFIED: return "a unified snapshot";
+    case SHF_KIND_COMPOSITE: return "a composite snapshot";
+    case SHF_KIND_VECTOR_ONLY: return "a vector-only snapshot";
+    default: return "a key-value snapshot";
+    }
 }
 
 struct shf_snapshot *shf_snapshot_retain(struct shf_snapshot *snapshot) {
@@ -210,6 +236,7 @@ void shf_snapshot_drop(struct shf_snapshot *snapshot) {
     shf_free(snapshot->shards);
     shf_free(snapshot->index_of);
     shf_cel_router_free(snapshot->cel);
+    shf_vector_router_free(snapshot->router);
     shf_manifest_free(snapshot->manifest);
     shf_free(snapshot->manifest_ref);
     shf_source_release(snapshot->source);

@@ -6,15 +6,18 @@
 #include "formats/manifest.h"
 
 /*
- * The compiled expression of a manifest, NULL under HASH sharding. `ref` names the manifest in errors. SHF_E_INVALID: the
- * expression does not compile (with the place in it), a column has an unknown type or name.
+ * The compiled expression of a snapshot with keys. SHF_E_INVALID: the expression does not compile (with the place in it), a
+ * column has an unknown type.
  */
-shf_status shf_routing_compile(const struct shf_manifest *manifest, const char *ref, struct shf_cel_router **out,
+shf_status shf_routing_compile(const struct shf_manifest_cel *cel, uint32_t num_dbs, struct shf_cel_router **out,
                                struct shf_error **error);
+/* The same of a vector-only snapshot that has an expression and columns. */
+shf_status shf_routing_compile_vectors(const struct shf_manifest_routing *routing, uint32_t num_dbs,
+                                       struct shf_cel_router **out, struct shf_error **error);
 
 /* What one call needs to route its keys; on the stack. */
 struct shf_routing {
-    const struct shf_manifest *manifest;
+    uint32_t num_dbs;
     const struct shf_cel_router *cel; /* NULL: HASH, which looks at keys alone and has no use for the rest */
     const shf_routing_context *context;
     bool is_decided; /* the context, which is the same for all keys, led to: */
@@ -23,8 +26,8 @@ struct shf_routing {
     struct shf_cel_scratch scratch;
 };
 /* `context` may be NULL, and must stay. End it with shf_routing_end. */
-void shf_routing_begin(struct shf_routing *routing, const struct shf_manifest *manifest,
-                       const struct shf_cel_router *cel, const shf_routing_context *context);
+void shf_routing_begin(struct shf_routing *routing, uint32_t num_dbs, const struct shf_cel_router *cel,
+                       const shf_routing_context *context);
 void shf_routing_end(struct shf_routing *routing);
 
 /*
@@ -35,6 +38,9 @@ void shf_routing_end(struct shf_routing *routing);
 shf_status shf_routing_of_key(struct shf_routing *routing, const shf_key *key, uint32_t *shard, struct shf_error **error);
 /* CEL sharding with a context: the same without a key. */
 shf_status shf_routing_of_context(struct shf_routing *routing, uint32_t *shard, struct shf_error **error);
+/* The same once for one context; a token that is not known is SHF_E_ROUTING. */
+shf_status shf_routing_once(const struct shf_cel_router *cel, const shf_routing_context *context, uint32_t *shard,
+                            struct shf_error **error);
 /* SHF_E_ROUTING that names the token which was just met. */
 shf_status shf_routing_unknown(const struct shf_routing *routing, struct shf_error **error);
 

@@ -552,6 +552,29 @@ if [ -d "$PEER" ]; then
     [ "$code" = 0 ] && grep -q '^warning: ' "$T/err" || fail "no word about the fallback"
     run -u "$PEER/current-dangling/snapshot" info
     is 1 "" "$(cat "$T/err")"
+    # Snapshots of vectors only.
+    V="$PEER/vector-cluster-sqlitevec/snapshot"
+    run -u "$V" info
+    holds '"sharding":"cluster",' "$T/out"
+    holds '"kind":"vector-only",' "$T/out"
+    holds '"backend":"sqlite-vec","kv_backend":null,"sharding_strategy":"cluster","num_probes":2}' "$T/out"
+    run -u "$V" search 1,0,0,0,0,0,0,0 --num-probes 1 --explain
+    holds '"num_shards_queried":1,"latency_ms"' "$T/out"
+    holds '"num_dbs":3,"num_shards_probed":1,"num_shards_queried":1,' "$T/out"
+    run -u "$V" search 1,0,0,0,0,0,0,0
+    holds '"num_shards_queried":2,' "$T/out"
+    run -u "$V" search 1,0,0,0,0,0,0,0 --num-probes 50 --explain --output-format text
+    holds ' rows in 3 of 3 shards, 8 dimensions, l2, 3 probed' "$T/out"
+    run -u "$V" get abc
+    holds 'is a vector-only snapshot: it has no keys to look up' "$T/err"
+    run -u "$V" route abc
+    holds 'is a vector-only snapshot: no key leads to a shard' "$T/err"
+    run -u "$PEER/vector-explicit/snapshot" search 1,0,0,0
+    holds 'EXPLICIT sharding: shard_ids must be given' "$T/err"
+    run -u "$PEER/vector-explicit/snapshot" search 1,0,0,0 --shard-ids 0,2
+    holds '"num_shards_queried":2,' "$T/out"
+    run -u "$PEER/unified-l2-int/snapshot" search --like 177 --num-probes 2
+    holds 'num_probes is for vector-only snapshots' "$T/err"
     run -u "$PEER/unified-ties/snapshot" search 1,0,0,0 --top-k 1000
     holds '"score":null' "$T/out"
 

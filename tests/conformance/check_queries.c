@@ -23,6 +23,7 @@ static void read_query(const json_t *json, struct recorded *out) {
     out->query.vector = (const float *)(const void *)out->vector;
     out->query.dimension = (uint32_t)(size / sizeof(float));
     out->query.top_k = (uint32_t)json_integer_value(json_object_get(json, "top_k"));
+    out->query.num_probes = (uint32_t)json_integer_value(json_object_get(json, "num_probes"));
     if (conformance_read_context(json_object_get(json, "routing_context"), &out->context)) {
         out->query.context = &out->context.context;
         out->status = conformance_route_status(json);
@@ -121,6 +122,35 @@ static bool check_answer(const shf_op *op, size_t query, const json_t *json) {
     return true;
 }
 
+/* The shards that the routing of a vector-only snapshot chose, in their order. */
+static bool check_route(shf_reader *reader, const struct recorded *query, const json_t *json) {
+    const json_t *wanted = json_object_get(json, "routed_shards"), *shard;
+    shf_snapshot *snapshot = NULL;
+    uint32_t shards[256], count = 0;
+    size_t i;
+    if (!json_is_array(wanted) || json_object_get(json, "error")) return true;
+    bool ok = shf_reader_snapshot(reader, &snapshot) == SHF_OK &&
+              shf_snapshot_route_vector(snapshot, query->query.vector, query->query.dimension, query->query.context,
+                                        query->query.num_probes, shards, 256, &count, NULL) == SHF_OK;
+    shf_snapshot_release(snapshot);
+    if (!ok) return conformance_fail("the vector is not routed");
+    if (count != json_array_size(wanted)) {
+        return conformance_fail("routed to %u shards, %zu recorded", count, json_array_size(wanted));
+    }
+    json_array_foreach(wanted, i, shard) {
+        if (shards[i] == json_integer_value(shard)) continue;
+        return conformance_fail("shard %zu of the route is %u, %d recorded", i, shards[i],
+                                (int)json_integer_value(shard));
+    }
+    return true;
+}
+
+/* The peer's own checks; what else it fails with is a shortcoming of it. */
+static bool must_be_refused(const json_t *json) {
+    const char *class = json_string_value(json_object_get(json_object_get(json, "error"), "class"));
+    return class && strcmp(class, "ConfigValidationError") == 0;
+}
+
 /* A zero query under cosine has no defined distance: refusing it is right. */
 static bool may_be_refused(const json_t *json) {
     const json_t *exact = json_object_get(json, "exact");
@@ -135,8 +165,9 @@ static bool check_single(struct conformance *c, shf_reader *reader, const struct
     shf_op *op = conformance_wait(c, shf_search(reader, &query->query, &call, &id), &id);
     if (!op) return false;
     bool ok;
-    if (query->status) {
-        ok = shf_op_status(op) == query->status || conformance_fail("answered, the peer refuses it");
+    shf_status refused = must_be_refused(json) ? SHF_E_INVALID : query->status;
+    if (refused) {
+        ok = shf_op_status(op) == refused || conformance_fail("answered, the peer refuses it");
     } else if (shf_op_status(op)) {
         ok = (may_be_refused(json) && shf_op_status(op) == SHF_E_INVALID) ||
              conformance_fail("%s", shf_error_message(shf_op_error(op)));
@@ -144,7 +175,7 @@ static bool check_single(struct conformance *c, shf_reader *reader, const struct
         ok = check_answer(op, 0, json);
     }
     shf_op_release(op);
-    return ok;
+    return ok && check_route(reader, query, json);
 }
 
 static bool check_batch(struct conformance *c, shf_reader *reader, const struct recorded *queries, const json_t *rows) {
@@ -157,7 +188,8 @@ static bool check_batch(struct conformance *c, shf_reader *reader, const struct 
     SHF_INIT(&call);
     call.cq = c->cq;
     for (size_t i = 0; i < count; i++) {
-        if (queries[i].status || may_be_refused(json_array_get(rows, i))) continue;
+        const json_t *row = json_array_get(rows, i);
+        if (queries[i].status || may_be_refused(row) || must_be_refused(row)) continue;
         line[used] = i;
         batch[used++] = queries[i].query;
     }

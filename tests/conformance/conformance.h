@@ -14,6 +14,7 @@ struct conformance {
     const char *url;
     const char *cache;
     uint32_t flags;
+    bool is_vector_only; /* the case */
 };
 
 /* Remembers what is wrong; false. */

@@ -285,14 +285,33 @@ static void search_shards(struct session *session) {
     search_with(session, &query);
 }
 
+static void route_vector(struct session *session) {
+    shf_query query = world_query(0);
+    shf_snapshot *snapshot = NULL;
+    shf_error *error = NULL;
+    uint32_t shards[2] = {9, 9}, count = 0;
+    if (!session_status(session, shf_reader_snapshot(session->reader, &snapshot), "shf_reader_snapshot")) return;
+    shf_status status =
+        shf_snapshot_route_vector(snapshot, query.vector, query.dimension, NULL, 0, shards, 2, &count, &error);
+    if ((status != SHF_OK) != (error != NULL) || shf_error_code(error) != status) {
+        (void)session_wrong(session, "an error object that does not fit its status");
+    } else if (session_status(session, status, "shf_snapshot_route_vector") &&
+               (count != 2 || shards[0] > 1 || shards[0] + shards[1] != 1)) {
+        (void)session_wrong(session, "the vector is routed to %u shards, %u first", count, shards[0]);
+    }
+    shf_error_free(error);
+    shf_snapshot_release(snapshot);
+}
+
 /* A vector's own neighbours by dot product are others than itself: they must stay the same. */
 static void search_like_dot(struct session *session) {
-    static char first[1024]; /* what came of the first run, which is one without a fault */
+    static char firsts[WORLD_KINDS][1024]; /* what came of the first run, which is one without a fault */
+    char *first = firsts[world->kind];
     const struct world_hit *wanted = &world->queries[0].hits[0];
     shf_vector_id like = {.kind = SHF_ID_TEXT, .text = {wanted->id, strlen(wanted->id)}};
     shf_query query;
     shf_op *op = NULL;
-    char text[sizeof first] = "";
+    char text[sizeof firsts[0]] = "";
     size_t used = 0;
     SHF_INIT(&query);
     query.top_k = 5;
@@ -306,7 +325,7 @@ static void search_like_dot(struct session *session) {
         used += (size_t)snprintf(text + used, sizeof text - used, "%.*s %.17g, ", (int)hit.id.text.size,
                                  (const char *)hit.id.text.data, hit.score);
     }
-    if (!*first && shf_op_hit_count(op, 0) == query.top_k) memcpy(first, text, sizeof first);
+    if (!*first && shf_op_hit_count(op, 0) == query.top_k) memcpy(first, text, sizeof text);
     if (strcmp(first, text) != 0) (void)session_wrong(session, "like another: %s", text);
 done:
     shf_op_release(op);
@@ -670,5 +689,53 @@ const struct scenario scenarios[] = {
      .cache = CACHE_COLD,
      .over_store = true},
     {.name = "keys, get, lazy, store", KEYS, .run = get_long, .start = START_READER, .flags = LAZY, .over_store = true},
+
+#define VECTORS .world = WORLD_VECTORS
+    {.name = "vectors, open, cold", VECTORS, .run = open_reader, .start = START_RUNTIME, .cache = CACHE_COLD},
+    {.name = "vectors, open, warm, copies", VECTORS, .run = open_sync, .start = START_RUNTIME, .flags = COPY},
+    {.name = "vectors, route", VECTORS, .run = route_vector, .start = START_READER},
+    {.name = "vectors, search", VECTORS, .run = search, .start = START_READER},
+    {.name = "vectors, search, lazy", VECTORS, .run = search, .start = START_READER, .cache = CACHE_COLD, .flags = LAZY},
+    {.name = "vectors, search, like", VECTORS, .run = search_like_dot, .start = START_READER},
+    {.name = "vectors, batch_search", VECTORS, .run = batch_search, .start = START_READER},
+    {.name = "vectors, refresh",
+     VECTORS,
+     .run = refresh_changed,
+     .start = START_READER,
+     .cache = CACHE_COLD,
+     .flags = COPY,
+     .published = WORLD_SECOND},
+    {.name = "vectors, refresh, back",
+     VECTORS,
+     .run = refresh_changed,
+     .start = START_READER,
+     .cache = CACHE_COLD,
+     .opened = WORLD_SECOND},
+    {.name = "vectors, release",
+     VECTORS,
+     .run = search_and_release,
+     .start = START_READER,
+     .cache = CACHE_COLD,
+     .flags = LAZY | COPY},
+    {.name = "vectors, open, cold, store",
+     VECTORS,
+     .run = open_reader,
+     .start = START_RUNTIME,
+     .cache = CACHE_COLD,
+     .over_store = true},
+    {.name = "vectors, search, lazy, store",
+     VECTORS,
+     .run = search,
+     .start = START_READER,
+     .cache = CACHE_COLD,
+     .flags = LAZY,
+     .over_store = true},
+    {.name = "vectors, refresh, store",
+     VECTORS,
+     .run = refresh_changed,
+     .start = START_READER,
+     .cache = CACHE_COLD,
+     .published = WORLD_SECOND,
+     .over_store = true},
 };
 const size_t scenario_count = sizeof scenarios / sizeof scenarios[0];

@@ -137,8 +137,8 @@ static bool run(void *context, uint32_t ordinal) {
 /* ---- the scenarios, over HTTP: a run takes a while, so not all of them ---- */
 
 static const char *const names[] = {
-    "open, cold",         "get, lazy",       "refresh, changed", "history", "composite, open, cold",
-    "composite, refresh", "keys, open, cold"};
+    "open, cold",         "get, lazy",        "refresh, changed",   "history", "composite, open, cold",
+    "composite, refresh", "keys, open, cold", "vectors, open, cold"};
 #define SCENARIOS ((uint32_t)(sizeof names / sizeof names[0]))
 
 static const struct scenario *find(const char *name) {

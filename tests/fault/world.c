@@ -75,8 +75,9 @@ static void collect_objects(struct world *made, const char *below) {
 }
 
 void world_begin(void) {
-    static const char *const directories[] = {"unified", "composite", "keys"};
-    static void (*const make[])(struct world *) = {world_make_unified, world_make_composite, world_make_keys};
+    static const char *const directories[] = {"unified", "composite", "keys", "vectors"};
+    static void (*const make[])(struct world *) = {world_make_unified, world_make_composite, world_make_keys,
+                                                   world_make_vectors};
     world_root = support_temporary_directory();
     for (int kind = 0; kind < WORLD_KINDS; kind++) {
         struct world *made = &worlds[kind];
@@ -182,10 +183,10 @@ static bool payload_is(const shf_hit *hit, int run) {
     return world->kind != WORLD_UNIFIED || says_second == (run == 1 && hit->shard == 0);
 }
 
-/* Shard 0 is empty in the second run of a composite snapshot: what was found in shard 1 comes first then. */
+/* Shard 0 is empty in the second run of a composite snapshot and of one of vectors: what was found in shard 1 comes first then. */
 bool world_hits_are(const shf_op *op, size_t at, size_t query, int run) {
     const struct world_query *wanted = &world->queries[query];
-    bool is_emptier = run == 1 && world->kind == WORLD_COMPOSITE;
+    bool is_emptier = run == 1 && (world->kind == WORLD_COMPOSITE || world->kind == WORLD_VECTORS);
     size_t next = 0;
     if (shf_op_hit_count(op, at) != wanted->hit_count) return false;
     for (size_t i = 0; i < wanted->hit_count; i++) {

@@ -19,6 +19,7 @@ enum world_kind {
     WORLD_UNIFIED, /* tests/data/packages-1k, some values made longer than a page */
     WORLD_COMPOSITE, /* tests/data/composite-120: SlateDB, one shard with a WAL only, and LanceDB; run 1: shard 0 is empty */
     WORLD_KEYS,      /* the same without the vectors */
+    WORLD_VECTORS, /* the same without the keys: vector-only, sharded by a hash; run 1: shard 0 is empty */
     WORLD_KINDS
 };
 
@@ -96,7 +97,9 @@ bool world_hits_are(const shf_op *op, size_t at, size_t query, int run);
 
 void world_make_unified(struct world *made);
 void world_make_composite(struct world *made);
-void world_make_keys(struct world *made); /* of the composite one, which is there */
+void world_make_keys(struct world *made);    /* of the composite one, which is there */
+void world_make_vectors(struct world *made); /* likewise */
+void world_read_composite_queries(struct world *made);
 /* Statements on a SQLite file. */
 void world_change(const char *path, const char *statements);
 /* The manifests of the second run and the malformed one; shard 0 is below the second run's id then. */

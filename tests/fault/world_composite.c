@@ -87,7 +87,7 @@ static void read_query(struct world_query *query, const json_t *line) {
 }
 
 /* The last line is of shard 1 alone: all of its rows. */
-static void read_queries(struct world *made) {
+void world_read_composite_queries(struct world *made) {
     static const size_t chosen[WORLD_QUERIES] = {0, 3, 1};
     json_t *lines = support_lines(DATA, "composite-120-queries.jsonl");
     assert_int_equal(json_array_size(lines), 4);
@@ -107,7 +107,7 @@ void world_make_composite(struct world *made) {
     make_second_shard(made);
     world_make_manifests(made, RUN, MANIFEST);
     read_rows(made);
-    read_queries(made);
+    world_read_composite_queries(made);
 }
 
 void world_make_keys(struct world *made) {

@@ -149,6 +149,35 @@ static void rules(void) {
     hostile_count("rules of the manifest");
 }
 
+/* Of snapshots of vectors only; this one's shards have keys as well, which are refused then. */
+static void vector_rules(void) {
+    static const struct {
+        enum hostile_wish wish;
+        const char *rule, *sql;
+    } broken[] = {
+        {HOSTILE_FAILS, "vectors only", "UPDATE build_meta SET custom = replace(custom, '\"unified\": true', '\"u\": 1')"},
+        {HOSTILE_FAILS, "vectors only", "UPDATE build_meta SET custom = '{\"vector\": {}}'"},
+        {HOSTILE_FAILS, "centroids_ref",
+         "UPDATE build_meta SET custom = '{\"vector\": {\"dim\": 4, \"metric\": \"l2\", \"sharding_strategy\": "
+         "\"cluster\", "
+         "\"centroids_ref\": \"file:///etc/hostname\"}}'"},
+        {HOSTILE_FAILS, "centroids_ref",
+         "UPDATE build_meta SET custom = '{\"vector\": {\"dim\": 4, \"metric\": \"l2\", \"sharding_strategy\": "
+         "\"cluster\", "
+         "\"centroids_ref\": ' || json_quote(db_path_template) || '}}'"},
+        {HOSTILE_FAILS, "hyperplanes_ref",
+         "UPDATE build_meta SET custom = '{\"vector\": {\"dim\": 4, \"metric\": \"l2\", \"sharding_strategy\": "
+         "\"lsh\", "
+         "\"hyperplanes_ref\": ' || json_quote(s3_prefix || '/../x') || '}}'"},
+        {HOSTILE_FAILS, "routing_values",
+         "UPDATE build_meta SET custom = '{\"vector\": {\"dim\": 4, \"metric\": \"l2\", \"routing_values\": [[1]]}}'"},
+    };
+    for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
+        try_sql(broken[i].wish, broken[i].rule, broken[i].sql, NULL, 0, broken[i].sql);
+    }
+    hostile_count("rules of vector-only manifests");
+}
+
 /* ---- the file ---- */
 
 static void damage(void) {
@@ -184,6 +213,7 @@ void hostile_manifests(void **state) {
     hostile_use_page_size(4096);
     every_type();
     rules();
+    vector_rules();
     damage();
 }
 
@@ -234,6 +264,26 @@ static void many_routing_values(void) {
     free(text);
 }
 
+/* The same in custom.vector, as many as are read and one more; and as many columns. */
+static void many_vector_routes(void) {
+    enum { MOST = 65537, EACH = 24 };
+    for (int count = MOST - 1; count <= MOST; count++) {
+        static const char begin[] = "{\"vector\": {\"dim\": 4, \"metric\": \"l2\", \"sharding_strategy\": \"cel\", "
+                                    "\"cel_expr\": \"a\", \"cel_columns\": {\"a\": \"int\"}, \"routing_values\": [0";
+        char *text = malloc(sizeof begin + (size_t)MOST * EACH), *to = text + sprintf(text, "%s", begin);
+        for (int i = 1; i < count; i++) to += sprintf(to, ",%d", MOST - i);
+        to += sprintf(to, "]}}");
+        try_sql(HOSTILE_FAILS, "65536 routing values are read", "UPDATE build_meta SET custom = ?1", text,
+                (size_t)(to - text), "routing values of vectors"); /* no keys are there in any case */
+        to = text + sprintf(text, "{\"vector\": {\"dim\": 4, \"metric\": \"l2\", \"cel_columns\": {\"a\": \"int\"");
+        for (int i = 1; i < count; i++) to += sprintf(to, ",\"c%d\":\"int\"", i);
+        to += sprintf(to, "}}}");
+        try_sql(HOSTILE_FAILS, "4096 columns are read", "UPDATE build_meta SET custom = ?1", text, (size_t)(to - text),
+                "columns of vectors");
+        free(text);
+    }
+}
+
 void hostile_manifest_json(void **state) {
     static const char *const columns[] = {"sharding", "custom", "min_key", "max_key", "writer_info"};
     (void)state;
@@ -259,5 +309,6 @@ void hostile_manifest_json(void **state) {
     }
     expressions();
     many_routing_values();
+    many_vector_routes();
     hostile_count("JSON in the manifest");
 }

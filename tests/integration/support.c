@@ -71,6 +71,19 @@ void support_write_file(const char *path, const void *data, size_t size) {
     free(temporary);
 }
 
+void support_write_npy(const char *path, const float *rows, size_t count, size_t dimension) {
+    size_t bytes = count * dimension * sizeof *rows;
+    char *file = malloc(128 + bytes), text[112], header[120];
+    (void)snprintf(text, sizeof text, "{'descr': '<f4', 'fortran_order': False, 'shape': (%zu, %zu), }", count,
+                   dimension);
+    (void)snprintf(header, sizeof header, "%-117s\n", text);
+    memcpy(file, "\x93NUMPY\x01\0\x76\0", 10);
+    memcpy(file + 10, header, 118);
+    memcpy(file + 128, rows, bytes); /* the machines of the tests are little-endian */
+    support_write_file(path, file, 128 + bytes);
+    free(file);
+}
+
 void support_copy_tree(const char *from, const char *to) {
     DIR *directory = opendir(from);
     struct dirent *entry;

@@ -14,6 +14,8 @@ void support_copy_tree(const char *from, const char *to);
 void support_write_file(const char *path, const void *data, size_t size); /* by rename: a reader sees old or new */
 char *support_read_file(const char *path, size_t *size);
 char *support_path(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* A .npy file of float32 rows; like the other, by rename. */
+void support_write_npy(const char *path, const float *rows, size_t count, size_t dimension);
 /* First file of that name below a directory; aborts the test when there is none. */
 char *support_find_file(const char *directory, const char *name, int nth);
 

@@ -104,7 +104,7 @@ static void assert_answers(const char *url, uint32_t flags, int run) {
 static void test_answers(void **state) {
     (void)state;
     static const uint32_t flags[] = {0, SHF_OPEN_LAZY, SHF_OPEN_PRIVATE_COPY, SHF_OPEN_PRIVATE_COPY | SHF_OPEN_LAZY};
-    for (int kind = WORLD_COMPOSITE; kind < WORLD_KINDS; kind++) {
+    for (int kind = WORLD_COMPOSITE; kind <= WORLD_KEYS; kind++) {
         world_select((enum world_kind)kind);
         for (int i = 0; i < 16; i++) { /* the second half finds the cache filled */
             int run = i / 4 % 2;

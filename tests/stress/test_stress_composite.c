@@ -1,5 +1,5 @@
 /*
- * Snapshots with keys in SlateDB and vectors in LanceDB under load: refreshes between two runs, operations that are
+ * Snapshots with keys in SlateDB and vectors in LanceDB, and of vectors alone, under load: refreshes between two runs, operations that are
  * cancelled while shards are being opened, readers closed and released at random moments. Every answer is wholly of one
  * run, and nothing is held at the end.
  */
@@ -23,6 +23,7 @@
 static char *cache;
 static struct slow_store *store;
 static shf_s3_options s3;
+static char url[64];
 
 /* ---- readers ---- */
 
@@ -36,7 +37,8 @@ static shf_reader_options options_of(enum place place) {
     if (place == COPIED || place == LAZY) options.flags |= SHF_OPEN_PRIVATE_COPY;
     if (place == LAZY || place == LAZY_OVER_HTTP) options.flags |= SHF_OPEN_LAZY;
     if (place == OVER_HTTP || place == LAZY_OVER_HTTP) {
-        options.url = "s3://stress/composite";
+        (void)snprintf(url, sizeof url, "s3://stress/%s", world->name);
+        options.url = url;
         options.s3 = &s3;
     }
     return options;
@@ -66,7 +68,8 @@ struct load {
 static shf_status ask(shf_reader *reader, unsigned kind, const shf_call *call, shf_op_id *id, shf_op **op) {
     shf_key keys[128];
     shf_query queries[WORLD_QUERIES];
-    for (size_t i = 0; i < 128; i++) keys[i] = world_key(i);
+    if (!world->row_count) kind = 1;
+    for (size_t i = 0; i < 128 && world->row_count; i++) keys[i] = world_key(i);
     for (size_t i = 0; i < WORLD_QUERIES; i++) queries[i] = world_query(i);
     if (kind == 0) {
         return op ? shf_multi_get_sync(reader, keys, 128, NULL, 0, op) : shf_multi_get(reader, keys, 128, NULL, call, id);
@@ -133,6 +136,7 @@ static void refresh(shf_reader *reader, int run) {
 
 static void refreshes(void) {
     unsigned count = stress_scale(300, 24, 8), answered = 0;
+    world_publish(WORLD_FIRST);
     for (enum place place = 0; place < PLACES; place++) {
         struct load load = {.runtime = stress_runtime(2, 0, 0), .runs = BOTH};
         shf_reader_options options = options_of(place);
@@ -295,9 +299,33 @@ static void budgets(void) {
     }
 }
 
+/* Shards that are probed are opened while others take their places. */
+static void refreshes_of_vectors(void) {
+    world_select(WORLD_VECTORS);
+    refreshes();
+    world_select(WORLD_COMPOSITE);
+}
+
+static void given_up_vectors(void) {
+    world_select(WORLD_VECTORS);
+    given_up();
+    world_select(WORLD_COMPOSITE);
+}
+
+static void leaks_of_vectors(void) {
+    world_select(WORLD_VECTORS);
+    leaks();
+    world_select(WORLD_COMPOSITE);
+}
+
 int main(int argc, char **argv) {
-    static const struct stress_scenario scenarios[] = {
-        {"refreshes", refreshes}, {"given-up", given_up}, {"leaks", leaks}, {"budgets", budgets}};
+    static const struct stress_scenario scenarios[] = {{"refreshes", refreshes},
+                                                       {"given-up", given_up},
+                                                       {"leaks", leaks},
+                                                       {"budgets", budgets},
+                                                       {"vectors-refreshes", refreshes_of_vectors},
+                                                       {"vectors-given-up", given_up_vectors},
+                                                       {"vectors-leaks", leaks_of_vectors}};
     world_begin();
     world_select(WORLD_COMPOSITE);
     cache = support_path("%s/cache", world_root);

@@ -77,8 +77,10 @@ PyObject *reader_multi_get(PyObject *object, PyObject *const *arguments, Py_ssiz
         key_list_clear(&keys);
         return NULL;
     }
-    Py_BEGIN_ALLOW_THREADS status = shf_multi_get_now(self->reader, keys.keys, keys.count, context, &op);
-    Py_END_ALLOW_THREADS context_clear(&storage);
+    Py_BEGIN_ALLOW_THREADS
+    status = shf_multi_get_now(self->reader, keys.keys, keys.count, context, &op);
+    Py_END_ALLOW_THREADS
+    context_clear(&storage);
     PyObject *result = answer(self->state, status, op, keys.tuple, many_values);
     key_list_clear(&keys);
     return result;

@@ -61,7 +61,8 @@ bool runtime_ends_elsewhere(const struct runtime_object *runtime) {
 
 void runtime_stand_still(const struct runtime_object *runtime) {
     if (!runtime_ends_elsewhere(runtime)) return;
-    Py_BEGIN_ALLOW_THREADS for (;;)(void) pause();
+    Py_BEGIN_ALLOW_THREADS
+    for (;;) (void)pause();
     Py_END_ALLOW_THREADS
 }
 
@@ -108,8 +109,10 @@ static bool close_now(struct runtime_object *self) {
     shf_runtime *runtime = self->runtime;
     shf_status status;
     self->runtime = NULL;
-    Py_BEGIN_ALLOW_THREADS status = shf_runtime_free(runtime);
-    Py_END_ALLOW_THREADS if (status) self->runtime = runtime;
+    Py_BEGIN_ALLOW_THREADS
+    status = shf_runtime_free(runtime);
+    Py_END_ALLOW_THREADS
+    if (status) self->runtime = runtime;
     return !status;
 }
 

@@ -65,8 +65,10 @@ static PyObject *writer_submit_write(PyObject *object, PyObject *const *argument
         shf_call call = operation_call(operation);
         shf_status status;
         /* The rows are checked and copied, which takes as long as some thousand lookups. */
-        Py_BEGIN_ALLOW_THREADS status = shf_write(self->writer, rows.rows, rows.count, &call, &operation->id);
-        Py_END_ALLOW_THREADS result = operation_submitted(operation, status);
+        Py_BEGIN_ALLOW_THREADS
+        status = shf_write(self->writer, rows.rows, rows.count, &call, &operation->id);
+        Py_END_ALLOW_THREADS
+        result = operation_submitted(operation, status);
     }
     rows_clear(&rows);
     return result;

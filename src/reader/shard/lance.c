@@ -20,6 +20,11 @@ void shf_lance_free(struct shf_lance *lance) {
 
 static shf_runtime *runtime_of(const struct shf_lance_opening *opening) { return opening->shard->source->runtime; }
 
+/* Where the dataset lies, below the directory of its shard. */
+static const char *directory_of(const struct shf_lance_opening *opening) {
+    return opening->shard->keys == SHF_KEYS_NONE ? SHF_LANCE_DIRECTORY : SHF_LANCE_BESIDE_KEYS SHF_LANCE_DIRECTORY;
+}
+
 static void drop_all(struct shf_lance_opening *opening) {
     shf_newest_clear(&opening->newest);
     shf_store_request_clear(&opening->listing);
@@ -49,7 +54,7 @@ static void end(struct shf_lance_opening *opening, shf_status status, struct shf
     if (status) {
         shf_lance_free(opening->made);
         opening->made = NULL;
-        shf_error_prefix(&error, SHF_LANCE_DIRECTORY);
+        shf_error_prefix(&error, "%s", directory_of(opening));
     }
     opening->status = status;
     opening->error = error;
@@ -133,7 +138,7 @@ static void objects_there(struct shf_object_group *group) {
 
 static char *key_of(const struct shf_lance_opening *opening, const char *folder, const char *name) {
     struct shf_text path = {0};
-    shf_text_format(&path, SHF_LANCE_DIRECTORY "%s%s", folder, name);
+    shf_text_format(&path, "%s%s%s", directory_of(opening), folder, name);
     char *key = path.failed ? NULL : shf_shard_key_of(opening->shard, path.data);
     shf_text_free(&path);
     return key;
@@ -238,7 +243,7 @@ static void manifest_there(struct shf_newest *newest) {
         return;
     }
     struct shf_store_request *request = &opening->listing;
-    opening->directory = shf_shard_key_of(opening->shard, SHF_LANCE_DIRECTORY);
+    opening->directory = shf_shard_key_of(opening->shard, directory_of(opening));
     if (!opening->directory) {
         newest->status = shf_error_set(&newest->error, SHF_E_NO_MEMORY, "no memory to list a Lance dataset");
         opening->task.run = listed_task;

@@ -6,7 +6,8 @@
 #include "reader/shard/newest.h"
 #include "reader/shard/object.h"
 
-#define SHF_LANCE_DIRECTORY "vector/vector_index.lance/" /* below the database directory of a composite shard */
+#define SHF_LANCE_DIRECTORY "vector_index.lance/" /* below the database directory of a vector-only shard */
+#define SHF_LANCE_BESIDE_KEYS "vector/"           /* before that in a composite one */
 
 struct shf_lance {
     struct shf_budget *budget; /* of the runtime */

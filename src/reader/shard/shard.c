@@ -4,7 +4,7 @@
  *   loop    wait for a place among the reader's shard operations
  *   keys    shard.db (object.h) -> worker: parse, lay the vectors of a unified shard out
  *           not there, and it may be SlateDB; or it is: slatedb.h
- *   vectors beside the keys, where they are a Lance dataset: lance.h -> worker: lay them out
+ *   vectors beside the keys, or alone, where they are a Lance dataset: lance.h -> worker: lay them out
  *   loop    tell the waiters
  *
  * The opening belongs to no operation: it goes on while at least one waiter is interested, and is cancelled when the
@@ -246,6 +246,9 @@ static void lance_there(struct shf_lance_opening *lance) {
     shf_status status = lance->status;
     struct shf_error *error = lance->error;
     shard->lance = lance->made;
+    if (!status && !lance->made && shard->keys == SHF_KEYS_NONE) {
+        status = shf_error_set(&error, SHF_E_NOT_FOUND, "%s has neither a Lance dataset nor a shard.db", shard->url);
+    }
     opening->halves[VECTORS].downloaded_bytes = lance->downloaded_bytes;
     if (!status && lance->made) {
         source.context = lance->made->dataset;
@@ -258,11 +261,11 @@ static void lance_there(struct shf_lance_opening *lance) {
 
 static void open_halves(struct shf_shard_opening *opening) {
     const struct shf_shard *shard = opening->shard;
-    bool has_lance = shard->vectors == SHF_VECTORS_LANCE;
-    atomic_init(&opening->halves_left, has_lance ? 2 : 1);
+    bool has_lance = shard->vectors == SHF_VECTORS_LANCE, has_keys = shard->keys != SHF_KEYS_NONE;
+    atomic_init(&opening->halves_left, has_lance && has_keys ? 2 : 1);
     if (shard->keys == SHF_KEYS_SLATEDB) {
         open_slatedb(opening);
-    } else {
+    } else if (has_keys || !has_lance) {
         open_object(opening);
     }
     if (!has_lance) return;

@@ -1,6 +1,6 @@
 /*
  * One shard of a snapshot: its keys (a SQLite file or a SlateDB database) and its vectors (a table of that file or a Lance
- * dataset), mapped. Reference-counted; shared by the snapshots that name the same objects. Once ready it is immutable, so
+ * dataset), or the vectors alone, mapped. Reference-counted; shared by the snapshots that name the same objects. Once ready it is immutable, so
  * any thread may read it without a lock.
  */
 #ifndef SHF_READER_SHARD_SHARD_H
@@ -19,7 +19,7 @@
 enum shf_shard_state { SHF_SHARD_IDLE, SHF_SHARD_OPENING, SHF_SHARD_READY };
 
 /* What the manifest says. Of key-value snapshots it does not say which: a file shard.db, or else SlateDB. */
-enum shf_keys_format { SHF_KEYS_WHAT_IS_THERE, SHF_KEYS_SQLITE, SHF_KEYS_SLATEDB };
+enum shf_keys_format { SHF_KEYS_WHAT_IS_THERE, SHF_KEYS_SQLITE, SHF_KEYS_SLATEDB, SHF_KEYS_NONE };
 enum shf_vectors_format { SHF_VECTORS_NONE, SHF_VECTORS_VEC0, SHF_VECTORS_LANCE };
 
 struct shf_shard {

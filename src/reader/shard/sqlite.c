@@ -29,7 +29,7 @@ shf_status shf_shard_parse_sqlite(struct shf_shard *shard, const struct shf_cach
     const struct shf_buf *bytes = shard->file.buf;
     shf_status status = shf_sqlite_open(&db, bytes->data, bytes->size, error);
     if (!status) status = shf_sqlite_schema_load(&db, &schema, error);
-    if (!status) status = shf_kv_open(&shard->kv, &db, &schema, error);
+    if (!status && shard->keys != SHF_KEYS_NONE) status = shf_kv_open(&shard->kv, &db, &schema, error);
     if (!status && shard->vectors == SHF_VECTORS_VEC0) status = open_vectors(shard, &db, &schema, identity, error);
     if (status && error && *error) shf_error_prefix(error, "%s", shard->object_url);
     shf_sqlite_schema_free(&schema);

@@ -458,6 +458,107 @@ static void test_custom_vector(void **state) {
     }
 }
 
+/* custom.vector of a vector-only snapshot. */
+static struct shf_manifest *with_vector(const char *members) {
+    char json[1500];
+    (void)snprintf(json, sizeof json, "{\"vector\": {\"dim\": 4, \"metric\": \"l2\", %s}}", members);
+    return with_custom(json);
+}
+
+static void refuse_vector(const char *members, const char *message) {
+    char sql[2000];
+    (void)snprintf(sql, sizeof sql,
+                   "UPDATE build_meta SET custom = '{\"vector\": {\"dim\": 4, \"metric\": \"l2\", %s}}'", members);
+    refuse(sql, message);
+}
+
+static void test_custom_routing(void **state) {
+    (void)state;
+    static const char *const names[] = {"cluster", "lsh", "explicit", "cel"};
+    for (int i = 0; i < 4; i++) {
+        char members[64];
+        (void)snprintf(members, sizeof members, "\"sharding_strategy\": \"%s\"", names[i]);
+        struct shf_manifest *m = with_vector(members);
+        assert_int_equal(m->vector.routing.strategy, SHF_VECTORS_BY_CLUSTER + i);
+        assert_string_equal(shf_vector_strategy_name(m->vector.routing.strategy), names[i]);
+        assert_int_equal(m->vector.routing.num_probes, 1);
+        shf_manifest_free(m);
+    }
+    assert_string_equal(shf_vector_strategy_name(0), "unknown");
+    struct shf_manifest *m = with_vector("\"num_probes\": 3, \"centroids_ref\": \"s3://b/p/c.npy\", "
+                                         "\"hyperplanes_ref\": null, \"cel_expr\": \"region\", \"cel_columns\": "
+                                         "{\"region\": \"string\", \"n\": \"int\"}, \"routing_values\": [\"eu\", \"\", "
+                                         "\"a\\u0000b\"]");
+    const struct shf_manifest_routing *r = &m->vector.routing;
+    assert_int_equal(r->strategy, SHF_VECTORS_BY_ID);
+    assert_null(r->strategy_text);
+    assert_int_equal(r->num_probes, 3);
+    assert_string_equal(r->centroids_ref, "s3://b/p/c.npy");
+    assert_null(r->hyperplanes_ref);
+    assert_string_equal(r->cel_expr, "region");
+    assert_int_equal(r->cel_column_count, 2);
+    assert_string_equal(r->cel_columns[0].name, "region");
+    assert_string_equal(r->cel_columns[0].type, "string");
+    assert_string_equal(r->cel_columns[1].type, "int");
+    assert_true(r->has_routing_values && r->routing_value_count == 3);
+    assert_int_equal(r->routing_values[2].kind, SHF_TOKEN_TEXT);
+    assert_int_equal(r->routing_values[2].size, 3);
+    assert_memory_equal(r->routing_values[2].data, "a\0b", 4);
+    shf_manifest_free(m);
+    m = with_vector("\"routing_values\": [{\"__bytes_hex__\": \"00ffAb\"}, {\"__bytes_hex__\": \"\"}]");
+    assert_int_equal(m->vector.routing.routing_values[0].kind, SHF_TOKEN_BYTES);
+    assert_int_equal(m->vector.routing.routing_values[0].size, 3);
+    assert_memory_equal(m->vector.routing.routing_values[0].data, "\0\xff\xab", 3);
+    assert_int_equal(m->vector.routing.routing_values[1].size, 0);
+    shf_manifest_free(m);
+    m = with_vector("\"routing_values\": [7, -9223372036854775808]");
+    assert_true(m->vector.routing.routing_values[1].integer == INT64_MIN);
+    shf_manifest_free(m);
+    m = with_vector("\"routing_values\": []");
+    assert_true(m->vector.routing.has_routing_values && m->vector.routing.routing_value_count == 0);
+    shf_manifest_free(m);
+    m = with_vector("\"unified\": true, \"routing_values\": 5, \"cel_columns\": 7"); /* nobody reads them there */
+    assert_false(m->vector.routing.has_routing_values);
+    shf_manifest_free(m);
+}
+
+/* What a snapshot is refused for when it is opened, and what can not be stored. */
+static void test_custom_routing_refused(void **state) {
+    (void)state;
+    static const char *const no_probes[] = {"0", "-1", "1.5", "\"many\"", "[]"};
+    for (size_t i = 0; i < sizeof no_probes / sizeof no_probes[0]; i++) {
+        char members[64];
+        (void)snprintf(members, sizeof members, "\"num_probes\": %s", no_probes[i]);
+        struct shf_manifest *m = with_vector(members);
+        assert_int_equal(m->vector.routing.num_probes, 0);
+        shf_manifest_free(m);
+    }
+    struct shf_manifest *m = with_vector("\"num_probes\": 99999999999, \"sharding_strategy\": \"random\"");
+    assert_true(m->vector.routing.num_probes == UINT32_MAX);
+    assert_int_equal(m->vector.routing.strategy, 0);
+    assert_string_equal(m->vector.routing.strategy_text, "random");
+    shf_manifest_free(m);
+    refuse_vector("\"cel_columns\": []", "cel_columns is no JSON object");
+    refuse_vector("\"cel_columns\": {\"a\": 1}", "a type that is no text");
+    refuse_vector("\"cel_columns\": {\"a\": \"i\\u0000nt\"}", "NUL");
+    refuse_vector("\"centroids_ref\": \"s3://b\\u0000/p\"", "NUL");
+    refuse_vector("\"routing_values\": {}", "routing_values is no list");
+    refuse_vector("\"routing_values\": [null]", "neither an integer");
+    refuse_vector("\"routing_values\": [1.5]", "neither an integer");
+    refuse_vector("\"routing_values\": [[]]", "neither an integer");
+    refuse_vector("\"routing_values\": [1, \"1\"]", "not of one type");
+    refuse_vector("\"routing_values\": [\"00\", {\"__bytes_hex__\": \"3030\"}]", "not of one type");
+    refuse_vector("\"routing_values\": [\"b\", \"a\", \"b\"]", "a value twice");
+    refuse_vector("\"routing_values\": [{\"__bytes_hex__\": \"0\"}]", "__bytes_hex__");
+    refuse_vector("\"routing_values\": [{\"__bytes_hex__\": \"0g\"}]", "not hexadecimal");
+    refuse_vector("\"routing_values\": [{\"__bytes_hex__\": 7}]", "__bytes_hex__");
+    refuse_vector("\"routing_values\": [{\"__bytes_hex__\": \"00\", \"x\": 1}]", "__bytes_hex__");
+    refuse_as(
+        "UPDATE build_meta SET custom = '{\"vector\": {\"routing_values\": [' || replace(hex(zeroblob(65536)), '00', "
+        "'1,') || '1]}}'",
+        SHF_E_LIMIT, "65537 values; at most 65536");
+}
+
 static void test_shard_numbers(void **state) {
     (void)state;
     shard("db_id", "3", "not below num_dbs");
@@ -605,12 +706,13 @@ static void test_current(void **state) {
 /* ---- memory ---- */
 
 /* Every allocation of a parse fails once; each time there is an error about memory, and nothing leaks. */
-static void test_failing_allocations(void **state) {
-    (void)state;
+static void fail_allocations(const char *vector) {
     sqlite3 *db = build(false);
+    char sql[1000];
     size_t size;
-    db_run(db, "UPDATE build_meta SET custom = '{\"vector\": {\"dim\": 4, \"metric\": \"l2\", \"unified\": true, "
-               "\"backend\": 7}}'");
+    (void)snprintf(sql, sizeof sql,
+                   "UPDATE build_meta SET custom = '{\"vector\": {\"dim\": 4, \"metric\": \"l2\", %s}}'", vector);
+    db_run(db, sql);
     uint8_t *bytes = db_bytes(db, &size);
     shf_status status = SHF_E_NO_MEMORY;
     unsigned n = 0;
@@ -634,16 +736,35 @@ static void test_failing_allocations(void **state) {
     free(bytes);
 }
 
+static void test_failing_allocations(void **state) {
+    (void)state;
+    fail_allocations("\"unified\": true, \"backend\": 7");
+    fail_allocations(
+        "\"sharding_strategy\": \"cel\", \"centroids_ref\": \"x\", \"hyperplanes_ref\": \"y\", \"cel_expr\": "
+        "\"a\", \"cel_columns\": {\"a\": \"int\"}, \"routing_values\": [\"a\", \"b\"]");
+    fail_allocations("\"routing_values\": [{\"__bytes_hex__\": \"00\"}, {\"__bytes_hex__\": \"01\"}]");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_as_written),    cmocka_unit_test(test_files),
-        cmocka_unit_test(test_tables),        cmocka_unit_test(test_meta_texts),
-        cmocka_unit_test(test_meta_numbers),  cmocka_unit_test(test_sharding),
-        cmocka_unit_test(test_cel),           cmocka_unit_test(test_custom),
-        cmocka_unit_test(test_custom_vector), cmocka_unit_test(test_custom_objects),
-        cmocka_unit_test(test_shard_numbers), cmocka_unit_test(test_custom_text),
-        cmocka_unit_test(test_shard_texts),   cmocka_unit_test(test_many_shards),
-        cmocka_unit_test(test_current),       cmocka_unit_test(test_failing_allocations),
+        cmocka_unit_test(test_as_written),
+        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_tables),
+        cmocka_unit_test(test_meta_texts),
+        cmocka_unit_test(test_meta_numbers),
+        cmocka_unit_test(test_sharding),
+        cmocka_unit_test(test_cel),
+        cmocka_unit_test(test_custom),
+        cmocka_unit_test(test_custom_vector),
+        cmocka_unit_test(test_custom_routing),
+        cmocka_unit_test(test_custom_routing_refused),
+        cmocka_unit_test(test_custom_objects),
+        cmocka_unit_test(test_shard_numbers),
+        cmocka_unit_test(test_custom_text),
+        cmocka_unit_test(test_shard_texts),
+        cmocka_unit_test(test_many_shards),
+        cmocka_unit_test(test_current),
+        cmocka_unit_test(test_failing_allocations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

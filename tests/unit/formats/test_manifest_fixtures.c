@@ -177,6 +177,18 @@ static void check_against_case(const char *folder, const struct shf_manifest *ma
         assert_int_equal(manifest->vector.dimension, int_of(c, "dim"));
         assert_string_equal(manifest->vector.metric_text, text_of(c, "metric"));
     }
+    if (manifest->has_vector && !manifest->vector.unified) {
+        const json_t *probes = json_object_get(c, "num_probes"), *values = json_object_get(c, "routing_values");
+        const struct shf_manifest_routing *routing = &manifest->vector.routing;
+        assert_string_equal(shf_vector_strategy_name(routing->strategy), text_of(c, "strategy"));
+        assert_int_equal(routing->num_probes, probes ? json_integer_value(probes) : 1);
+        assert_int_equal(routing->routing_value_count, json_array_size(values));
+        assert_int_equal(routing->centroids_ref != NULL, routing->strategy == SHF_VECTORS_BY_CLUSTER);
+        assert_int_equal(routing->hyperplanes_ref != NULL, routing->strategy == SHF_VECTORS_BY_LSH);
+        for (uint32_t i = 0; i < routing->routing_value_count; i++) {
+            assert_string_equal(routing->routing_values[i].data, json_string_value(json_array_get(values, i)));
+        }
+    }
     if (manifest->vector.unified) {
         assert_string_equal(manifest->vector.backend, text_of(c, "backend"));
         assert_string_equal(manifest->vector.kv_backend, text_of(c, "kv_backend"));

@@ -11,8 +11,6 @@
 #include <string.h>
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
-#define REF "s3://bucket/prefix/manifests/x/manifest"
-
 /* A manifest over these columns (at most two) and routing values, as far as routing looks at it. */
 struct sharding {
     struct shf_manifest manifest;
@@ -29,7 +27,7 @@ static shf_status compile(struct sharding *s, const char *expression, const char
     s->manifest.cel.expression = (char *)(uintptr_t)expression;
     s->manifest.cel.columns = s->columns;
     s->manifest.cel.column_count = second ? 2 : 1;
-    return shf_routing_compile(&s->manifest, REF, &s->cel, error);
+    return shf_routing_compile(&s->manifest.cel, s->manifest.num_dbs, &s->cel, error);
 }
 
 static void expect(shf_status status, struct shf_error *error, shf_status wanted, const char *says) {
@@ -53,7 +51,7 @@ static uint32_t routed(const struct sharding *s, shf_key key, const shf_routing_
     struct shf_routing routing;
     struct shf_error *error = NULL;
     uint32_t shard = 99;
-    shf_routing_begin(&routing, &s->manifest, s->cel, context);
+    shf_routing_begin(&routing, s->manifest.num_dbs, s->cel, context);
     shf_status status = shf_routing_of_key(&routing, &key, &shard, &error);
     shf_routing_end(&routing);
     expect(status, error, wanted, says);
@@ -142,7 +140,7 @@ static void test_tokens(void **state) {
     struct shf_error *error = NULL;
     uint32_t shard;
     shf_key mars = text_key("mars");
-    shf_routing_begin(&routing, &s.manifest, s.cel, NULL);
+    shf_routing_begin(&routing, s.manifest.num_dbs, s.cel, NULL);
     assert_int_equal(shf_routing_of_key(&routing, &mars, &shard, NULL), SHF_OK);
     assert_int_equal(shard, SHF_CEL_UNKNOWN_TOKEN);
     shf_status status = shf_routing_unknown(&routing, &error);
@@ -165,7 +163,7 @@ static void test_a_context_is_evaluated_once(void **state) {
     struct shf_routing routing;
     uint32_t shard = 99;
     const shf_key key = shf_key_from_int(1), wrong = {.kind = 0};
-    shf_routing_begin(&routing, &s.manifest, s.cel, &context);
+    shf_routing_begin(&routing, s.manifest.num_dbs, s.cel, &context);
     assert_int_equal(shf_routing_of_key(&routing, &key, &shard, NULL), SHF_OK);
     assert_int_equal(shard, 2);
     values[0] = integer("tier", 3); /* would be seen by another evaluation */
@@ -181,10 +179,6 @@ static void test_hash(void **state) {
     (void)state;
     const struct shf_manifest manifest = {.num_dbs = 1, .sharding = SHF_SHARD_BY_HASH};
     struct sharding s = {.manifest = manifest};
-    struct shf_error *error = NULL;
-    s.cel = (void *)&error;
-    assert_int_equal(shf_routing_compile(&s.manifest, REF, &s.cel, &error), SHF_OK);
-    assert_null(s.cel);
     const shf_routing_context nothing = context_of(NULL, 0);
     assert_int_equal(routed(&s, shf_key_from_int(-7), &nothing, SHF_OK, NULL), 0);
 }
@@ -204,8 +198,6 @@ static void test_what_does_not_compile(void **state) {
         struct sharding s = {0};
         struct shf_error *error = NULL;
         shf_status status = compile(&s, wrong[i].expression, wrong[i].name, wrong[i].type, NULL, NULL, &error);
-        if (!error || !strstr(shf_error_message(error), REF))
-            fail_msg("%s: \"%s\"", wrong[i].expression, error ? shf_error_message(error) : "");
         assert_null(s.cel);
         expect(status, error, SHF_E_INVALID, wrong[i].says);
     }
@@ -215,7 +207,7 @@ static void test_what_does_not_compile(void **state) {
     struct sharding s = {0};
     struct shf_error *error = NULL;
     shf_status status = compile(&s, deep, "key", "int", NULL, NULL, &error);
-    expect(status, error, SHF_E_INVALID, REF);
+    expect(status, error, SHF_E_INVALID, "offset");
     free(deep);
     char *long_one = malloc(SHF_LIMIT_CEL_BYTES + 2);
     memset(long_one, '1', SHF_LIMIT_CEL_BYTES + 1);

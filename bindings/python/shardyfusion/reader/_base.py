@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from shardyfusion.metrics import MetricsCollector
     from shardyfusion.type_defs import KeyInput
 
+_VECTOR_ONLY = 3  # SHF_KIND_VECTOR_ONLY
 _SHARDINGS = {1: ShardingStrategy.HASH, 2: ShardingStrategy.CEL}
 
 
@@ -108,6 +109,11 @@ class _BaseReader:
 
     async def _open(self) -> None:
         core = await self._source.open()
+        info = core.snapshot().info()
+        if info["kind"] == _VECTOR_ONLY:
+            raise ConfigValidationError(
+                f"the snapshot {info['manifest_ref']} holds vectors only, no keys: its readers are not offered yet"
+            )
         self._check_opened(core)
         self._core = core
         self._get = core.get
