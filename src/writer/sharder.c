@@ -44,6 +44,18 @@ static shf_status choose_num_dbs(struct shf_sharder *sharder, const struct shf_s
     return SHF_OK;
 }
 
+/* A result of another type is none of the values: no row could be written. */
+static shf_status check_types(const struct shf_sharder *sharder, struct shf_error **error) {
+    enum shf_cel_type type = shf_cel_result_type(shf_cel_router_expression(sharder->router));
+    if (!sharder->cel.routing_count) return SHF_OK;
+    bool gives_integers = type == SHF_CEL_INT || type == SHF_CEL_UINT;
+    bool are_integers = sharder->cel.routing_values[0].type == SHF_CEL_INT;
+    if (gives_integers == are_integers) return SHF_OK;
+    return shf_error_set(error, SHF_E_INVALID,
+                         "the routing values are %s, but the result of the expression is of type %s",
+                         are_integers ? "integers" : "texts", shf_cel_type_name(type));
+}
+
 shf_status shf_sharder_new(const struct shf_sharder_options *options, struct shf_sharder **out, struct shf_error **error) {
     struct shf_sharder *sharder = shf_alloc_zero(1, sizeof *sharder);
     if (!sharder) return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for a CEL expression");
@@ -55,6 +67,7 @@ shf_status shf_sharder_new(const struct shf_sharder_options *options, struct shf
         uint32_t num_dbs = sharder->num_dbs ? sharder->num_dbs : SHF_LIMIT_WRITER_SHARDS;
         status = shf_routing_compile(&sharder->cel, num_dbs, &sharder->router, error);
     }
+    if (!status) status = check_types(sharder, error);
     if (!status && options->infers) status = shf_tokens_new(options->budget, &sharder->tokens, error);
     if (status) {
         shf_sharder_free(sharder);
