@@ -151,13 +151,10 @@ shf_status shf_tokens_number(struct shf_tokens *tokens, const struct shf_cel_val
             "the rows have more than %u routing values, and each has a shard of its own; route by fewer",
             SHF_LIMIT_WRITER_SHARDS);
     }
-    if (tokens->count == tokens->limit) {
-        status = grow(tokens, error);
-        if (status) return status;
-        slot = find(tokens, &value, hash);
-    }
-    status = copy_text(tokens, &value, error);
+    if (tokens->count == tokens->limit) status = grow(tokens, error);
+    if (!status) status = copy_text(tokens, &value, error);
     if (status) return status;
+    slot = find(tokens, &value, hash);
     tokens->items[tokens->count] = (struct token){.value = value, .hash = hash};
     *number = tokens->count++;
     *slot = tokens->count;
