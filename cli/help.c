@@ -175,7 +175,7 @@ void cli_version_print(struct cli_out *out) {
     cli_out_format(out, "shardy %s (libshardyfusion %s)\n", SHF_VERSION_STRING, shf_version());
     cli_out_string(out, "stores: s3, file\n"
                         "shards: sqlite, sqlite-vec, slatedb, lancedb\n"
-                        "sharding: hash\n"
+                        "sharding: hash, cel\n"
                         "builds: sqlite, sqlite-vec\n"
                         "search: exact (cosine, l2; lancedb: dot_product)\n");
 }
