@@ -1,6 +1,6 @@
 /* multiget --flat: one answer a line, as the keys come, in bounded memory. */
 #include "cli/commands.h"
-#include "cli/context.h"
+#include "cli/columns.h"
 #include "cli/key.h"
 #include "cli/memory.h"
 #include "cli/pipeline.h"
@@ -122,10 +122,13 @@ void cli_command_flat(struct cli_session *session) {
                                      submit_keys,
                                      print_key,
                                      free_key};
+    if (!error && !cli_session_open(session, SHF_OPEN_LAZY)) goto done;
+    if (!error) error = cli_columns_apply(session->snapshot, &f.context);
     if (error)
         cli_session_error(session, NULL, error);
-    else if (cli_session_open(session, SHF_OPEN_LAZY))
+    else
         cli_pipeline_run(session, &type, &f);
+done:
     free(error);
     cli_lines_free(&f.lines);
     cli_context_free(&f.context);

@@ -1,5 +1,5 @@
 #include "cli/commands.h"
-#include "cli/context.h"
+#include "cli/columns.h"
 #include "cli/key.h"
 #include "cli/memory.h"
 #include "cli/table.h"
@@ -77,6 +77,7 @@ void cli_command_get(struct cli_session *session) {
     shf_value value;
     char *error = cli_context_parse(&o->contexts, &context);
     if (!error && !cli_session_open(session, SHF_OPEN_LAZY)) goto done;
+    if (!error) error = cli_columns_apply(session->snapshot, &context);
     if (!error) error = cli_key_parse(typed, strlen(typed), o->key_format, session->info.key_encoding, &key);
     if (error) {
         cli_session_error(session, typed, error);

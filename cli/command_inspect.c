@@ -1,6 +1,6 @@
 /* info, shards, route and health: what the manifest says. */
 #include "cli/commands.h"
-#include "cli/context.h"
+#include "cli/columns.h"
 #include "cli/fields.h"
 #include "cli/key.h"
 #include "cli/memory.h"
@@ -215,6 +215,7 @@ void cli_command_route(struct cli_session *session) {
     uint32_t shard = 0;
     char *error = cli_context_parse(&o->contexts, &context);
     if (!error && !cli_session_open(session, SHF_OPEN_LAZY)) goto done;
+    if (!error) error = cli_columns_apply(session->snapshot, &context);
     if (!error) error = cli_key_parse(typed, strlen(typed), o->key_format, session->info.key_encoding, &key);
     if (!error) {
         const shf_routing_context *columns = cli_context_get(&context);

@@ -1,6 +1,6 @@
 /* multiget without --flat: all keys in one operation, one result object. */
 #include "cli/commands.h"
-#include "cli/context.h"
+#include "cli/columns.h"
 #include "cli/key.h"
 #include "cli/lines.h"
 #include "cli/memory.h"
@@ -159,6 +159,7 @@ void cli_command_multiget(struct cli_session *session) {
     struct cli_context context;
     char *error = cli_context_parse(&session->settings->options->contexts, &context);
     if (!error && !cli_session_open(session, SHF_OPEN_LAZY)) goto done;
+    if (!error) error = cli_columns_apply(session->snapshot, &context);
     if (!error) error = collect(session, &list);
     if (error)
         cli_session_error(session, list.wrong, error);

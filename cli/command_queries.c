@@ -1,4 +1,5 @@
 /* search --queries: many queries, answered in their order. */
+#include "cli/columns.h"
 #include "cli/commands.h"
 #include "cli/pipeline.h"
 #include "cli/query.h"
@@ -97,10 +98,13 @@ void cli_command_queries(struct cli_session *session) {
     struct queries q = {.session = session, .defaults = {.options = o}, .file = {.fd = -1}};
     char *error = cli_context_parse(&o->contexts, &q.defaults.context);
     if (!error) error = cli_query_file_open(&q.file, o->queries);
+    if (!error && !cli_session_open(session, o->has_shard_ids ? SHF_OPEN_LAZY : 0)) goto done;
+    if (!error) error = cli_columns_apply(session->snapshot, &q.defaults.context);
     if (error)
         cli_session_error(session, NULL, error);
-    else if (cli_session_open(session, o->has_shard_ids ? SHF_OPEN_LAZY : 0))
+    else
         run(session, &q);
+done:
     free(error);
     cli_query_file_close(&q.file);
     cli_context_free(&q.defaults.context);

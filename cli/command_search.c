@@ -1,4 +1,5 @@
 /* search for one query: floats, a file with one vector, or the vector of an id. */
+#include "cli/columns.h"
 #include "cli/commands.h"
 #include "cli/memory.h"
 #include "cli/number.h"
@@ -69,6 +70,7 @@ void cli_command_search(struct cli_session *session) {
     if (!error) error = read_query(o, &query);
     bool in_some = o->has_shard_ids || o->num_probes; /* the others need not be opened */
     if (!error && !cli_session_open(session, in_some ? SHF_OPEN_LAZY : 0)) goto done;
+    if (!error) error = cli_columns_apply(session->snapshot, &defaults.context);
     if (!error && o->like) {
         op = ask_like(session, &query, &defaults, &error);
     } else if (!error) {

@@ -1,5 +1,6 @@
 #include "cli/context.h"
 
+#include "cli/codec.h"
 #include "cli/memory.h"
 #include "cli/number.h"
 #include "cli/utf8.h"
@@ -15,10 +16,7 @@ static void prepare(struct cli_context *out, size_t count) {
     out->context.values = out->values;
 }
 
-/*
- * The library does not tell of which type a column is, so the form of the value decides: an integer, a decimal
- * number, true or false, else text. Snapshots that route by a hash, all that are read so far, ignore the context.
- */
+/* Until the snapshot says of which type a column is, the form decides: an integer, a decimal number, true or false, else text. */
 static void read_value(const char *text, size_t size, shf_context_value *out) {
     int64_t number;
     uint64_t large;
@@ -55,6 +53,44 @@ char *cli_context_parse(const struct cli_list *pairs, struct cli_context *out) {
         }
         out->values[i].name = name;
         read_value(text, strlen(text), &out->values[i]);
+    }
+    return NULL;
+}
+
+static bool read_as(uint32_t kind, char **text, shf_context_value *out) {
+    size_t size = strlen(*text);
+    char *bytes;
+    switch (kind) {
+    case SHF_CONTEXT_INT: return cli_parse_i64(*text, size, &out->as.int_value);
+    case SHF_CONTEXT_UINT: return cli_parse_u64(*text, size, &out->as.uint_value);
+    case SHF_CONTEXT_DOUBLE: return cli_parse_double(*text, size, &out->as.double_value);
+    case SHF_CONTEXT_BOOL:
+        out->as.int_value = !strcmp(*text, "true");
+        return out->as.int_value || !strcmp(*text, "false");
+    case SHF_CONTEXT_BYTES:
+        if (!cli_hex_decode(*text, size, &bytes, &size)) return false;
+        free(*text);
+        *text = bytes;
+        break;
+    default: break;
+    }
+    out->as.bytes = (shf_slice){*text, size};
+    return true;
+}
+
+char *cli_context_set_type(struct cli_context *context, const char *name, uint32_t kind) {
+    static const char *const names[] = {
+        [SHF_CONTEXT_INT] = "an int",      [SHF_CONTEXT_UINT] = "a uint",
+        [SHF_CONTEXT_DOUBLE] = "a double", [SHF_CONTEXT_BOOL] = "a bool (true or false)",
+        [SHF_CONTEXT_TEXT] = "text",       [SHF_CONTEXT_BYTES] = "bytes (in hex)"};
+    for (uint32_t i = 0; i < context->context.count; i++) {
+        shf_context_value *value = &context->values[i];
+        char **text = &context->texts[i * 2 + 1];
+        if (!*text || strcmp(value->name, name) != 0) continue;
+        if (!read_as(kind, text, value)) {
+            return cli_format("--routing-context: the column '%s' is %s, which '%s' is not", name, names[kind], *text);
+        }
+        value->kind = kind;
     }
     return NULL;
 }

@@ -135,6 +135,11 @@ static const struct {
      "  --backend KIND              unified or kv (default: unified when there are vectors, else kv)\n"
      "  --num-dbs N | --max-keys-per-shard N\n"
      "                              how many shards (default: one for each 256 MiB of input)\n"
+     "  --cel-expr E                the expression decides where a row goes, not the hash of its key\n"
+     "  --cel-column NAME:TYPE      a column of it (repeatable): int, uint, double, bool, string or bytes. key is the\n"
+     "                              key; others are members of a line, or of its \"routing_context\":{...}\n"
+     "  --routing-values V,V,...    the results; each has a shard, in this order (default: the result is a number)\n"
+     "  --infer-routing-values      the same, with the results that the rows have, sorted\n"
      "  --key-format HOW            of JSON strings: hex and base64 give bytes; text takes no integers\n"
      "  --value-format HOW          utf8 (default), base64, hex, or json: the text of any JSON value\n"
      "  --key-encoding E            u64be, u32be, utf8 or raw (default: u64be for integers, utf8 for text,\n"
@@ -170,7 +175,7 @@ void cli_version_print(struct cli_out *out) {
     cli_out_format(out, "shardy %s (libshardyfusion %s)\n", SHF_VERSION_STRING, shf_version());
     cli_out_string(out, "stores: s3, file\n"
                         "shards: sqlite, sqlite-vec, slatedb, lancedb\n"
-                        "sharding: hash\n"
+                        "sharding: hash, cel\n"
                         "builds: sqlite, sqlite-vec\n"
                         "search: exact (cosine, l2; lancedb: dot_product)\n");
 }

@@ -169,5 +169,6 @@ void cli_options_free(struct cli_options *options) {
     free(options->arguments.items);
     free(options->s3_options.items);
     free(options->contexts.items);
+    free(options->build.cel_columns.items);
     free(options->shard_ids);
 }

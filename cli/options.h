@@ -3,6 +3,7 @@
 #define CLI_OPTIONS_H
 
 #include "cli/build/build_options.h"
+#include "cli/list.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,11 +28,6 @@ enum cli_format { CLI_FORMAT_UNSET = 0, CLI_JSON, CLI_JSONL, CLI_TABLE, CLI_TEXT
 enum cli_encoding { CLI_ENCODING_UNSET = 0, CLI_BASE64, CLI_UTF8, CLI_HEX };
 enum cli_key_format { CLI_KEY_AUTO = 0, CLI_KEY_TEXT, CLI_KEY_HEX, CLI_KEY_BASE64, CLI_KEY_JSON };
 enum cli_color { CLI_COLOR_AUTO = 0, CLI_COLOR_ALWAYS, CLI_COLOR_NEVER };
-
-struct cli_list {
-    const char **items;
-    size_t count;
-};
 
 struct cli_options {
     const char *command_name;

@@ -1,7 +1,7 @@
 # One object library a module; see src/*/CMakeLists.txt and tools/check_deps for who may use whom.
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
-foreach(pair uv:libuv curl:libcurl crypto:libcrypto expat:expat jansson:jansson xxhash:libxxhash inih:inih zstd:libzstd zlib:zlib lz4:liblz4 snappy:snappy yaml:yaml-0.1)
+foreach(pair uv:libuv curl:libcurl crypto:libcrypto expat:expat jansson:jansson xxhash:libxxhash inih:inih zstd:libzstd zlib:zlib lz4:liblz4 snappy:snappy pcre2:libpcre2-8 yaml:yaml-0.1)
   string(REPLACE ":" ";" pair ${pair})
   list(GET pair 0 name)
   list(GET pair 1 package)

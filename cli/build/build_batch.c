@@ -24,7 +24,10 @@ void cli_batch_clear(struct cli_batch *batch) {
         batch->memory.floats = NULL;
         batch->memory.float_capacity = 0;
     }
-    batch->text.size = batch->memory.text.size = batch->memory.float_count = 0;
+    if (batch->memory.contexts.capacity > KEEP_BYTES / sizeof(shf_context_value)) {
+        cli_context_memory_free(&batch->memory.contexts);
+    }
+    batch->text.size = batch->memory.text.size = batch->memory.float_count = batch->memory.contexts.count = 0;
     batch->line_count = batch->row_count = 0;
     batch->bytes = 0;
 }

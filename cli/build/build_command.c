@@ -132,6 +132,10 @@ static void set_rules(struct cli_build *b) {
     rules->backend_was_given = rules->backend != CLI_BACKEND_AUTO;
     rules->has_vector_file = b->has_vectors;
     rules->dimension = b->has_vectors ? b->vectors.npy.dimension : 0;
+    if (o->cel_expr) {
+        free(cli_columns_parse(&o->cel_columns, &b->columns)); /* it was fine when the options were checked */
+        rules->columns = &b->columns;
+    }
     b->feed.stop_at_error = !o->skip_bad;
 }
 
@@ -178,6 +182,7 @@ void cli_command_build(struct cli_session *session) {
     cli_progress_clear(&b->progress);
     cli_batch_free(&b->batches[0]);
     cli_batch_free(&b->batches[1]);
+    cli_columns_free(&b->columns);
     cli_vectors_close(&b->vectors);
     cli_source_close(&b->source);
     free(b);

@@ -81,6 +81,17 @@ void cli_build_abandon(struct cli_build *build) {
     build->sent = NULL;
 }
 
+/* The texts are the caller's to free. */
+static void set_expression(const struct cli_build *b, shf_writer_options *w, char **columns, char **values) {
+    const struct cli_build_options *o = b->options;
+    *columns = o->cel_expr ? cli_columns_text(&b->columns) : NULL;
+    *values = o->routing_values ? cli_routing_values(o->routing_values) : NULL;
+    w->cel_expr = o->cel_expr;
+    w->cel_columns = *columns;
+    w->routing_values = *values;
+    w->infer_routing_values = o->infer_routing_values;
+}
+
 static bool open_writer(struct cli_build *b) {
     const struct cli_build_options *o = b->options;
     const struct cli_settings *settings = b->session->settings;
@@ -106,7 +117,12 @@ static bool open_writer(struct cli_build *b) {
     w.jobs = o->jobs;
     w.seed = o->has_seed ? o->seed : CLI_DEFAULT_SEED;
     w.timeout_ms = settings->reader.timeout_ms;
-    shf_op *op = cli_build_finish(b, shf_writer_open(b->session->runtime, &w, &call, &id), id);
+    char *columns, *values;
+    set_expression(b, &w, &columns, &values);
+    shf_status submitted = shf_writer_open(b->session->runtime, &w, &call, &id);
+    free(columns);
+    free(values);
+    shf_op *op = cli_build_finish(b, submitted, id);
     if (!op) return false;
     shf_status status = shf_op_take_writer(op, &b->writer);
     shf_op_release(op);

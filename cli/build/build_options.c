@@ -1,6 +1,7 @@
 /* The flags of `shardy build`. */
 #include "cli/build/build_options.h"
 
+#include "cli/build/build_columns.h"
 #include "cli/memory.h"
 #include "cli/number.h"
 #include "cli/options.h"
@@ -139,10 +140,16 @@ APPLY(set_on_error) {
     return word < 0 ? wrong(flag, value, "stop or skip") : NULL;
 }
 
-APPLY(no_expression) {
-    (void)o;
-    (void)value;
-    return absent(flag, NULL, "rows go to shards by the hash of their keys");
+SET_TEXT(set_expression, cel_expr)
+SET_TEXT(set_routing_values, routing_values)
+SET_TRUE(set_infer_routing_values, infer_routing_values)
+
+APPLY(add_column) {
+    struct cli_list *list = &o->build.cel_columns;
+    (void)flag;
+    list->items = cli_realloc_array(list->items, list->count + 1, sizeof *list->items);
+    list->items[list->count++] = value;
+    return NULL;
 }
 
 APPLY(no_vector_sharding) {
@@ -171,15 +178,37 @@ const struct cli_flag cli_build_flags[] = {
     {"on-duplicate", 0, true, CLI_BUILD, set_on_duplicate},
     {"on-error", 0, true, CLI_BUILD, set_on_error},
     {"seed", 0, true, CLI_BUILD, set_seed},
-    {"cel-expr", 0, true, CLI_BUILD, no_expression},
-    {"cel-column", 0, true, CLI_BUILD, no_expression},
-    {"routing-values", 0, true, CLI_BUILD, no_expression},
-    {"infer-routing-values", 0, false, CLI_BUILD, no_expression},
+    {"cel-expr", 0, true, CLI_BUILD, set_expression},
+    {"cel-column", 0, true, CLI_BUILD, add_column},
+    {"routing-values", 0, true, CLI_BUILD, set_routing_values},
+    {"infer-routing-values", 0, false, CLI_BUILD, set_infer_routing_values},
     {"vector-sharding", 0, true, CLI_BUILD, no_vector_sharding},
     {"hash-bits", 0, true, CLI_BUILD, no_vector_sharding},
     {"centroids", 0, true, CLI_BUILD, no_vector_sharding},
 };
 const size_t cli_build_flag_count = sizeof cli_build_flags / sizeof cli_build_flags[0];
+
+static char *check_expression(const struct cli_build_options *o) {
+    struct cli_columns columns;
+    if (!o->cel_expr) {
+        if (o->cel_columns.count) return cli_strdup("--cel-column needs --cel-expr");
+        if (o->routing_values) return cli_strdup("--routing-values needs --cel-expr");
+        return o->infer_routing_values ? cli_strdup("--infer-routing-values needs --cel-expr") : NULL;
+    }
+    if (!o->cel_columns.count) return cli_strdup("--cel-expr needs its columns: --cel-column NAME:TYPE, key:int say");
+    if (o->max_keys_per_shard) {
+        return cli_strdup("--max-keys-per-shard: the expression decides where rows go, not their number");
+    }
+    if (o->routing_values && o->infer_routing_values) {
+        return cli_strdup("--routing-values and --infer-routing-values exclude one another");
+    }
+    if (o->num_dbs && o->infer_routing_values) {
+        return cli_strdup("--num-dbs: with --infer-routing-values each value has a shard");
+    }
+    char *error = cli_columns_parse(&o->cel_columns, &columns);
+    cli_columns_free(&columns);
+    return error;
+}
 
 char *cli_build_options_check(const struct cli_options *options) {
     const struct cli_build_options *o = &options->build;
@@ -192,6 +221,8 @@ char *cli_build_options_check(const struct cli_options *options) {
     if (o->num_dbs && o->max_keys_per_shard) {
         return cli_strdup("--num-dbs and --max-keys-per-shard exclude one another");
     }
+    char *error = check_expression(o);
+    if (error) return error;
     if (o->resume && !o->run_id) return cli_strdup("--resume needs the --run-id that it is to go on with");
     if (options->num_probes) return no_vector_sharding((struct cli_options *)options, "num-probes", NULL);
     if (o->backend != CLI_BACKEND_KV) return NULL;

@@ -2,6 +2,8 @@
 #ifndef CLI_BUILD_OPTIONS_H
 #define CLI_BUILD_OPTIONS_H
 
+#include "cli/list.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -11,12 +13,13 @@ enum cli_value_format { CLI_VALUE_UTF8 = 0, CLI_VALUE_BASE64, CLI_VALUE_HEX, CLI
 
 /* NULL and 0 = not given. */
 struct cli_build_options {
-    const char *output, *vectors, *run_id, *key_encoding, *metric;
+    const char *output, *vectors, *run_id, *key_encoding, *metric, *cel_expr, *routing_values;
+    struct cli_list cel_columns; /* NAME:TYPE */
     uint64_t max_keys_per_shard, seed;
     uint32_t num_dbs, page_size, jobs;
     enum cli_backend backend;
     enum cli_value_format value_format;
-    bool resume, keep_attempts, dry_run, no_sidecar, last_wins, skip_bad, has_seed;
+    bool resume, keep_attempts, dry_run, no_sidecar, last_wins, skip_bad, has_seed, infer_routing_values;
 };
 
 #define CLI_DEFAULT_SEED 42u

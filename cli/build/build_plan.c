@@ -23,7 +23,7 @@ void cli_build_plan(struct cli_build *build) {
     const struct cli_build_options *o = build->options;
     build->num_dbs = o->num_dbs;
     build->max_keys_per_shard = o->max_keys_per_shard;
-    if (o->num_dbs || o->max_keys_per_shard) return;
+    if (o->num_dbs || o->max_keys_per_shard || o->cel_expr) return;
     if (!build->source.has_total) {
         build->max_keys_per_shard = KEYS_PER_SHARD;
         cli_say("the size of the input is not known: at most %llu keys a shard (--num-dbs and --max-keys-per-shard say "

@@ -42,6 +42,7 @@ float *cli_row_memory_floats(struct cli_row_memory *memory, size_t count) {
 
 void cli_row_memory_free(struct cli_row_memory *memory) {
     cli_out_free(&memory->text);
+    cli_context_memory_free(&memory->contexts);
     free(memory->floats);
     *memory = (struct cli_row_memory){0};
 }
@@ -193,9 +194,21 @@ static char *read_payload(struct reading *r) {
     return NULL;
 }
 
-static char *no_context(struct reading *r) {
-    (void)r;
-    return cli_strdup("routing_context is not in this version: rows go to shards by the hash of their keys");
+static char *read_context(struct reading *r) {
+    const char *where, *wrong;
+    if (!r->rules->columns) {
+        return cli_strdup("routing_context: without --cel-expr rows go to shards by the hash of their keys");
+    }
+    wrong = cli_row_context_object(&r->row->context, &r->memory->contexts, r->rules->columns, &r->scan,
+                                   &r->memory->text, &where);
+    return wrong ? of_member(r, where, wrong) : NULL;
+}
+
+/* A member that is called like a column of the expression. */
+static char *read_column(struct reading *r, const struct cli_column *column) {
+    const char *where;
+    const char *wrong = cli_row_context_value(&r->row->context, &r->memory->contexts, column, &r->scan, &where);
+    return wrong ? of_member(r, where, wrong) : NULL;
 }
 
 static char *no_shard(struct reading *r) {
@@ -214,7 +227,7 @@ static const struct {
     {"id", ID, true, read_id},
     {"vector", VECTOR, true, read_vector},
     {"payload", PAYLOAD, true, read_payload},
-    {"routing_context", CONTEXT, true, no_context},
+    {"routing_context", CONTEXT, true, read_context},
     {"shard_id", SHARD, true, no_shard},
 };
 
@@ -242,7 +255,8 @@ static char *read_member(struct reading *r) {
         if (!members[i].may_be_null || !cli_scan_null(&r->scan)) return members[i].read(r);
         return NULL;
     }
-    return unknown_member(name, size);
+    const struct cli_column *column = r->rules->columns ? cli_columns_find(r->rules->columns, name, size) : NULL;
+    return column ? read_column(r, column) : unknown_member(name, size);
 }
 
 static char *read_object(struct reading *r) {
@@ -284,6 +298,7 @@ char *cli_row_parse(char *line, size_t size, struct cli_row_rules *rules, struct
     struct reading r = {.scan = {line, line + size}, .begin = line, .rules = rules, .memory = memory, .row = out};
     struct cli_row_rules rules_before = *rules; /* a wrong row decides nothing */
     size_t text_before = memory->text.size, floats_before = memory->float_count;
+    size_t values_before = memory->contexts.count;
     *out = (struct cli_row){.vector = vector};
     SHF_INIT(&out->row);
     if (rules->has_vector_file) out->row.dimension = rules->dimension;
@@ -291,8 +306,10 @@ char *cli_row_parse(char *line, size_t size, struct cli_row_rules *rules, struct
     if (!error && !(r.seen & KEY)) error = cli_strdup("it has no key");
     if (!error && !(r.seen & VALUE)) error = cli_strdup("it has no value");
     if (!error) error = check_vector(rules, out);
+    if (!error && rules->columns) cli_row_context_key(&out->context, &memory->contexts, rules->columns, &out->row.key);
     if (!error) return NULL;
     *rules = rules_before;
+    memory->contexts.count = values_before;
     memory->text.size = text_before;
     memory->float_count = floats_before;
     return error;
@@ -301,5 +318,6 @@ char *cli_row_parse(char *line, size_t size, struct cli_row_rules *rules, struct
 void cli_row_settle(struct cli_row *row, const struct cli_row_memory *memory) {
     if (row->has_payload) row->row.payload.data = memory->text.data + row->payload;
     if (row->has_text_value) row->row.value.data = memory->text.data + row->value;
+    row->row.context = cli_row_context_settle(&row->context, &memory->contexts);
     if (row->row.dimension) row->row.vector = memory->floats + row->vector;
 }

@@ -2,6 +2,7 @@
 #ifndef CLI_BUILD_ROW_H
 #define CLI_BUILD_ROW_H
 
+#include "cli/build/build_context.h"
 #include "cli/build/build_options.h"
 #include "cli/options.h"
 #include "cli/out.h"
@@ -16,14 +17,16 @@ struct cli_row_rules {
     enum cli_backend backend; /* AUTO until the first row: it has a vector or not */
     bool has_vector_file;     /* vectors come from there */
     bool backend_was_given;
-    uint32_t key_kind;  /* SHF_KEY_* of the first key; 0 = none yet */
-    uint32_t dimension; /* of the first vector; 0 = none yet */
-    bool ignored;       /* rows have members that a kv snapshot does not store */
+    uint32_t key_kind;                 /* SHF_KEY_* of the first key; 0 = none yet */
+    uint32_t dimension;                /* of the first vector; 0 = none yet */
+    const struct cli_columns *columns; /* of the expression that shards; NULL = there is none */
+    bool ignored;                      /* rows have members that a kv snapshot does not store */
 };
 
 /* Memory that rows of one batch share; what grows may move, so rows hold offsets until all are read. */
 struct cli_row_memory {
     struct cli_out text; /* payloads, and values that are JSON */
+    struct cli_context_memory contexts;
     float *floats;
     size_t float_count, float_capacity;
 };
@@ -31,7 +34,8 @@ float *cli_row_memory_floats(struct cli_row_memory *memory, size_t count); /* ap
 void cli_row_memory_free(struct cli_row_memory *memory);
 
 struct cli_row {
-    shf_row row; /* payload.data, value.data (where has_text_value) and vector are still to be set */
+    shf_row row; /* payload.data, value.data (where has_text_value), vector and context are still to be set */
+    struct cli_row_context context;
     size_t payload, value, vector;
     bool has_payload, has_text_value;
 };

@@ -15,6 +15,7 @@ struct cli_build {
     struct cli_vectors vectors;
     bool has_vectors;
     struct cli_feed feed;
+    struct cli_columns columns; /* of the expression, if there is one */
     struct cli_idle idle;
     struct cli_progress progress;
     struct cli_batch batches[2]; /* one is read while the other is being written */

@@ -52,6 +52,7 @@ void cli_build_summary(struct cli_build *build, const shf_op *op) {
     if (o->dry_run) cli_json_member_bool(&json, "dry_run", true);
     if (o->skip_bad) cli_json_member_u64(&json, "skipped", build->skipped);
     if (o->last_wins) cli_json_member_u64(&json, "replaced", info.rows_replaced);
+    if (info.rows_cut) cli_json_member_u64(&json, "rows_cut", info.rows_cut);
     if (info.spilled_bytes) cli_json_member_u64(&json, "spilled_bytes", info.spilled_bytes);
     cli_json_name(&json, "shards");
     cli_json_begin(&json, '[');

@@ -85,7 +85,7 @@ typedef struct shf_reader_options {
  * gives wrong answers or the process gets SIGBUS. Every open shard keeps up to two files of the local cache open.
  *
  * Errors: STATE (no _CURRENT, no valid manifest), MANIFEST, NOT_FOUND, ACCESS, STORE*, CORRUPT, INDEX, UNSUPPORTED
- * (the snapshot is of a kind that is not read, named in the message), LOCAL, LIMIT, NO_MEMORY, DEADLINE, CANCELLED,
+ * (a form that is not read, named in the message), LOCAL, LIMIT, NO_MEMORY, DEADLINE, CANCELLED,
  * INVALID (the URL, an S3 option, a manifest_ref, a current_pointer_key).
  */
 SHF_API shf_status shf_open(shf_runtime *runtime, const shf_reader_options *options, const shf_call *call, shf_op_id *id);
@@ -136,7 +136,8 @@ SHF_API void shf_reader_release(shf_reader *reader);
  * Looks one key up in the snapshot that is served at the time of the call. Inputs are copied. A missing key is a
  * result (SHF_NOT_FOUND), not an error. Errors: INVALID (kind or range of the key does not fit the key encoding,
  * snapshot without keys: a vector-only one), ROUTING, CORRUPT, NO_MEMORY, DEADLINE, CANCELLED, and those of open where the shard is opened
- * lazily. context may be NULL; snapshots sharded by a hash ignore it.
+ * lazily. context may be NULL, except where the snapshot is sharded by an expression over other columns than the key
+ * (INVALID names them); snapshots sharded by a hash ignore it. A routing token that the snapshot does not know has no keys.
  * A key of an open shard is answered before the call returns; its completion is in the queue then.
  */
 SHF_API shf_status shf_get(shf_reader *reader, const shf_key *key, const shf_routing_context *context,
@@ -209,8 +210,8 @@ typedef struct shf_query {
  * Searches the snapshot that is served at the time of the call, always on the workers. Inputs are copied. The row of
  * `like` is itself among the hits, where its shard is searched. Errors: INVALID (dimension, top_k, NaN or Inf, a zero
  * query under cosine, shard ids out of range or given twice, neither or both of vector and like, snapshot without vectors,
- * unknown `like`, num_probes for a snapshot that is not vector-only, no shard_ids under `explicit` sharding), UNSUPPORTED
- * (`cel` without shard_ids), INDEX, CORRUPT, NO_MEMORY, DEADLINE, CANCELLED, and those of open where shards are opened
+ * unknown `like`, num_probes for a snapshot that is not vector-only, neither shard_ids nor a context where
+ * one is needed), ROUTING, INDEX, CORRUPT, NO_MEMORY, DEADLINE, CANCELLED, and those of open where shards are opened
  * lazily.
  *
  * Vector-only snapshots (SHF_KIND_VECTOR_ONLY) have vectors and no keys: lookups are refused with INVALID. Without shard_ids
@@ -374,15 +375,26 @@ typedef struct shf_vector_info {
     uint32_t reserved;             /* 0 */
 } shf_vector_info;
 
+/* A column that the sharding of the snapshot reads from routing contexts. */
+typedef struct shf_column_info {
+    uint32_t struct_size;
+    uint32_t kind;    /* SHF_CONTEXT_*: what its values must be, or become */
+    const char *name; /* lives as long as the snapshot */
+} shf_column_info;
+
 /* Named *_describe so that types and functions differ. Errors: INVALID (shard out of range, snapshot without vectors). */
 SHF_API shf_status shf_snapshot_describe(const shf_snapshot *snapshot, shf_snapshot_info *out);
 SHF_API shf_status shf_snapshot_shard(const shf_snapshot *snapshot, uint32_t shard, shf_shard_info *out);
+/* Column `index` from 0, in no special order. INVALID after the last one; a hash-sharded snapshot has none. */
+SHF_API shf_status shf_snapshot_column(const shf_snapshot *snapshot, uint32_t index, shf_column_info *out);
 SHF_API shf_status shf_snapshot_vectors(const shf_snapshot *snapshot, shf_vector_info *out);
 
 /*
  * Shard of a key, whether the key is there or not. The key encoding is not looked at: a key that a lookup refuses may
  * have a shard. error may be NULL; else it receives the reason of a failure (the caller's to free) or NULL. Errors:
- * INVALID (text that is not UTF-8, an integer above 2^63-1 under hash sharding, a vector-only snapshot), ROUTING.
+ * INVALID (text that is not UTF-8, an integer above 2^63-1 under hash sharding, a context that is needed, a vector-only
+ * snapshot), ROUTING (a
+ * token that the snapshot does not know, values that the expression has no shard for).
  */
 SHF_API shf_status shf_snapshot_route_key(const shf_snapshot *snapshot, const shf_key *key,
                                           const shf_routing_context *context, uint32_t *shard, shf_error **error);
@@ -396,7 +408,7 @@ SHF_API shf_status shf_snapshot_shards_for_keys(const shf_snapshot *snapshot, co
  * them, written to `shards`, which has room for `capacity` (num_dbs is always enough). num_probes 0 = the manifest's. vector
  * (`dimension` floats; NaN and infinity are no errors) may be NULL where the strategy is cel, context where it is not. error
  * as above. Errors: INVALID (another kind of snapshot, the dimension, `explicit` sharding, a missing context, no room; *count
- * is as many as there are then), UNSUPPORTED (cel), ROUTING, NO_MEMORY, FORKED.
+ * is as many as there are then), ROUTING (cel), NO_MEMORY, FORKED.
  */
 SHF_API shf_status shf_snapshot_route_vector(const shf_snapshot *snapshot, const float *vector, uint32_t dimension,
                                              const shf_routing_context *context, uint32_t num_probes, uint32_t *shards,

@@ -41,7 +41,8 @@ typedef struct shf_writer_options {
                                     files: below the prefix itself, so that a finished shard is renamed, not copied */
     uint32_t backend;         /* SHF_WRITE_KV or SHF_WRITE_UNIFIED */
     uint32_t num_dbs;         /* shards, at most 32,768; 0 = by max_keys_per_shard */
-    uint64_t max_keys_per_shard; /* shards = rows given / this, rounded up, at least 1. Exactly one of the two is set */
+    uint64_t max_keys_per_shard; /* shards = rows given / this, rounded up, at least 1. Without cel_expr exactly one of
+                                    the two is set; with it this is 0 */
     const char *key_encoding; /* u64be, u32be, utf8, raw; NULL = by the first key: integer u64be, text utf8, bytes raw */
     const char *key_column;   /* name of the keys in the manifest; NULL = "_key" */
     const char *metric;       /* unified: cosine or l2; NULL = cosine */
@@ -54,14 +55,34 @@ typedef struct shf_writer_options {
     uint64_t seed;            /* of what is random in a snapshot; nothing is in those of SHF_WRITE_KV and _UNIFIED */
     int64_t timeout_ms;       /* default deadline of a write and a close; 0 = none, < 0 = none. Open and publish have
                                     none by default */
+    const char *cel_expr;     /* NULL = rows go to shards by the hash of their keys; else see below */
+    const char *cel_columns; /* with cel_expr: JSON object, {"region": "string", "tier": "int"}; the types are int, uint,
+                                    double, bool, string and bytes */
+    const char *routing_values;    /* JSON list of texts or of integers, ["eu", "us"]; NULL = none */
+    uint32_t infer_routing_values; /* 1 = the values are those that the rows have, in ascending order; not with
+                                    routing_values or num_dbs */
 } shf_writer_options;
+
+/*
+ * Sharding by an expression of the Common Expression Language (CEL), which is evaluated for each row and again for each
+ * lookup. Its result, an integer, a text or bytes, names the row's shard:
+ *   directly                as its number. num_dbs says how many there are; with 0 the rows do, and then every number from 0
+ *                           to the highest must occur (else the publish ends with SHF_E_ROUTING);
+ *   through routing values  as its place among them. Each has a shard (so num_dbs is 0 or their number, at least 1), and a
+ *                           row with another result is refused. Bytes are found by their UTF-8 text.
+ * An expression whose only column is "key" needs nothing but the key. With other columns each row has a routing context,
+ * which is used alone, as in a lookup: the key is not added to it. Keys are unique within a shard.
+ *
+ * Text and bytes count up to their first NUL byte only, as in the Python project: binary keys may all fall into one shard.
+ * shf_publish_info.rows_cut counts such rows, and the log warns.
+ */
 
 /*
  * Opens a writer: looks at the prefix (_CURRENT, and whether the run id was used), makes a directory for its work, writes
  * the run record and keeps its lease from then on. On success take the writer with shf_op_take_writer. A _CURRENT that is
  * malformed is no error: it will be replaced, which the log says.
  *
- * Errors: INVALID (options), STATE (the run id was used before and SHF_WRITE_RESUME is not set; it was published; another
+ * Errors: INVALID (options; the expression does not compile, with the place in it), STATE (the run id was used before and SHF_WRITE_RESUME is not set; it was published; another
  * writer holds its lease), ACCESS, NOT_FOUND (no such bucket), STORE*, LOCAL, NO_MEMORY, DEADLINE, CANCELLED.
  */
 SHF_API shf_status shf_writer_open(shf_runtime *runtime, const shf_writer_options *options, const shf_call *call,
@@ -95,6 +116,7 @@ typedef struct shf_row {
     shf_vector_id id;    /* unified; kind 0 = the key. Ids are all integers or all text, and each belongs to one key */
     shf_slice payload;   /* unified: text of a JSON object; data NULL = none */
     uint64_t origin;     /* where the row comes from, for messages: a line number, say; 0 = its number, from 1 */
+    const shf_routing_context *context; /* with cel_expr: values of the columns. NULL = the key is the only one */
 } shf_row;
 
 /*
@@ -104,7 +126,8 @@ typedef struct shf_row {
  * earlier come earlier: of two rows with one key "the last" is that of the later write. DEADLINE and CANCELLED are noticed
  * when the disk has caught up, and end a write of which nothing is in memory yet.
  *
- * Errors: INVALID (a row is wrong: shf_op_write_info says which; the writer is as before), BUSY (also of a finished
+ * Errors: INVALID, and with an expression ROUTING (a row is wrong, its expression fails or names no shard: shf_op_write_info
+ * says which; the writer is as before), BUSY (also of a finished
  * operation: the budget has no room for rows that have to wait; take completions first, or use the synchronous form,
  * which needs none), LIMIT, NO_MEMORY, LOCAL (disk full), STATE (after the publish), CLOSED, DEADLINE, CANCELLED.
  */
@@ -126,7 +149,7 @@ SHF_API shf_status shf_op_write_info(const shf_op *op, shf_write_info *out);
  * manifest. A store that honours conditional writes is asked to replace only the _CURRENT that was there when the writer
  * was opened: of two writers at once the second to publish gets SHF_E_STATE and changes nothing.
  *
- * Errors: INVALID (duplicate keys or ids: shf_op_publish_conflict), STATE (another writer published meanwhile; the lease
+ * Errors: INVALID (duplicate keys or ids: shf_op_publish_conflict), ROUTING (an expression left shards out), STATE (another writer published meanwhile; the lease
  * was lost; a call: published before), those of shf_writer_open and shf_write. After a failure nothing was published; where the
  * message does not say otherwise, a new writer with SHF_WRITE_RESUME and the same run id may try again.
  */
@@ -148,6 +171,7 @@ typedef struct shf_publish_info {
     int64_t sort_ns, build_ns,
         publish_ns;         /* phases: until all is sorted; shards built and uploaded; manifest and pointer */
     const char *run_record; /* URL; NULL = the run has none: a dry run, or it could not be written */
+    uint64_t rows_cut;      /* given rows with a routing value that was cut at a NUL byte */
 } shf_publish_info;
 
 /* Of a successful publish. SHF_E_INVALID for another. */

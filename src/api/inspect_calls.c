@@ -2,7 +2,7 @@
 #include "api/call.h"
 #include "base/alloc.h"
 #include "base/limits.h"
-#include "snapshot/router.h"
+#include "snapshot/routing.h"
 
 static const char *orelse(const char *text, const char *otherwise) { return text ? text : otherwise; }
 
@@ -61,6 +61,22 @@ shf_status shf_snapshot_shard(const shf_snapshot *snapshot, uint32_t shard, shf_
     return shf_struct_fill(out, &info, sizeof info);
 }
 
+shf_status shf_snapshot_column(const shf_snapshot *snapshot, uint32_t index, shf_column_info *out) {
+    static const uint32_t kinds[] = {
+        [SHF_CEL_INT] = SHF_CONTEXT_INT,   [SHF_CEL_UINT] = SHF_CONTEXT_UINT,   [SHF_CEL_DOUBLE] = SHF_CONTEXT_DOUBLE,
+        [SHF_CEL_BOOL] = SHF_CONTEXT_BOOL, [SHF_CEL_STRING] = SHF_CONTEXT_TEXT, [SHF_CEL_BYTES] = SHF_CONTEXT_BYTES};
+    if (!snapshot || !out) return SHF_E_INVALID;
+    if (shf_rt_forked(snapshot->runtime)) return SHF_E_FORKED;
+    const struct shf_cel_router *router = snapshot->router ? snapshot->router->cel : snapshot->cel;
+    if (!router) return SHF_E_INVALID;
+    const struct shf_cel *cel = shf_cel_router_expression(router);
+    if (index >= shf_cel_column_count(cel)) return SHF_E_INVALID;
+    const shf_column_info info = {.struct_size = sizeof info,
+                                  .kind = kinds[shf_cel_column_type(cel, index)],
+                                  .name = shf_cel_column_name(cel, index)};
+    return shf_struct_fill(out, &info, sizeof info);
+}
+
 shf_status shf_snapshot_vectors(const shf_snapshot *snapshot, shf_vector_info *out) {
     if (!snapshot || !out || !snapshot->manifest->has_vector) return SHF_E_INVALID;
     if (shf_rt_forked(snapshot->runtime)) return SHF_E_FORKED;
@@ -82,6 +98,8 @@ shf_status shf_snapshot_vectors(const shf_snapshot *snapshot, shf_vector_info *o
 
 shf_status shf_snapshot_shards_for_keys(const shf_snapshot *snapshot, const shf_key *keys, size_t count,
                                         const shf_routing_context *context, uint32_t *shards, shf_error **error) {
+    struct shf_routing routing;
+    shf_status status = SHF_OK;
     if (error) *error = NULL;
     if (!snapshot || (count && (!keys || !shards)) || count > SHF_LIMIT_KEYS_PER_CALL) return SHF_E_INVALID;
     if (shf_context_check(context)) return SHF_E_INVALID;
@@ -90,14 +108,14 @@ shf_status shf_snapshot_shards_for_keys(const shf_snapshot *snapshot, const shf_
         return shf_error_set(error, SHF_E_INVALID, "%s is a vector-only snapshot: no key leads to a shard",
                              snapshot->manifest_ref);
     }
-    for (size_t i = 0; i < count; i++) {
-        shf_status status = shf_route(snapshot->manifest, &keys[i], context, &shards[i], error);
-        if (status) {
-            if (count > 1) shf_error_prefix(error, "key %zu", i);
-            return status;
-        }
+    shf_routing_begin(&routing, snapshot->manifest->num_dbs, snapshot->cel, context);
+    for (size_t i = 0; i < count && !status; i++) {
+        status = shf_routing_of_key(&routing, &keys[i], &shards[i], error);
+        if (!status && shards[i] == SHF_CEL_UNKNOWN_TOKEN) status = shf_routing_unknown(&routing, error);
+        if (status && count > 1) shf_error_prefix(error, "key %zu", i);
     }
-    return SHF_OK;
+    shf_routing_end(&routing);
+    return status;
 }
 
 shf_status shf_snapshot_route_key(const shf_snapshot *snapshot, const shf_key *key, const shf_routing_context *context,

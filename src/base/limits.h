@@ -64,6 +64,19 @@
 #define SHF_LIMIT_SLATEDB_WAL_BYTES (2u << 30) /* one object */
 #define SHF_LIMIT_SLATEDB_WAL_ROWS 0x7fffffffu
 
+/* CEL expressions. */
+#define SHF_LIMIT_CEL_BYTES (400u << 10) /* of the text: 100,000 code points, which is the Python project's limit */
+#define SHF_LIMIT_CEL_CODE_POINTS 100000u
+#define SHF_LIMIT_CEL_DEPTH 64u /* of nesting, in the text and in the tree */
+#define SHF_LIMIT_CEL_COLUMNS 256u
+#define SHF_LIMIT_CEL_MEMORY_BYTES (64u << 20)  /* of a compiled expression */
+#define SHF_LIMIT_CEL_SCRATCH_BYTES (64u << 20) /* of one evaluation */
+#define SHF_LIMIT_CEL_ITERATIONS 10000u         /* of all comprehensions in one evaluation */
+#define SHF_LIMIT_CEL_STEPS 10000000u      /* of one evaluation: nodes of iterations, items compared, bytes searched */
+#define SHF_LIMIT_CEL_UNIFY_STEPS 1000000u /* comparing types, of one compilation */
+#define SHF_LIMIT_CEL_PATTERN_BYTES 1024u  /* of a regular expression */
+#define SHF_LIMIT_CEL_SUBJECT_BYTES (64u << 10) /* of a text that one is matched with */
+
 /* Operations. */
 #define SHF_LIMIT_OPS 1048576u
 #define SHF_LIMIT_CQ_CAPACITY 1048576u

@@ -349,7 +349,7 @@ void shf_manifest_free(struct shf_manifest *manifest) {
     shf_free(manifest->created_at);
     shf_free(manifest->s3_prefix);
     shf_free(manifest->key_col);
-    shf_free(manifest->cel_expr);
+    shf_manifest_free_cel(&manifest->cel);
     shf_free(manifest->custom);
     shf_free(manifest);
 }

@@ -6,6 +6,7 @@
 #define SHF_FORMATS_MANIFEST_H
 
 #include "base/error.h"
+#include "formats/cel/cel.h"
 #include "formats/vec0.h"
 
 #include <stdbool.h>
@@ -81,12 +82,23 @@ struct shf_manifest_vector {
     struct shf_manifest_routing routing; /* without unified */
 };
 
+/* How CEL shards. Whether the expression compiles and the types are known is not looked at here. */
+struct shf_manifest_cel {
+    char *expression;
+    struct shf_manifest_cel_column *columns;
+    size_t column_count; /* 1 to SHF_LIMIT_CEL_COLUMNS */
+    /* NULL: the result is a shard's number. Else value i belongs to shard i; unique, all int or all string. */
+    struct shf_cel_value *routing_values;
+    size_t routing_count;
+    char *routing_text; /* what the values point at */
+};
+
 struct shf_manifest {
     char *run_id, *created_at, *s3_prefix, *key_col;
     int64_t created_at_us;
     uint32_t num_dbs;
     enum shf_sharding sharding;
-    char *cel_expr; /* CEL only */
+    struct shf_manifest_cel cel; /* CEL only */
     enum shf_key_encoding key_encoding;
     char *custom; /* JSON object text, as written; NULL where it is NULL or empty, which means {} */
     bool has_vector;

@@ -87,7 +87,7 @@ static shf_status write_meta(struct shf_sqlite_build *build, const struct shf_ma
     shf_record_integer(&record, spec->num_dbs);
     shf_record_string(&record, spec->s3_prefix);
     shf_record_string(&record, spec->key_col);
-    shf_record_string(&record, hash_sharding);
+    shf_record_string(&record, spec->sharding ? spec->sharding : hash_sharding);
     shf_record_string(&record, spec->db_path_template);
     shf_record_string(&record, spec->shard_prefix);
     shf_record_integer(&record, FORMAT_VERSION);

@@ -22,11 +22,28 @@ struct shf_manifest_spec {
     const char *custom;                           /* JSON object text, complete */
     const struct shf_manifest_spec_shard *shards; /* non-empty ones, ascending db_id */
     uint32_t shard_count;
+    const char *sharding; /* text of shf_manifest_cel_build; NULL = by the hash of keys */
 };
 
-/* HASH sharding. *out: shf_free. SHF_E_NO_MEMORY, SHF_E_LIMIT above SHF_LIMIT_MANIFEST_BYTES. */
+/* *out: shf_free. SHF_E_NO_MEMORY, SHF_E_LIMIT above SHF_LIMIT_MANIFEST_BYTES. */
 shf_status shf_manifest_build(const struct shf_manifest_spec *spec, uint8_t **out, size_t *size,
                               struct shf_error **error);
+
+/*
+ * An expression, its columns (JSON object text, name -> type) and its routing values (JSON array text, or NULL) as given for
+ * a manifest that is to be written; shf_manifest_cel_free frees *out. Judged as a manifest is when it is read, and stricter:
+ * true, false and 1.0 are no integers here. Whether the expression compiles is not looked at. SHF_E_INVALID, SHF_E_LIMIT.
+ */
+shf_status shf_manifest_cel_take(const char *expression, const char *columns, const char *routing_values,
+                                 struct shf_manifest_cel *out, struct shf_error **error);
+void shf_manifest_cel_free(struct shf_manifest_cel *cel);
+
+/*
+ * The text of build_meta.sharding. `values` (int or string, as many as `count`) take the place of cel->routing_values; NULL =
+ * none, the result is a shard's number. *out: shf_free. SHF_E_LIMIT above SHF_LIMIT_JSON_BYTES.
+ */
+shf_status shf_manifest_cel_build(const struct shf_manifest_cel *cel, const struct shf_cel_value *values, size_t count,
+                                  char **out, struct shf_error **error);
 
 /* What `custom` says. */
 struct shf_manifest_custom_spec {

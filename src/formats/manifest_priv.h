@@ -53,6 +53,7 @@ shf_status shf_manifest_parse_json(const struct shf_manifest_table *table, size_
 
 /* The two JSON columns of build_meta with rules of their own. manifest->num_dbs is set. */
 shf_status shf_manifest_read_sharding(json_t *json, struct shf_manifest *manifest, struct shf_error **error);
+void shf_manifest_free_cel(struct shf_manifest_cel *cel);
 shf_status shf_manifest_read_custom(const json_t *json, struct shf_manifest *manifest, struct shf_error **error);
 /* How custom.vector routes; *routing is zero. SHF_E_MANIFEST, SHF_E_LIMIT. */
 shf_status shf_manifest_read_routing(const json_t *vector, struct shf_manifest_routing *routing,

@@ -117,38 +117,67 @@ shf_status shf_lookup_block(struct shf_lookup_op *lookup, size_t first, const st
     return failed(lookup, wanted[index_of[bad]].shard, first + index_of[bad], status, error);
 }
 
+void shf_lookup_begin_routing(const struct shf_lookup_op *lookup, const struct shf_lookup_keys *keys,
+                              struct shf_routing *routing) {
+    const struct shf_snapshot *snapshot = lookup->base.snapshot;
+    shf_routing_begin(routing, snapshot->manifest->num_dbs, snapshot->cel, keys->context);
+}
+
+/* Under CEL a key that no shard has need not fit the encoding: it is just not found. */
+static shf_status locate(const struct shf_manifest *manifest, const shf_key *key, struct shf_routing *routing,
+                         uint32_t *shard, struct shf_stored_key *stored, struct shf_error **error) {
+    if (routing->cel) {
+        stored->bytes = (shf_slice){"", 0};
+        shf_status status = shf_routing_of_key(routing, key, shard, error);
+        if (status || *shard == SHF_CEL_UNKNOWN_TOKEN) return status;
+        return shf_key_encode(manifest->key_encoding, key, stored, error);
+    }
+    shf_status status = shf_key_encode(manifest->key_encoding, key, stored, error);
+    return status ? status : shf_routing_of_key(routing, key, shard, error);
+}
+
 shf_status shf_lookup_locate(const struct shf_lookup_op *lookup, const struct shf_lookup_keys *keys, size_t index,
-                             uint32_t *shard, struct shf_stored_key *stored, struct shf_error **error) {
+                             struct shf_routing *routing, uint32_t *shard, struct shf_stored_key *stored,
+                             struct shf_error **error) {
     if (keys->snapshot) {
         *shard = keys->shard;
         stored->bytes = keys->stored[index];
         return SHF_OK;
     }
-    const struct shf_manifest *manifest = lookup->base.snapshot->manifest;
-    const shf_key *key = &keys->keys[index];
-    shf_status status = shf_key_encode(manifest->key_encoding, key, stored, error);
-    if (!status) status = shf_route(manifest, key, keys->context, shard, error);
+    shf_status status = locate(lookup->base.snapshot->manifest, &keys->keys[index], routing, shard, stored, error);
     if (status && lookup->count > 1) shf_error_prefix(error, "key %zu", index);
     return status;
 }
 
 /* ---- in the call ---- */
 
+/* Routes all keys; *ready says whether every shard is open. */
+static shf_status locate_all(const struct shf_lookup_op *lookup, const struct shf_lookup_keys *keys,
+                             struct shf_wanted_key *wanted, struct shf_stored_key *stored, bool *ready,
+                             struct shf_error **error) {
+    struct shf_routing routing;
+    shf_status status = SHF_OK;
+    shf_lookup_begin_routing(lookup, keys, &routing);
+    *ready = true;
+    for (size_t i = 0; i < lookup->count && *ready; i++) {
+        uint32_t id;
+        status = shf_lookup_locate(lookup, keys, i, &routing, &id, &stored[i], error);
+        if (status) break;
+        struct shf_shard *shard = shf_lookup_shard(lookup->base.snapshot, id);
+        *ready = !shard || shf_shard_is_ready(shard);
+        wanted[i] = (struct shf_wanted_key){shard, stored[i].bytes.data, stored[i].bytes.size};
+    }
+    shf_routing_end(&routing);
+    return status;
+}
+
 /* Answers all keys if every shard is open; *answered says so. */
 static shf_status answer_in_call(struct shf_lookup_op *lookup, const struct shf_lookup_keys *keys, bool *answered,
                                  struct shf_error **error) {
-    const struct shf_snapshot *snapshot = lookup->base.snapshot;
     struct shf_wanted_key wanted[SHF_LOOKUP_BLOCK];
     struct shf_stored_key stored[SHF_LOOKUP_BLOCK];
-    for (size_t i = 0; i < lookup->count; i++) {
-        uint32_t id;
-        shf_status status = shf_lookup_locate(lookup, keys, i, &id, &stored[i], error);
-        if (status) return status;
-        struct shf_shard *shard = shf_snapshot_shard_of(snapshot, id);
-        if (shard && !shf_shard_is_ready(shard)) return SHF_OK;
-        wanted[i] = (struct shf_wanted_key){shard, stored[i].bytes.data, stored[i].bytes.size};
-    }
-    *answered = true;
+    shf_status status = locate_all(lookup, keys, wanted, stored, answered, error);
+    if (status || !*answered) return status;
     return shf_lookup_block(lookup, 0, wanted, lookup->count, error);
 }
 

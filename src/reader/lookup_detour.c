@@ -38,7 +38,7 @@ static shf_status look_up_block(struct shf_lookup_op *lookup, size_t first, size
     if (status) return status;
     for (size_t i = 0; i < count; i++) {
         const struct pending_key *key = &detour->keys[first + i];
-        wanted[i] = (struct shf_wanted_key){shf_snapshot_shard_of(lookup->base.snapshot, key->shard),
+        wanted[i] = (struct shf_wanted_key){shf_lookup_shard(lookup->base.snapshot, key->shard),
                                             detour->key_bytes + key->offset, key->size};
     }
     return shf_lookup_block(lookup, first, wanted, count, error);
@@ -93,9 +93,24 @@ static shf_status charge(struct shf_lookup_op *lookup, size_t key_bytes, struct 
     return SHF_OK;
 }
 
+static shf_status copy_key(struct shf_lookup_op *lookup, const struct shf_lookup_keys *keys, size_t index,
+                           struct shf_routing *routing, size_t *used, struct shf_error **error) {
+    struct shf_lookup_detour *detour = lookup->detour;
+    struct shf_stored_key stored;
+    struct pending_key *pending = &detour->keys[index];
+    shf_status status = shf_lookup_locate(lookup, keys, index, routing, &pending->shard, &stored, error);
+    if (status) return status;
+    pending->offset = *used;
+    pending->size = stored.bytes.size;
+    if (pending->size) memcpy(detour->key_bytes + *used, stored.bytes.data, pending->size);
+    *used += pending->size;
+    return SHF_OK;
+}
+
 /* Copies routes and stored keys, since the caller's memory may go. */
 static shf_status copy_keys(struct shf_lookup_op *lookup, const struct shf_lookup_keys *keys, struct shf_error **error) {
     struct shf_lookup_detour *detour = lookup->detour;
+    struct shf_routing routing;
     size_t total = 0, used = 0;
     for (size_t i = 0; i < lookup->count; i++) {
         if (!shf_add(total, size_of(keys, i), &total) || total > PTRDIFF_MAX) {
@@ -109,17 +124,10 @@ static shf_status copy_keys(struct shf_lookup_op *lookup, const struct shf_looku
     if (!detour->keys || !detour->key_bytes) {
         return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for %zu keys", lookup->count);
     }
-    for (size_t i = 0; i < lookup->count; i++) {
-        struct shf_stored_key stored;
-        struct pending_key *pending = &detour->keys[i];
-        status = shf_lookup_locate(lookup, keys, i, &pending->shard, &stored, error);
-        if (status) return status;
-        pending->offset = used;
-        pending->size = stored.bytes.size;
-        if (pending->size) memcpy(detour->key_bytes + used, stored.bytes.data, pending->size);
-        used += pending->size;
-    }
-    return SHF_OK;
+    shf_lookup_begin_routing(lookup, keys, &routing);
+    for (size_t i = 0; i < lookup->count && !status; i++) status = copy_key(lookup, keys, i, &routing, &used, error);
+    shf_routing_end(&routing);
+    return status;
 }
 
 /* The shards among the keys' that are not open yet. */
@@ -134,7 +142,8 @@ static shf_status list_needed(struct shf_lookup_op *lookup, struct shf_error **e
         return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for %u shards", snapshot->shard_count);
     }
     for (size_t i = 0; i < lookup->count; i++) {
-        uint32_t index = snapshot->index_of[detour->keys[i].shard];
+        uint32_t id = detour->keys[i].shard;
+        uint32_t index = id == SHF_CEL_UNKNOWN_TOKEN ? SHF_NO_SHARD : snapshot->index_of[id];
         if (index == SHF_NO_SHARD || wanted[index] || shf_shard_is_ready(snapshot->shards[index])) continue;
         wanted[index] = true;
         detour->needed[count++] = snapshot->shards[index];

@@ -83,6 +83,11 @@ static shf_status measure_like(const shf_vector_id *like, struct sizes *sizes, s
     return SHF_OK;
 }
 
+/* In a snapshot with keys. Under a hash a context says nothing; shard_ids win over it. */
+static bool goes_by_context(const struct shf_snapshot *snapshot, const shf_query *query) {
+    return snapshot->cel && query->context && !query->shard_ids;
+}
+
 static shf_status measure(const struct shf_snapshot *snapshot, const shf_query *query, struct sizes *sizes,
                           struct shf_error **error) {
     uint32_t dimension = snapshot->manifest->vector.dimension, shards = snapshot->manifest->num_dbs;
@@ -102,7 +107,7 @@ static shf_status measure(const struct shf_snapshot *snapshot, const shf_query *
         return shf_error_set(error, SHF_E_INVALID, "%u shard ids are given, the snapshot has %u shards",
                              query->shard_count, shards);
     }
-    uint32_t probes = probes_of(snapshot, query);
+    uint32_t probes = goes_by_context(snapshot, query) ? 1 : probes_of(snapshot, query);
     if (probes > sizes->most_probes) sizes->most_probes = probes;
     sizes->shard_ids += query->shard_ids ? query->shard_count : probes; /* fits: 65,536 queries of as many shards */
     return query->like ? measure_like(query->like, sizes, error) : SHF_OK;
@@ -113,19 +118,23 @@ static shf_status copy_shards(struct shf_search_run *run, const shf_query *given
                               struct shf_error **error) {
     const struct shf_snapshot *snapshot = run->search->base.snapshot;
     struct shf_plan_query *query = &run->plan.queries[q];
-    uint32_t count = given->shard_ids ? given->shard_count : probes_of(snapshot, given);
+    bool by_context = goes_by_context(snapshot, given);
+    uint32_t count = given->shard_ids ? given->shard_count : by_context ? 1 : probes_of(snapshot, given);
+    shf_status status = SHF_OK;
     if (!given->shard_ids && !count) return SHF_OK; /* all */
     if (given->shard_ids) {
         if (count) memcpy(*ids, given->shard_ids, count * sizeof **ids);
+    } else if (by_context) {
+        status = shf_routing_once(snapshot->cel, given->context, *ids, error);
     } else if (goes_by_vector(snapshot->router)) {
         run->probes[q] = count;
     } else {
-        shf_status status = shf_vector_route(snapshot->router, NULL, given->context, given->num_probes, run->scratch,
-                                             *ids, &count, error);
-        if (status) {
-            shf_search_name_query(run, q, error);
-            return status;
-        }
+        status = shf_vector_route(snapshot->router, NULL, given->context, given->num_probes, run->scratch, *ids, &count,
+                                  error);
+    }
+    if (status) {
+        shf_search_name_query(run, q, error);
+        return status;
     }
     query->shards = *ids;
     query->shard_count = count;

@@ -6,11 +6,7 @@
 #include <assert.h>
 #include <string.h>
 
-/* ---- what kind of snapshot this is; what is not read is refused by name ---- */
-
-static shf_status refuse(const char *ref, const char *what, struct shf_error **error) {
-    return shf_error_set(error, SHF_E_UNSUPPORTED, "%s is %s, which this version does not read", ref, what);
-}
+/* ---- what kind of snapshot this is; what is not known is refused by name ---- */
 
 static shf_status decide_unified(const struct shf_manifest_vector *vector, const char *ref, struct shf_error **error) {
     if (vector->metric == SHF_METRIC_COSINE || vector->metric == SHF_METRIC_L2) return SHF_OK;
@@ -44,7 +40,9 @@ static shf_status decide_vector_only(struct shf_snapshot *snapshot, const struct
     shf_slice table = {parts->table ? parts->table->data : NULL, parts->table ? parts->table->size : 0};
     shf_status status =
         shf_vector_router_new(manifest, table, shf_rt_budget(snapshot->runtime), &snapshot->router, error);
-    if (status && parts->table_url) {
+    if (status && manifest->vector.routing.strategy == SHF_VECTORS_BY_CEL) {
+        shf_error_prefix(error, "%s", snapshot->manifest_ref);
+    } else if (status && parts->table_url) {
         shf_error_prefix(error, "%s", parts->table_url);
         shf_error_set_object(error ? *error : NULL, parts->table_url);
     }
@@ -58,7 +56,6 @@ static shf_status decide(struct shf_snapshot *snapshot, const struct shf_vector_
     const char *ref = snapshot->manifest_ref, *backend = vector->backend ? vector->backend : "lancedb";
     bool keys_in_sqlite = true;
     if (shf_is_vector_only(manifest)) return decide_vector_only(snapshot, parts, error);
-    if (manifest->sharding == SHF_SHARD_BY_CEL) return refuse(ref, "sharded by a CEL expression", error);
     if (!manifest->has_vector) {
         snapshot->kind = SHF_KIND_KV_ONLY;
         snapshot->keys = SHF_KEYS_WHAT_IS_THERE;
@@ -78,6 +75,15 @@ static shf_status decide(struct shf_snapshot *snapshot, const struct shf_vector_
     snapshot->kind = is_composite ? SHF_KIND_COMPOSITE : SHF_KIND_UNIFIED;
     snapshot->keys = keys_in_sqlite ? SHF_KEYS_SQLITE : SHF_KEYS_SLATEDB;
     snapshot->vectors = is_composite ? SHF_VECTORS_LANCE : SHF_VECTORS_VEC0;
+    return status;
+}
+
+/* The sharding of keys. */
+static shf_status compile(struct shf_snapshot *snapshot, struct shf_error **error) {
+    const struct shf_manifest *manifest = snapshot->manifest;
+    if (snapshot->kind == SHF_KIND_VECTOR_ONLY || manifest->sharding != SHF_SHARD_BY_CEL) return SHF_OK;
+    shf_status status = shf_routing_compile(&manifest->cel, manifest->num_dbs, &snapshot->cel, error);
+    if (status) shf_error_prefix(error, "%s", snapshot->manifest_ref);
     return status;
 }
 
@@ -200,6 +206,7 @@ shf_status shf_snapshot_new(struct shf_source *source, struct shf_manifest *mani
     snapshot->published_at_us = published_at_us;
     *reused = 0;
     shf_status status = decide(snapshot, parts, error);
+    if (!status) status = compile(snapshot, error);
     if (!status) status = add_shards(snapshot, source, old, reused, error);
     if (status) {
         shf_snapshot_drop(snapshot);
@@ -228,7 +235,8 @@ void shf_snapshot_drop(struct shf_snapshot *snapshot) {
     for (uint32_t i = 0; i < snapshot->shard_count; i++) shf_shard_release(snapshot->shards[i]);
     shf_free(snapshot->shards);
     shf_free(snapshot->index_of);
-    shf_vector_router_free(snapshot->router); /* borrows of the manifest */
+    shf_cel_router_free(snapshot->cel);
+    shf_vector_router_free(snapshot->router);
     shf_manifest_free(snapshot->manifest);
     shf_free(snapshot->manifest_ref);
     shf_source_release(snapshot->source);

@@ -6,6 +6,7 @@
 #define SHF_READER_STATE_H
 
 #include "reader/vector_parts.h"
+#include "snapshot/routing.h"
 #include "snapshot/vector_router.h"
 
 #define SHF_NO_SHARD UINT32_MAX
@@ -16,6 +17,7 @@ struct shf_snapshot {
     struct shf_source *source; /* retained: whose snapshot it is */
     struct shf_manifest *manifest;
     char *manifest_ref;
+    struct shf_cel_router *cel; /* the compiled expression; NULL under HASH sharding */
     int64_t published_at_us;
     uint32_t kind;             /* SHF_KIND_* */
     enum shf_keys_format keys; /* of all shards */
@@ -28,7 +30,7 @@ struct shf_snapshot {
 
 /*
  * Makes a state from a manifest that was just loaded (both strings and manifest move in, also on failure): decides
- * what kind it is, refuses by name what is not read, resolves every URL. Shards that `old` (or NULL) has too are taken
+ * what kind it is, refuses by name what is not read, compiles the sharding, resolves every URL. Shards that `old` (or NULL) has too are taken
  * over; *reused counts those. `parts`: those of a vector-only snapshot, loaded; else nothing of them is looked at. Worker.
  */
 shf_status shf_snapshot_new(struct shf_source *source, struct shf_manifest *manifest, char *manifest_ref,

@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* What holds of every key, whatever it is used for. */
-static shf_status check_key(const shf_key *key, struct shf_error **error) {
+shf_status shf_key_check(const shf_key *key, struct shf_error **error) {
     if (!key) return shf_error_set(error, SHF_E_INVALID, "no key was given");
     if (key->kind < SHF_KEY_INT || key->kind > SHF_KEY_BYTES) {
         return shf_error_set(error, SHF_E_INVALID,
@@ -29,17 +29,9 @@ static shf_status check_key(const shf_key *key, struct shf_error **error) {
     return SHF_OK;
 }
 
-shf_status shf_route(const struct shf_manifest *manifest, const shf_key *key, const shf_routing_context *context,
-                     uint32_t *shard, struct shf_error **error) {
-    assert(manifest->num_dbs > 0);
-    (void)context; /* HASH looks at the key alone */
-    if (manifest->sharding == SHF_SHARD_BY_CEL) {
-        return shf_error_set(error, SHF_E_UNSUPPORTED,
-                             "the snapshot is sharded by a CEL expression (CEL sharding), which "
-                             "this version does not evaluate");
-    }
-    assert(manifest->sharding == SHF_SHARD_BY_HASH);
-    shf_status status = check_key(key, error);
+shf_status shf_route_by_hash(uint32_t num_dbs, const shf_key *key, uint32_t *shard, struct shf_error **error) {
+    assert(num_dbs > 0);
+    shf_status status = shf_key_check(key, error);
     if (status) return status;
 
     /* Canonical bytes: 8 little-endian signed for integers, else as they are. */
@@ -57,7 +49,7 @@ shf_status shf_route(const struct shf_manifest *manifest, const shf_key *key, co
         data = integer;
         size = sizeof integer;
     }
-    *shard = (uint32_t)(shf_hash64(size ? data : "", size) % manifest->num_dbs);
+    *shard = (uint32_t)(shf_hash64(size ? data : "", size) % num_dbs);
     return SHF_OK;
 }
 
@@ -89,7 +81,7 @@ static shf_status encode_integer(const char *name, unsigned width, const shf_key
 
 shf_status shf_key_encode(enum shf_key_encoding encoding, const shf_key *key, struct shf_stored_key *out,
                           struct shf_error **error) {
-    shf_status status = check_key(key, error);
+    shf_status status = shf_key_check(key, error);
     if (status) return status;
     if (encoding == SHF_ENCODING_U64BE) return encode_integer("u64be", 8, key, out, error);
     if (encoding == SHF_ENCODING_U32BE) return encode_integer("u32be", 4, key, out, error);

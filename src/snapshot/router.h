@@ -1,16 +1,15 @@
-/* Keys: which shard, and which stored bytes. Pure, no allocation. */
+/* Keys: which shard under a hash, and which stored bytes. Pure, no allocation. Sharding by expressions: routing.h. */
 #ifndef SHF_SNAPSHOT_ROUTER_H
 #define SHF_SNAPSHOT_ROUTER_H
 
 #include "formats/manifest.h"
 #include "shardyfusion/types.h"
 
-/*
- * HASH: XXH3-64 of the canonical bytes mod num_dbs. CEL: SHF_E_UNSUPPORTED for now. SHF_E_INVALID: integer
- * above 2^63-1, text not UTF-8, unknown kind.
- */
-shf_status shf_route(const struct shf_manifest *manifest, const shf_key *key, const shf_routing_context *context,
-                     uint32_t *shard, struct shf_error **error);
+/* XXH3-64 of the canonical bytes mod num_dbs. SHF_E_INVALID: integer above 2^63-1, and what shf_key_check refuses. */
+shf_status shf_route_by_hash(uint32_t num_dbs, const shf_key *key, uint32_t *shard, struct shf_error **error);
+
+/* SHF_E_INVALID: no key, unknown kind, bytes at no address, text that is not UTF-8. */
+shf_status shf_key_check(const shf_key *key, struct shf_error **error);
 
 /* The bytes under which a key is stored. */
 struct shf_stored_key {

@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/limits.h"
 #include "formats/npy.h"
+#include "snapshot/routing.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -139,22 +140,17 @@ static uint32_t route_lsh(const struct shf_vector_router *router, const float *v
 
 /* ---- cel ---- */
 
-/* The one shard that router->routing (expression, columns, routing values) gives for the context. */
 static shf_status route_cel(const struct shf_vector_router *router, const shf_routing_context *context, uint32_t *shard,
                             struct shf_error **error) {
-    const struct shf_manifest_routing *routing = router->routing;
     if (!context) {
         return shf_error_set(error, SHF_E_INVALID,
                              "the snapshot is sharded by a CEL expression: give a routing context, or shard_ids");
     }
-    if (!routing->cel_expr || routing->cel_column_count == 0) {
+    if (!router->cel) {
         return shf_error_set(error, SHF_E_INVALID,
                              "the manifest has no cel_expr and cel_columns to route by; give shard_ids");
     }
-    (void)shard;
-    return shf_error_set(error, SHF_E_UNSUPPORTED,
-                         "the snapshot is sharded by a CEL expression (CEL sharding), which this version does not "
-                         "evaluate; give shard_ids");
+    return shf_routing_once(router->cel, context, shard, error);
 }
 
 /* ---- any ---- */
@@ -272,9 +268,12 @@ shf_status shf_vector_router_new(const struct shf_manifest *manifest, shf_slice 
     router->num_dbs = manifest->num_dbs;
     router->dimension = vector->dimension;
     router->num_probes = vector->routing.num_probes;
-    router->routing = &vector->routing;
     router->budget = budget;
     shf_status status = shf_vector_router_needs_table(manifest) ? take_table(router, table, error) : SHF_OK;
+    const struct shf_manifest_routing *routing = &vector->routing;
+    if (router->strategy == SHF_VECTORS_BY_CEL && routing->cel_expr && routing->cel_column_count) {
+        status = shf_routing_compile_vectors(routing, router->num_dbs, &router->cel, error);
+    }
     if (status) {
         shf_vector_router_free(router);
         return status;
@@ -287,6 +286,7 @@ void shf_vector_router_free(struct shf_vector_router *router) {
     if (!router) return;
     shf_free(router->table);
     shf_free(router->norms);
+    shf_cel_router_free(router->cel);
     shf_budget_give(router->budget, router->charged_bytes);
     shf_free(router);
 }

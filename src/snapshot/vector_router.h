@@ -8,6 +8,7 @@
 #define SHF_SNAPSHOT_VECTOR_ROUTER_H
 
 #include "base/budget.h"
+#include "formats/cel/cel_route.h"
 #include "formats/manifest.h"
 #include "shardyfusion/types.h"
 
@@ -15,11 +16,11 @@ struct shf_vector_router {
     enum shf_vector_strategy strategy;
     enum shf_metric metric;
     uint32_t num_dbs, dimension;
-    uint32_t num_probes;                        /* the manifest's */
-    uint32_t rows;                              /* of the table: centroids, one a shard; or hyperplanes, one a bit */
-    double *table;                              /* rows * dimension; NULL where the strategy needs none */
-    double *norms;                              /* of centroids, under cosine */
-    const struct shf_manifest_routing *routing; /* borrowed of the manifest */
+    uint32_t num_probes;        /* the manifest's */
+    uint32_t rows;              /* of the table: centroids, one a shard; or hyperplanes, one a bit */
+    double *table;              /* rows * dimension; NULL where the strategy needs none */
+    double *norms;              /* of centroids, under cosine */
+    struct shf_cel_router *cel; /* of `cel`; NULL: the manifest has no expression or no columns */
     struct shf_budget *budget;
     uint64_t charged_bytes;
 };
@@ -48,7 +49,7 @@ struct shf_vector_probe {
 /*
  * Chooses shards, each once, nearest first. cluster and lsh look at the vector (`dimension` floats), cel at the context
  * alone. `scratch` and `shards` have room for shf_vector_router_most. SHF_E_INVALID: explicit (only whoever asks can name
- * the shards), a missing vector or context; SHF_E_UNSUPPORTED: cel.
+ * the shards), a missing vector or context, cel without an expression; SHF_E_ROUTING: the context has no shard.
  */
 shf_status shf_vector_route(const struct shf_vector_router *router, const float *vector,
                             const shf_routing_context *context, uint32_t num_probes, struct shf_vector_probe *scratch,

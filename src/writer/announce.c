@@ -228,7 +228,8 @@ static uint32_t list_shards(const struct shf_publish_op *publish, struct shf_man
     return count;
 }
 
-static shf_status make_manifest(struct shf_publish_op *publish, const char *custom, struct shf_error **error) {
+static shf_status make_manifest(struct shf_publish_op *publish, const char *custom, const char *sharding,
+                                struct shf_error **error) {
     const struct shf_writer *writer = publish->writer;
     struct shf_manifest_spec_shard *shards = shf_alloc_zero(publish->num_dbs, sizeof *shards);
     if (!shards) return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for the manifest");
@@ -240,6 +241,7 @@ static shf_status make_manifest(struct shf_publish_op *publish, const char *cust
                                            .key_encoding = writer->key_encoding,
                                            .db_path_template = SHF_DB_PATH_TEMPLATE,
                                            .shard_prefix = SHF_SHARD_PREFIX,
+                                           .sharding = sharding,
                                            .custom = custom,
                                            .shards = shards,
                                            .shard_count = list_shards(publish, shards)};
@@ -265,12 +267,15 @@ static shf_status name_manifest(struct shf_publish_op *publish, struct shf_error
 static void make(struct shf_task *task) {
     struct shf_publish_op *publish = SHF_CONTAINER(task, struct shf_publish_op, task);
     struct shf_error *error = NULL;
-    char *custom = NULL;
+    const struct shf_sharder *by = publish->writer->setup.sharder;
+    char *custom = NULL, *sharding = NULL;
     shf_status status = shf_op_check(&publish->op, &error);
     if (!status) status = make_custom(publish, &custom, &error);
-    if (!status) status = make_manifest(publish, custom, &error);
+    if (!status && by) status = shf_sharder_text(by, &sharding, &error);
+    if (!status) status = make_manifest(publish, custom, sharding, &error);
     if (!status) status = name_manifest(publish, &error);
     shf_free(custom);
+    shf_free(sharding);
     if (status) shf_publish_note(publish, status, error);
     task->run = made;
     shf_rt_post_loop(publish->writer->runtime, task);

@@ -140,26 +140,42 @@ static void rows_sorted(void *context, shf_status status, struct shf_error *erro
     shf_rt_post_loop(publish->writer->runtime, &publish->task);
 }
 
-static shf_status plan(struct shf_publish_op *publish) {
+static void warn_of_cut(const struct shf_writer *writer) {
+    shf_log_write(shf_rt_log(writer->runtime), SHF_LOG_WARNING,
+                  "%" PRIu64 " of %" PRIu64 " rows of %s have a routing value with a NUL byte: what follows it has no "
+                  "say in the choice of their shard",
+                  writer->rows_cut, writer->row_count, writer->setup.location.url);
+}
+
+static shf_status count_shards(struct shf_publish_op *publish, uint32_t *num_dbs) {
     struct shf_writer *writer = publish->writer;
     const struct shf_writer_setup *setup = &writer->setup;
-    uint64_t count = setup->num_dbs;
-    if (!count) {
-        uint64_t most = setup->max_keys_per_shard;
-        count = writer->row_count / most + (writer->row_count % most ? 1 : 0);
-        if (!count) count = 1;
-    }
+    publish->info.rows_cut = writer->rows_cut;
+    if (writer->rows_cut) warn_of_cut(writer);
+    if (setup->sharder) return shf_sharder_finish(setup->sharder, num_dbs, &publish->error);
+    *num_dbs = setup->num_dbs;
+    if (setup->num_dbs) return SHF_OK;
+    uint64_t most = setup->max_keys_per_shard;
+    uint64_t count = writer->row_count / most + (writer->row_count % most ? 1 : 0);
     if (count > SHF_LIMIT_WRITER_SHARDS) {
         return shf_error_set(&publish->error, SHF_E_LIMIT,
                              "%" PRIu64 " rows at %" PRIu64 " a shard make %" PRIu64 " shards; at most %u",
-                             writer->row_count, setup->max_keys_per_shard, count, SHF_LIMIT_WRITER_SHARDS);
+                             writer->row_count, most, count, SHF_LIMIT_WRITER_SHARDS);
     }
+    *num_dbs = count ? (uint32_t)count : 1;
+    return SHF_OK;
+}
+
+static shf_status plan(struct shf_publish_op *publish) {
+    struct shf_writer *writer = publish->writer;
+    const struct shf_writer_setup *setup = &writer->setup;
+    shf_status status = count_shards(publish, &publish->num_dbs);
+    if (status) return status;
     if (setup->is_unified && !writer->dimension) {
         return shf_error_set(
             &publish->error,
             SHF_E_INVALID, "a unified snapshot without rows has no dimension yet: set it in the options, or give a file of vectors that tells it");
     }
-    publish->num_dbs = (uint32_t)count;
     publish->results = shf_alloc_zero(publish->num_dbs, sizeof *publish->results);
     if (!publish->results) return shf_error_set(&publish->error, SHF_E_NO_MEMORY, "no memory for a plan of shards");
     if (!writer->key_encoding) writer->key_encoding = SHF_ENCODING_UTF8;

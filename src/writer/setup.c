@@ -20,12 +20,20 @@ static bool is_page_size(uint32_t size) {
     return size == 0 || (size >= 4096 && size <= 65536 && (size & (size - 1)) == 0);
 }
 
+static bool sharding_is_sane(const shf_writer_options *o) {
+    if (!o->cel_expr) {
+        return !o->num_dbs != !o->max_keys_per_shard && !o->cel_columns && !o->routing_values && !o->infer_routing_values;
+    }
+    if (!o->cel_columns || o->max_keys_per_shard || o->infer_routing_values > 1) return false;
+    return !o->infer_routing_values || (!o->routing_values && !o->num_dbs);
+}
+
 static bool numbers_are_sane(const shf_writer_options *o) {
     const uint32_t known =
         SHF_WRITE_RESUME | SHF_WRITE_KEEP_ATTEMPTS | SHF_WRITE_DRY_RUN | SHF_WRITE_LAST_WINS | SHF_WRITE_NO_SIDECAR;
     if (!o->url || !*o->url || (o->flags & ~known)) return false;
     if (o->backend != SHF_WRITE_KV && o->backend != SHF_WRITE_UNIFIED) return false;
-    if (!o->num_dbs == !o->max_keys_per_shard || o->num_dbs > SHF_LIMIT_WRITER_SHARDS) return false;
+    if (o->num_dbs > SHF_LIMIT_WRITER_SHARDS || !sharding_is_sane(o)) return false;
     if (o->dimension > SHF_LIMIT_DIMENSION || !is_page_size(o->page_size)) return false;
     if (o->backend == SHF_WRITE_KV && (o->dimension || o->metric)) return false;
     return o->jobs <= SHF_LIMIT_WORKERS && o->shard_attempts <= LARGEST_SHARD_ATTEMPTS &&
@@ -59,6 +67,9 @@ static shf_status copy_texts(struct shf_writer_setup *setup, const shf_writer_op
     if (o->run_id && !(setup->run_id = shf_strdup(o->run_id))) return SHF_E_NO_MEMORY;
     if (o->local_root && !(setup->local_root = shf_strdup(o->local_root))) return SHF_E_NO_MEMORY;
     if (o->custom && !(setup->custom = shf_strdup(o->custom))) return SHF_E_NO_MEMORY;
+    if (o->cel_expr && !(setup->cel_expr = shf_strdup(o->cel_expr))) return SHF_E_NO_MEMORY;
+    if (o->cel_columns && !(setup->cel_columns = shf_strdup(o->cel_columns))) return SHF_E_NO_MEMORY;
+    if (o->routing_values && !(setup->routing_values = shf_strdup(o->routing_values))) return SHF_E_NO_MEMORY;
     if (!(setup->key_column = shf_strdup(o->key_column ? o->key_column : "_key"))) return SHF_E_NO_MEMORY;
     if (!o->s3) return SHF_OK;
     setup->has_s3_options = true;
@@ -85,6 +96,7 @@ shf_status shf_writer_setup_read(shf_runtime *runtime, const shf_writer_options 
     setup.is_unified = o.backend == SHF_WRITE_UNIFIED;
     setup.num_dbs = o.num_dbs;
     setup.max_keys_per_shard = o.max_keys_per_shard;
+    setup.infers_routing_values = o.infer_routing_values;
     setup.dimension = o.dimension;
     setup.page_size = o.page_size;
     setup.memory_bytes = memory_of(&o, runtime);
@@ -106,6 +118,10 @@ void shf_writer_setup_free(struct shf_writer_setup *setup) {
     shf_free(setup->local_root);
     shf_free(setup->key_column);
     shf_free(setup->custom);
+    shf_free(setup->cel_expr);
+    shf_free(setup->cel_columns);
+    shf_free(setup->routing_values);
+    shf_sharder_free(setup->sharder);
     if (setup->has_s3_options) shf_s3_options_free(&setup->s3);
     shf_location_free(&setup->location);
     shf_store_release(setup->store);
@@ -133,8 +149,19 @@ static shf_status check_custom(const struct shf_writer_setup *setup, struct shf_
     return status;
 }
 
+static shf_status make_sharding(struct shf_writer_setup *setup, struct shf_error **error) {
+    const struct shf_sharder_options options = {.expression = setup->cel_expr,
+                                                .columns = setup->cel_columns,
+                                                .routing_values = setup->routing_values,
+                                                .infers = setup->infers_routing_values,
+                                                .num_dbs = setup->num_dbs,
+                                                .budget = shf_rt_budget(setup->runtime)};
+    return setup->cel_expr ? shf_sharder_new(&options, &setup->sharder, error) : SHF_OK;
+}
+
 shf_status shf_writer_setup_connect(struct shf_writer_setup *setup, struct shf_error **error) {
     shf_status status = check_custom(setup, error);
+    if (!status) status = make_sharding(setup, error);
     if (!status) status = shf_location_parse(setup->url, &setup->location, error);
     if (status) return status;
     if (strstr(setup->location.url, "run_id=")) {

@@ -6,12 +6,13 @@
 #include "io/store.h"
 #include "shardyfusion/writer.h"
 #include "snapshot/location.h"
+#include "writer/sharder.h"
 
 struct shf_writer_setup {
     shf_runtime *runtime;
     uint32_t flags; /* SHF_WRITE_* */
     bool is_unified;
-    uint32_t num_dbs; /* 0 = by max_keys_per_shard */
+    uint32_t num_dbs; /* 0 = by max_keys_per_shard or the expression */
     uint64_t max_keys_per_shard;
     enum shf_key_encoding key_encoding; /* 0 = by the first key */
     enum shf_metric metric;
@@ -21,13 +22,16 @@ struct shf_writer_setup {
     uint32_t jobs, shard_attempts;
     int64_t timeout_ms;
     char *url, *run_id, *local_root, *key_column, *custom; /* run_id NULL = to be made; local_root, custom or NULL */
-    bool run_id_is_given;                                  /* so others may use it too */
+    char *cel_expr, *cel_columns, *routing_values;         /* or NULL */
+    bool infers_routing_values;
+    bool run_id_is_given; /* so others may use it too */
     bool has_s3_options;
     shf_s3_options s3; /* its strings are owned */
 
     /* after shf_writer_setup_connect */
     struct shf_location location;
     struct shf_store *store;
+    struct shf_sharder *sharder; /* NULL = by hash; else used with the writer's mutex held */
 };
 
 /* Copies the options. SHF_E_INVALID (a reason is not told), SHF_E_NO_MEMORY. */

@@ -84,11 +84,17 @@ static bool must_stop(struct shf_shard_job *job) {
 
 /* ---- building: workers ---- */
 
+/* Under what its rows were sorted. */
+static uint32_t place_of(const struct shf_shard_job *job) {
+    const struct shf_sharder *sharder = job->writer->setup.sharder;
+    return sharder ? shf_sharder_place_of(sharder, job->shard) : job->shard;
+}
+
 static uint32_t choose_page_size(const struct shf_shard_job *job) {
     struct shf_rows_shard shard;
     uint32_t page_size = job->writer->setup.page_size;
     if (page_size) return page_size;
-    shf_rows_shard_get(job->writer->rows, job->shard, &shard);
+    shf_rows_shard_get(job->writer->rows, place_of(job), &shard);
     for (uint32_t i = 0; i < SHF_ROWS_PAGE_SIZES; i++) {
         if (shard.fitting[i] >= shard.rows / 100 * FITTING_PERCENT + shard.rows % 100 * FITTING_PERCENT / 100) {
             return 4096u << i;
@@ -101,7 +107,7 @@ static shf_status begin_build(struct shf_shard_job *job) {
     struct shf_writer *writer = job->writer;
     char name[32];
     uint32_t page_size = choose_page_size(job);
-    shf_status status = shf_rows_merge_new(writer->rows, job->shard, &job->merge, &job->error);
+    shf_status status = shf_rows_merge_new(writer->rows, place_of(job), &job->merge, &job->error);
     if (status || (writer->setup.flags & SHF_WRITE_DRY_RUN)) return status;
     (void)snprintf(name, sizeof name, "%05" PRIu32 ".db", job->shard);
     status = shf_shard_file_open(&job->file, &writer->scratch, name, page_size, &job->error);

@@ -1,6 +1,7 @@
 #include "writer/write.h"
 
 #include "base/alloc.h"
+#include "base/limits.h"
 
 #include <string.h>
 
@@ -13,7 +14,9 @@ static void destroy(struct shf_op *op) {
 static void finish(struct shf_write_op *write) {
     if (write->charged_bytes) shf_budget_give(shf_rt_budget(write->writer->runtime), write->charged_bytes);
     shf_free(write->copy);
+    shf_free(write->own_places);
     write->copy = NULL;
+    write->own_places = NULL;
     write->charged_bytes = 0;
     struct shf_error *error = write->outcome_error;
     write->outcome_error = NULL;
@@ -27,7 +30,7 @@ static shf_status make_rows(struct shf_writer *writer, struct shf_error **error)
     if (writer->rows) return SHF_OK;
     const struct shf_rows_options options = {.runtime = writer->runtime,
                                              .memory_bytes = setup->memory_bytes,
-                                             .num_dbs = setup->num_dbs,
+                                             .num_dbs = setup->sharder ? SHF_LIMIT_WRITER_SHARDS : setup->num_dbs,
                                              .dimension = writer->dimension,
                                              .last_wins = setup->flags & SHF_WRITE_LAST_WINS,
                                              .scratch_fd = writer->scratch.fd,
@@ -45,8 +48,22 @@ static struct shf_row_rules rules_of(const struct shf_writer *writer) {
                                   .ids_differ = writer->ids_differ};
 }
 
+static shf_status place_row(struct shf_write_op *write, const shf_row *row, size_t index, uint64_t *cut,
+                            struct shf_error **error) {
+    bool is_cut = false;
+    if (!write->places) return SHF_OK;
+    shf_status status = shf_sharder_place(write->writer->setup.sharder, row, &write->places[index], &is_cut, error);
+    *cut += !status && is_cut;
+    return status;
+}
+
 /* Every row, before any is taken. */
 static shf_status check_all(struct shf_write_op *write, struct shf_row_rules *rules, struct shf_error **error) {
+    uint64_t cut = 0;
+    if (write->writer->setup.sharder) {
+        write->places = write->own_places = shf_alloc_array(write->count, sizeof *write->places);
+        if (!write->places) return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for the shards of rows");
+    }
     for (size_t i = 0; i < write->count; i++) {
         shf_row row;
         struct shf_row_ready ready;
@@ -56,7 +73,9 @@ static shf_status check_all(struct shf_write_op *write, struct shf_row_rules *ru
         } else {
             status = shf_row_check(&row, rules, &ready, error);
         }
+        if (!status) status = place_row(write, &row, i, &cut, error);
         if (!status) continue;
+        if (status == SHF_E_NO_MEMORY) return status; /* no row is to blame */
         write->has_bad_row = true;
         write->bad_row = i;
         if (row.origin) {
@@ -66,6 +85,7 @@ static shf_status check_all(struct shf_write_op *write, struct shf_row_rules *ru
         }
         return status;
     }
+    write->rows_cut = cut;
     return SHF_OK;
 }
 
@@ -89,10 +109,12 @@ static shf_status take_rows(struct shf_write_op *write, struct shf_error **error
         if (!status) status = shf_row_check(&row, &rules, &ready, error);
         if (status) break; /* it was fine before: the caller changed it meanwhile */
         if (!ready.row.origin) ready.row.origin = writer->row_count + 1;
+        if (write->places) ready.row.hash = write->places[write->at];
         status = shf_rows_add(writer->rows, &ready.row, 1, &added, error);
         if (status) break;
         write->has_begun = true;
         writer->row_count++;
+        if (write->places) shf_sharder_use(writer->setup.sharder, write->places[write->at]);
         bytes += bytes_of(&ready.row, writer->dimension);
     }
     atomic_fetch_add_explicit(&writer->progress.rows, write->at - before, memory_order_relaxed);
@@ -118,6 +140,7 @@ static bool is_bytes(const shf_key *key) { return key->kind == SHF_KEY_TEXT || k
 /* Bytes of a copy of what is left of the rows. They were checked. */
 static uint64_t copy_size(const struct shf_write_op *write) {
     uint64_t size = (write->count - write->at) * sizeof(shf_row);
+    if (write->places) size += room_for((write->count - write->at) * sizeof *write->places);
     for (size_t i = write->at; i < write->count; i++) {
         shf_row row;
         if (shf_row_at(write->rows, write->stride, i, &row)) continue;
@@ -130,6 +153,7 @@ static uint64_t copy_size(const struct shf_write_op *write) {
 
 static void copy_row(shf_row *row, unsigned char **at) {
     row->struct_size = sizeof *row;
+    row->context = NULL; /* its place is known */
     row->value.data = put(at, row->value.data, row->value.size);
     row->payload.data = put(at, row->payload.data, row->payload.size);
     row->vector = put(at, row->vector, (size_t)row->dimension * sizeof(float));
@@ -157,6 +181,11 @@ static shf_status keep_rows(struct shf_write_op *write, struct shf_error **error
     for (size_t i = 0; i < count; i++) {
         (void)shf_row_at(write->rows, write->stride, write->at + i, &rows[i]);
         copy_row(&rows[i], &at);
+    }
+    if (write->places) {
+        write->places = (uint32_t *)(uintptr_t)put(&at, write->places + write->at, count * sizeof *write->places);
+        shf_free(write->own_places);
+        write->own_places = NULL;
     }
     write->copy = copy;
     write->rows = rows;
@@ -301,6 +330,7 @@ shf_status shf_writer_write(struct shf_writer *writer, const shf_row *rows, size
     if (id) *id = write->op.id;
     write->writer = shf_writer_retain(writer);
     take_in(write);
+    if (!write->outcome) writer->rows_cut += write->rows_cut;
     bool waits = !write->outcome && write->at < write->count;
     if (waits) line_up(write);
     (void)pthread_mutex_unlock(&writer->mutex);

@@ -17,6 +17,9 @@ struct shf_write_op {
     size_t stride, count, at;
     void *copy;
     uint64_t charged_bytes;
+    /* with an expression, else NULL: the place of each row; its own allocation until it is part of the copy */
+    uint32_t *places, *own_places;
+    uint64_t rows_cut;
     shf_status outcome;
     struct shf_error *outcome_error;
 };

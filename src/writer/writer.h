@@ -38,6 +38,7 @@ struct shf_writer {
         uint32_t id_kind;                   /* SHF_ID_*; 0 = not known yet */
         bool ids_differ;                    /* some id is not the row's key */
         uint64_t row_count;
+        uint64_t rows_cut;      /* whose routing value was cut at a NUL */
         uint64_t spilled_bytes; /* once the rows are gone; else they tell */
         struct shf_write_op *pending, **pending_tail;
         struct shf_publish_op *publishing; /* runs */

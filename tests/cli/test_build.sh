@@ -186,6 +186,75 @@ refused 1 'vectors.npy has 3 vectors, but there are 2 lines'
 build more "$T/bare.jsonl" "$T/bare.jsonl" --vectors "$T/vectors.npy"
 refused 1 'vectors.npy has 3 vectors, but there are 6 lines'
 
+# ---- sharded by an expression ----
+cat >"$T/regions.jsonl" <<'END'
+{"key": "a", "value": "A", "region": "us", "tier": 2}
+{"key": "b", "value": "B", "routing_context": {"region": "eu", "tier": 1, "extra": [null]}}
+{"key": "c", "value": "C", "region": "\u65e5\u672c", "routing_context": {"tier": 1}}
+{"key": "d", "value": "D", "region": "us", "tier": 1}
+END
+regions="--cel-column region:string --cel-column tier:int"
+build inferred "$T/regions.jsonl" --cel-expr 'region + ":" + string(tier)' $regions --infer-routing-values --run-id first
+ends 0
+holds '"run_id":"first"' "$T/out"
+holds '"num_dbs":4,"rows":4,' "$T/out"
+check "it said something" [ ! -s "$T/err" ]
+check "not in the order of the values" grep -qF '{"db_id":0,"row_count":1,' "$T/out"
+for row in 'b 0 eu 1 B' 'd 1 us 1 D' 'a 2 us 2 A' 'c 3 日本 1 C'; do
+    set -- $row
+    run -u "$OUT/inferred" route "$1" --routing-context "region=$3" --routing-context "tier=$4" --output-format text
+    holds "$1 -> shard $2" "$T/out"
+    run -u "$OUT/inferred" get "$1" --routing-context "region=$3" --routing-context "tier=$4" --raw
+    check "not the value" [ "$(cat "$T/out")" = "$5" ]
+done
+build given "$T/regions.jsonl" --cel-expr region $regions --routing-values 'us,eu,,日本'
+ends 0
+run -u "$OUT/given" info --output-format text
+for line in num_dbs=4 sharding=cel row_count=4; do holds "$line" "$T/out"; done
+run -u "$OUT/given" shards --output-format text
+holds 'db_id=0 rows=2' "$T/out"
+holds 'db_id=2 rows=0' "$T/out"
+build mars "$T/regions.jsonl" --cel-expr region $regions --routing-values us,eu
+refused 1 "$T/regions.jsonl:3: "
+holds 'is none of the snapshot' "$T/err"
+build mars "$T/regions.jsonl" --cel-expr region $regions --routing-values us,eu --on-error skip
+ends 0
+holds '"rows":3,' "$T/out"
+holds '"skipped":1,' "$T/out"
+build wrong "$T/regions.jsonl" --cel-expr 'region + tier' $regions
+refused 1 'offset 7'
+build wrong "$T/regions.jsonl" --cel-expr region $regions --routing-values 1,2
+refused 1 'the routing values are integers, but the result of the expression is of type string'
+build wrong "$T/regions.jsonl" --cel-expr 'tier * 2' $regions
+refused 1 'no row belongs to shard 0'
+build wrong "$T/regions.jsonl" --cel-expr 'other' --cel-column other:int
+refused 1 'there is no member'
+build wrong "$T/rows.jsonl" --cel-expr region $regions
+refused 1 "$T/rows.jsonl:1: "
+holds 'the row has no routing context' "$T/err"
+sed 's/"tier": 2/"tier": "2"/' "$T/regions.jsonl" >"$T/misfit.jsonl"
+build wrong "$T/misfit.jsonl" --cel-expr 'tier - 1' $regions
+refused 1 "$T/misfit.jsonl:1: "
+holds 'tier' "$T/err"
+build keyed "$T/integers.jsonl" --value-format json --cel-expr 'shard_hash(key) % 3u' --cel-column key:int --num-dbs 3
+ends 0
+holds '"num_dbs":3,' "$T/out"
+run -u "$OUT/keyed" get 7 --raw
+check "not the JSON text" [ "$(cat "$T/out")" = '{"a":[1,2.50]}' ]
+build nul "$T/hex.jsonl" --key-format hex --value-format base64 --cel-expr 'shard_hash(key) % 2u' --cel-column key:bytes --num-dbs 2
+ends 0
+holds '"rows_cut":1,' "$T/out"
+holds 'warning: 1 of 2 rows' "$T/err"
+run -u "$OUT/nul" get 00ff --key-format hex --value-encoding hex --output-format text
+holds '00ff=0001ff' "$T/out"
+sed 's/}$/, "region": "eu"}/' "$T/vectors.jsonl" >"$T/placed.jsonl"
+build placed "$T/placed.jsonl" --metric l2 --cel-expr 'region == "eu" && key < "c" ? 0 : 1' --cel-column region:string --cel-column key:string
+ends 0
+holds '"num_dbs":2,' "$T/out"
+hits placed
+run -u "$OUT/placed" search --like 10 --top-k 5 --shard-ids 0 --output-format text
+check "not the rows of one shard" [ "$(wc -l <"$T/out")" = 2 ]
+
 # ---- bad lines ----
 printf '{"key":"a","value":"1"}\n{"key":"b"}\n' >"$T/bad.jsonl"
 build bad "$T/rows.jsonl" "$T/bad.jsonl" --output-format text

@@ -1,6 +1,7 @@
 /* Flags of `shardy build`, sizes, the number of shards, the line of progress. */
 #include "cli_test.h"
 
+#include "cli/build/build_columns.h"
 #include "cli/build/build_progress.h"
 #include "cli/build/build_run.h"
 #include "cli/number.h"
@@ -91,16 +92,57 @@ static void wrong_usage(void **state) {
     WRONG("--ref is not a flag of build", "a", "--output", "x", "--ref", "y");
 }
 
+static void assert_values(const char *given, const char *json) {
+    char *text = cli_routing_values(given);
+    assert_string_equal(text, json);
+    free(text);
+}
+
+static void expressions(void **state) {
+    struct cli_options o;
+    struct cli_columns columns;
+    (void)state;
+    assert_right(PARSE(&o, "a", "--output", "x", "--cel-expr", "a + b", "--cel-column", "a:b:string", "--cel-column",
+                       "key:uint", "--routing-values", "1,2"));
+    assert_string_equal(o.build.cel_expr, "a + b");
+    assert_string_equal(o.build.routing_values, "1,2");
+    assert_right(cli_columns_parse(&o.build.cel_columns, &columns));
+    char *text = cli_columns_text(&columns);
+    assert_string_equal(text, "{\"a:b\":\"string\",\"key\":\"uint\"}");
+    assert_int_equal(columns.key, 1);
+    assert_ptr_equal(cli_columns_find(&columns, "a:bc", 3), &columns.items[0]);
+    assert_null(cli_columns_find(&columns, "a:bc", 4));
+    free(text);
+    cli_columns_free(&columns);
+    cli_options_free(&o);
+    assert_values("1,2,-3", "[1,2,-3]");
+    assert_values("1,b", "[\"1\",\"b\"]");
+    assert_values("eu,,us\"", "[\"eu\",\"\",\"us\\\"\"]");
+    assert_values("9223372036854775808", "[\"9223372036854775808\"]");
+    assert_values("[\"1\"]", "[\"1\"]");
+#define TO "a", "--output", "x"
+#define BY "--cel-expr", "key", "--cel-column", "key:int"
+    WRONG("--cel-expr needs its columns", TO, "--cel-expr", "key");
+    WRONG("--cel-expr needs a value", TO, "--cel-expr", "");
+    WRONG("--cel-column needs --cel-expr", TO, "--cel-column", "x:int");
+    WRONG("--routing-values needs --cel-expr", TO, "--routing-values", "a");
+    WRONG("--infer-routing-values needs --cel-expr", TO, "--infer-routing-values");
+    WRONG("'key' is not NAME:TYPE", TO, "--cel-expr", "key", "--cel-column", "key");
+    WRONG("':int' is not NAME:TYPE", TO, "--cel-expr", "key", "--cel-column", ":int");
+    WRONG("'text' is not int, uint", TO, "--cel-expr", "key", "--cel-column", "key:text");
+    WRONG("names 'key' twice", TO, BY, "--cel-column", "key:uint");
+    WRONG("not UTF-8", TO, "--cel-expr", "key", "--cel-column", "\xff:uint");
+    WRONG("exclude one another", TO, BY, "--routing-values", "1", "--infer-routing-values");
+    WRONG("--max-keys-per-shard: the expression", TO, BY, "--max-keys-per-shard", "7");
+    WRONG("--num-dbs: with --infer-routing-values", TO, BY, "--num-dbs", "7", "--infer-routing-values");
+}
+
 static void what_is_to_come_is_refused_by_name(void **state) {
     (void)state;
     WRONG("--backend composite is not in this version", "a", "--backend", "composite");
     WRONG("--backend vector is not in this version", "a", "--backend", "vector");
     WRONG("--kv-backend slatedb is not in this version", "a", "--kv-backend", "slatedb");
     WRONG("--metric dot_product is not in this version", "a", "--metric", "dot_product");
-    WRONG("--cel-expr is not in this version", "a", "--cel-expr", "x");
-    WRONG("--cel-column is not in this version", "a", "--cel-column", "x:int");
-    WRONG("--routing-values is not in this version", "a", "--routing-values", "1,2");
-    WRONG("--infer-routing-values is not in this version", "a", "--infer-routing-values");
     WRONG("--vector-sharding is not in this version", "a", "--vector-sharding", "lsh");
     WRONG("--hash-bits is not in this version", "a", "--hash-bits", "8");
     WRONG("--centroids is not in this version", "a", "--centroids", "c.npy");
@@ -184,11 +226,9 @@ static void progress(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_flag),
-        cmocka_unit_test(wrong_usage),
-        cmocka_unit_test(what_is_to_come_is_refused_by_name),
-        cmocka_unit_test(sizes),
-        cmocka_unit_test(shards_by_size),
+        cmocka_unit_test(every_flag),  cmocka_unit_test(wrong_usage),
+        cmocka_unit_test(expressions), cmocka_unit_test(what_is_to_come_is_refused_by_name),
+        cmocka_unit_test(sizes),       cmocka_unit_test(shards_by_size),
         cmocka_unit_test(progress),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

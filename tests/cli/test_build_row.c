@@ -54,6 +54,86 @@ static void line_free(struct line *line) {
         line_free(&line_);                                                                                             \
     } while (0)
 
+/* ---- columns of an expression ---- */
+
+static struct cli_column declared[] = {{(char *)"region", "string", SHF_CONTEXT_TEXT},
+                                       {(char *)"tier", "int", SHF_CONTEXT_INT},
+                                       {(char *)"key", "string", SHF_CONTEXT_TEXT},
+                                       {(char *)"raw", "bytes", SHF_CONTEXT_BYTES},
+                                       {(char *)"value", "double", SHF_CONTEXT_DOUBLE}};
+static const struct cli_columns five = {declared, 5, 2};
+
+static const shf_context_value *column(const struct line *line, const char *name) {
+    const shf_routing_context *context = line->row.context;
+    for (uint32_t i = 0; i < context->count; i++) {
+        if (!strcmp(context->values[i].name, name)) return &context->values[i];
+    }
+    return NULL;
+}
+
+static void columns_of_a_row(void **state) {
+    struct cli_row_rules rules = {.columns = &five};
+    struct line line;
+    (void)state;
+    /* Members of the line, and of its context; key is the key. */
+    assert_right(read_line(&line,
+                           "{\"key\":\"k\",\"tier\":-3,\"value\":\"v\",\"routing_context\":{\"region\":\"\\u00e9\","
+                           "\"other\":[{\"a\":1}],\"value\":2.5,\"raw\":\"00fF\"}}",
+                           &rules));
+    assert_int_equal(line.row.context->struct_size, sizeof(shf_routing_context));
+    assert_int_equal(line.row.context->count, 5);
+    assert_slice(column(&line, "region")->as.bytes, "\xc3\xa9");
+    assert_int_equal(column(&line, "tier")->kind, SHF_CONTEXT_INT);
+    assert_int_equal(column(&line, "tier")->as.int_value, -3);
+    assert_int_equal(column(&line, "value")->kind, SHF_CONTEXT_DOUBLE);
+    assert_true(column(&line, "value")->as.double_value == 2.5);
+    assert_int_equal(column(&line, "raw")->kind, SHF_CONTEXT_BYTES);
+    assert_int_equal(column(&line, "raw")->as.bytes.size, 2);
+    assert_memory_equal(column(&line, "raw")->as.bytes.data, "\0\xff", 2);
+    assert_int_equal(column(&line, "key")->kind, SHF_CONTEXT_TEXT);
+    assert_slice(column(&line, "key")->as.bytes, "k");
+    assert_slice(line.row.value, "v");
+    assert_int_equal(line.memory.text.size, 0);
+    line_free(&line);
+    /* What it is, whatever the column: the library judges. null and nothing are the same. */
+    assert_right(read_line(&line,
+                           "{\"key\":\"k\",\"value\":\"\",\"routing_context\":{\"tier\":18446744073709551615,"
+                           "\"region\":true,\"raw\":null,\"key\":7,\"value\":99999999999999999999}}",
+                           &rules));
+    assert_int_equal(column(&line, "tier")->kind, SHF_CONTEXT_UINT);
+    assert_true(column(&line, "tier")->as.uint_value == UINT64_MAX);
+    assert_int_equal(column(&line, "region")->kind, SHF_CONTEXT_BOOL);
+    assert_int_equal(column(&line, "region")->as.int_value, 1);
+    assert_null(column(&line, "raw"));
+    assert_int_equal(column(&line, "key")->kind, SHF_CONTEXT_INT);
+    assert_int_equal(column(&line, "value")->kind, SHF_CONTEXT_DOUBLE);
+    line_free(&line);
+    /* Nothing but a key: the library takes that. */
+    assert_right(read_line(&line, "{\"key\":\"k\",\"value\":\"\",\"routing_context\":null}", &rules));
+    assert_null(line.row.context);
+    line_free(&line);
+    assert_right(read_line(&line, "{\"key\":\"k\",\"value\":\"\",\"routing_context\":{}}", &rules));
+    assert_int_equal(line.row.context->count, 1);
+    line_free(&line);
+}
+
+#define WITH(members) "{\"key\":\"k\",\"value\":\"\"," members "}"
+static void wrong_columns(void **state) {
+    (void)state;
+    WRONG("there is no member \"other\"", WITH("\"other\":1"), .columns = &five);
+    WRONG("there is no member \"tier\"", WITH("\"tier\":1"), 0);
+    WRONG("routing_context: not an object", WITH("\"routing_context\":[]"), .columns = &five);
+    WRONG("tier: given twice (byte", WITH("\"tier\":1,\"routing_context\":{\"tier\":1}"), .columns = &five);
+    WRONG("tier: given twice", WITH("\"tier\":1,\"tier\":1"), .columns = &five);
+    WRONG("tier: not a number, string, true, false or null", WITH("\"tier\":[1]"), .columns = &five);
+    WRONG("raw: not hex", WITH("\"raw\":\"0\""), .columns = &five);
+    WRONG("region: a wrong escape", WITH("\"region\":\"\\q\""), .columns = &five);
+    WRONG("tier: a number that is too large", WITH("\"tier\":1e999"), .columns = &five);
+    WRONG("routing_context: ',' or '}' is missing", WITH("\"routing_context\":{\"tier\":1 2}"), .columns = &five);
+    WRONG("routing_context: ':' is missing", WITH("\"routing_context\":{\"tier\" 1}"), .columns = &five);
+    WRONG("routing_context stands twice", WITH("\"routing_context\":{},\"routing_context\":{}"), .columns = &five);
+}
+
 static void a_whole_row(void **state) {
     struct cli_row_rules rules = {0};
     struct line line;
@@ -157,7 +237,7 @@ static void wrong_keys_and_ids(void **state) {
     WRONG("key stands twice", "{\"key\":1,\"value\":\"\",\"k\\u0065y\":1}", 0);
     WRONG("there is no member \"colour\"", "{\"key\":1,\"value\":\"\",\"colour\":[1]}", 0);
     WRONG("there is no member \"\\x01\"", "{\"\\u0001\":1}", 0);
-    WRONG("routing_context is not in this version", "{\"key\":1,\"value\":\"\",\"routing_context\":{}}", 0);
+    WRONG("routing_context: without --cel-expr", "{\"key\":1,\"value\":\"\",\"routing_context\":{}}", 0);
     WRONG("shard_id is not in this version", "{\"key\":1,\"value\":\"\",\"shard_id\":0}", 0);
 }
 
@@ -271,6 +351,8 @@ static void floats_are_rounded_as_by_way_of_float64(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_whole_row),
+        cmocka_unit_test(columns_of_a_row),
+        cmocka_unit_test(wrong_columns),
         cmocka_unit_test(the_first_row_decides),
         cmocka_unit_test(formats),
         cmocka_unit_test(wrong_keys_and_ids),

@@ -118,6 +118,34 @@ static void contexts(void **state) {
     cli_context_free(&context);
 }
 
+static void types_of_columns(void **state) {
+    const char *pairs[] = {"i=5", "u=7", "d=2", "b=true", "t=2026", "x=00ff", "free=8"};
+    struct cli_context context;
+    (void)state;
+    assert_right(cli_context_parse(&(struct cli_list){pairs, 7}, &context));
+    assert_right(cli_context_set_type(&context, "i", SHF_CONTEXT_INT));
+    assert_right(cli_context_set_type(&context, "u", SHF_CONTEXT_UINT));
+    assert_right(cli_context_set_type(&context, "d", SHF_CONTEXT_DOUBLE));
+    assert_right(cli_context_set_type(&context, "b", SHF_CONTEXT_BOOL));
+    assert_right(cli_context_set_type(&context, "t", SHF_CONTEXT_TEXT));
+    assert_right(cli_context_set_type(&context, "x", SHF_CONTEXT_BYTES));
+    assert_right(cli_context_set_type(&context, "absent", SHF_CONTEXT_BYTES));
+    const shf_context_value *v = cli_context_get(&context)->values;
+    assert_true(v[0].kind == SHF_CONTEXT_INT && v[0].as.int_value == 5);
+    assert_true(v[1].kind == SHF_CONTEXT_UINT && v[1].as.uint_value == 7);
+    assert_true(v[2].kind == SHF_CONTEXT_DOUBLE && v[2].as.double_value == 2.0);
+    assert_true(v[3].kind == SHF_CONTEXT_BOOL && v[3].as.int_value == 1);
+    assert_true(v[4].kind == SHF_CONTEXT_TEXT && v[4].as.bytes.size == 4 && !memcmp(v[4].as.bytes.data, "2026", 4));
+    assert_true(v[5].kind == SHF_CONTEXT_BYTES && v[5].as.bytes.size == 2 && !memcmp(v[5].as.bytes.data, "\0\xff", 2));
+    assert_true(v[6].kind == SHF_CONTEXT_INT && v[6].as.int_value == 8);
+    assert_right(cli_context_set_type(&context, "b", SHF_CONTEXT_TEXT));
+    assert_true(v[3].kind == SHF_CONTEXT_TEXT && v[3].as.bytes.size == 4);
+    assert_wrong(cli_context_set_type(&context, "b", SHF_CONTEXT_INT), "column 'b' is an int, which 'true' is not");
+    assert_wrong(cli_context_set_type(&context, "i", SHF_CONTEXT_BOOL), "'i' is a bool (true or false), which '5' is");
+    assert_wrong(cli_context_set_type(&context, "b", SHF_CONTEXT_BYTES), "bytes (in hex)");
+    cli_context_free(&context);
+}
+
 static char *query(const char *line, struct cli_query *out) {
     memset(out, 0, sizeof *out);
     return cli_query_from_json(line, strlen(line), out);
@@ -204,8 +232,9 @@ static void wrong_queries(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(automatic_keys), cmocka_unit_test(formats_of_keys), cmocka_unit_test(keys_are_shown_as_typed),
-        cmocka_unit_test(contexts),       cmocka_unit_test(queries_of_json), cmocka_unit_test(wrong_queries),
+        cmocka_unit_test(automatic_keys), cmocka_unit_test(formats_of_keys),  cmocka_unit_test(keys_are_shown_as_typed),
+        cmocka_unit_test(contexts),       cmocka_unit_test(types_of_columns), cmocka_unit_test(queries_of_json),
+        cmocka_unit_test(wrong_queries),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -577,6 +577,39 @@ if [ -d "$PEER" ]; then
     holds 'num_probes is for vector-only snapshots' "$T/err"
     run -u "$PEER/unified-ties/snapshot" search 1,0,0,0 --top-k 1000
     holds '"score":null' "$T/out"
+
+    # Sharded by expressions: values are read as of the types that the snapshot declares.
+    E="$PEER/cel-context/snapshot"
+    run -u "$E" info --output-format text
+    holds 'sharding=cel' "$T/out"
+    run -u "$E" route user:0 --routing-context region=eu --routing-context tier=3 --output-format text
+    is 0 "user:0 -> shard 2" ""
+    run -u "$E" get user:0
+    is 1 "" '{"op":"get","error":"the snapshot is sharded by a CEL expression; give a routing_context with the columns region, tier","key":"user:0"}'
+    run -u "$E" get user:0 --routing-context region=eu --routing-context tier=x --output-format text
+    is 1 "" "error: --routing-context: the column 'tier' is an int, which 'x' is not"
+    run -u "$E" route k --routing-context region=7 --routing-context tier=0 --output-format text
+    is 0 "k -> shard 1" ""
+    run -u "$E" multiget user:0 x --routing-context region=eu --routing-context tier=0
+    holds '"results":[{"key":"user:0","found":true,"value":"Y4cAUUs3' "$T/out"
+    printf 'user:0\nx\n' >"$T/in"
+    run -u "$E" multiget - --flat --routing-context region=eu --routing-context tier=0 <"$T/in"
+    holds '{"key":"user:0","found":true,"value":"Y4cAUUs3' "$T/out"
+    holds '{"key":"x","found":false,"value":null}' "$T/out"
+    run -u "$PEER/cel-categorical-str/snapshot" get k --routing-context region=mars --output-format text
+    is 0 "k=null" ""
+    run -u "$PEER/cel-categorical-str/snapshot" route k --routing-context region=mars --output-format text
+    is 1 "" "error: the routing token \"mars\" is none of the snapshot's routing values; no shard has such rows"
+    run -u "$PEER/cel-unified/snapshot" search 1,2,3,4 --top-k 1
+    holds '"num_shards_queried":3,' "$T/out"
+    holds '"id":"doc-127"' "$T/out"
+    run -u "$PEER/cel-unified/snapshot" search 1,2,3,4 --top-k 1 --routing-context region=eu
+    holds '"num_shards_queried":1,' "$T/out"
+    holds '"id":"doc-18"' "$T/out"
+    echo '{"vector":[1,2,3,4],"top_k":1,"routing_context":{"region":"eu"}}' >"$T/in"
+    run -u "$PEER/cel-unified/snapshot" search --queries "$T/in"
+    holds '"num_shards_queried":1,' "$T/out"
+    holds '"id":"doc-18"' "$T/out"
 else
     echo "SKIP: $PEER is not there: nothing of other snapshots was checked"
 fi

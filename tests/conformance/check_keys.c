@@ -43,7 +43,10 @@ struct row {
     unsigned char *bytes; /* of a bytes key */
     unsigned char *value;
     size_t value_size;
-    bool is_absent, is_refused;
+    bool is_absent;
+    shf_status status, route_status; /* of its get, and of its route */
+    bool has_context;
+    struct conformance_context context;
     int64_t shard; /* -1: not recorded */
 };
 
@@ -66,7 +69,10 @@ static void read_row(const json_t *json, struct row *row) {
     }
     const char *value = json_string_value(json_object_get(json, "value"));
     row->is_absent = value == NULL;
-    row->is_refused = json_object_get(json, "get_error") != NULL && !is_empty_key(&row->key);
+    row->has_context = conformance_read_context(json_object_get(json, "routing_context"), &row->context);
+    row->route_status = conformance_route_status(json);
+    row->status = conformance_get_status(json);
+    if (is_empty_key(&row->key) && row->route_status == SHF_OK) row->status = SHF_OK;
     if (value) row->value = conformance_base64(value, &row->value_size);
     const json_t *shard = json_object_get(json, "shard");
     row->shard = json_is_integer(shard) ? json_integer_value(shard) : -1;
@@ -84,42 +90,53 @@ static bool check_value(const shf_op *op, size_t index, const struct row *row, s
            conformance_fail("key of line %zu: other bytes (%zu, %zu recorded)", line, value.data.size, row->value_size);
 }
 
+static const shf_routing_context *context_of(const struct row *row) {
+    return row->has_context ? &row->context.context : NULL;
+}
+
+static bool check_route(const shf_snapshot *snapshot, const struct row *row, size_t line) {
+    uint32_t shard = 0;
+    shf_error *error = NULL;
+    shf_status status = shf_snapshot_route_key(snapshot, &row->key, context_of(row), &shard, &error);
+    bool ok = status == row->route_status ||
+              conformance_fail("key of line %zu: its route: %s", line, error ? shf_error_message(error) : "found");
+    shf_error_free(error);
+    if (!ok || status || row->shard < 0) return ok;
+    return shard == row->shard ||
+           conformance_fail("key of line %zu: routed to %u, %d recorded", line, shard, (int)row->shard);
+}
+
 static bool check_one(struct conformance *c, shf_reader *reader, const shf_snapshot *snapshot, const struct row *row,
                       size_t line) {
     shf_call call;
     shf_op_id id;
-    uint32_t shard = 0;
     SHF_INIT(&call);
     call.cq = c->cq;
-    shf_op *op = conformance_wait(c, shf_get(reader, &row->key, NULL, &call, &id), &id);
+    shf_op *op = conformance_wait(c, shf_get(reader, &row->key, context_of(row), &call, &id), &id);
     if (!op) return false;
     bool ok;
-    if (row->is_refused) {
-        ok = shf_op_status(op) == SHF_E_INVALID ||
-             conformance_fail("key of line %zu: answered, the peer refuses it", line);
+    if (row->status) {
+        ok = shf_op_status(op) == row->status || conformance_fail("key of line %zu: answered, the peer refuses it", line);
     } else if (shf_op_status(op)) {
         ok = conformance_fail("key of line %zu: %s", line, shf_error_message(shf_op_error(op)));
     } else {
         ok = check_value(op, 0, row, line);
     }
     shf_op_release(op);
-    if (ok && row->shard >= 0) {
-        ok = (shf_snapshot_route_key(snapshot, &row->key, NULL, &shard, NULL) == SHF_OK && shard == row->shard) ||
-             conformance_fail("key of line %zu: routed to %u, %d recorded", line, shard, (int)row->shard);
-    }
-    return ok;
+    return ok && check_route(snapshot, row, line);
 }
 
-/* All keys in one multi_get, and in one of twice the same. */
-static bool check_together(struct conformance *c, shf_reader *reader, const struct row *rows, size_t count) {
+/* These keys in one multi_get, and in one of twice the same. They have the context of the first one. */
+static bool check_together(struct conformance *c, shf_reader *reader, const struct row *const *rows, size_t count) {
     shf_key *keys = malloc((2 * count + 1) * sizeof *keys);
     shf_call call;
     shf_op_id id;
     bool ok = true;
     SHF_INIT(&call);
     call.cq = c->cq;
-    for (size_t i = 0; i < count; i++) keys[i] = keys[count + i] = rows[i].key;
-    shf_op *op = conformance_wait(c, shf_multi_get(reader, keys, 2 * count, NULL, &call, &id), &id);
+    for (size_t i = 0; i < count; i++) keys[i] = keys[count + i] = rows[i]->key;
+    const shf_routing_context *context = count ? context_of(rows[0]) : NULL;
+    shf_op *op = conformance_wait(c, shf_multi_get(reader, keys, 2 * count, context, &call, &id), &id);
     if (!op) {
         ok = false;
     } else if (shf_op_status(op)) {
@@ -127,29 +144,45 @@ static bool check_together(struct conformance *c, shf_reader *reader, const stru
     } else if (shf_op_value_count(op) != 2 * count) {
         ok = conformance_fail("multi_get: %zu answers for %zu keys", shf_op_value_count(op), 2 * count);
     }
-    for (size_t i = 0; ok && i < 2 * count; i++) ok = check_value(op, i, &rows[i % count], i % count + 1);
+    for (size_t i = 0; ok && i < 2 * count; i++) ok = check_value(op, i, rows[i % count], i % count + 1);
     shf_op_release(op);
     free(keys);
     return ok;
 }
 
+/* All keys that are answered, those of the same context together. */
+static bool check_groups(struct conformance *c, shf_reader *reader, const struct row *rows, size_t count,
+                         const json_t *json) {
+    const struct row **group = calloc(count + 1, sizeof *group);
+    bool *done = calloc(count + 1, sizeof *done), ok = true;
+    for (size_t first = 0; ok && first < count; first++) {
+        size_t size = 0;
+        const json_t *context = json_object_get(json_array_get(json, first), "routing_context");
+        for (size_t i = first; i < count; i++) {
+            const json_t *other = json_object_get(json_array_get(json, i), "routing_context");
+            if (done[i] || rows[i].status || (context != other && !json_equal(context, other))) continue;
+            done[i] = true;
+            group[size++] = &rows[i];
+        }
+        ok = size == 0 || check_together(c, reader, group, size);
+    }
+    free(group);
+    free(done);
+    return ok;
+}
+
 bool conformance_check_keys(struct conformance *c, shf_reader *reader, const json_t *json) {
-    size_t count = json_array_size(json), usable = 0;
+    size_t count = json_array_size(json);
     struct row *rows = calloc(count + 1, sizeof *rows);
     shf_snapshot *snapshot = NULL;
     bool ok = count > 0 || conformance_fail("no keys are recorded");
     if (ok && shf_reader_snapshot(reader, &snapshot)) ok = conformance_fail("no snapshot");
     for (size_t i = 0; i < count; i++) {
-        read_row(json_array_get(json, i), &rows[usable]);
-        ok = ok && check_one(c, reader, snapshot, &rows[usable], i + 1);
-        if (rows[usable].is_refused) {
-            free(rows[usable].bytes);
-        } else {
-            usable++;
-        }
+        read_row(json_array_get(json, i), &rows[i]);
+        ok = ok && check_one(c, reader, snapshot, &rows[i], i + 1);
     }
-    ok = ok && check_together(c, reader, rows, usable);
-    for (size_t i = 0; i < usable; i++) {
+    ok = ok && check_groups(c, reader, rows, count, json);
+    for (size_t i = 0; i < count; i++) {
         free(rows[i].bytes);
         free(rows[i].value);
     }

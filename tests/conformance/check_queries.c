@@ -10,25 +10,9 @@ struct recorded {
     shf_query query;
     unsigned char *vector;
     uint32_t shard_ids[256];
-    shf_context_value column; /* at most one is recorded */
-    shf_routing_context context;
+    struct conformance_context context;
+    shf_status status;
 };
-
-static void read_context(const json_t *json, struct recorded *out) {
-    const char *name;
-    json_t *value;
-    if (!json_is_object(json)) return;
-    SHF_INIT(&out->context);
-    json_object_foreach((json_t *)(uintptr_t)json, name, value) {
-        out->column.name = name;
-        out->column.kind = SHF_CONTEXT_TEXT;
-        out->column.as.bytes.data = json_string_value(value);
-        out->column.as.bytes.size = json_string_length(value);
-        out->context.count = 1;
-        out->context.values = &out->column;
-    }
-    out->query.context = &out->context;
-}
 
 static void read_query(const json_t *json, struct recorded *out) {
     size_t size, i;
@@ -40,7 +24,10 @@ static void read_query(const json_t *json, struct recorded *out) {
     out->query.dimension = (uint32_t)(size / sizeof(float));
     out->query.top_k = (uint32_t)json_integer_value(json_object_get(json, "top_k"));
     out->query.num_probes = (uint32_t)json_integer_value(json_object_get(json, "num_probes"));
-    read_context(json_object_get(json, "routing_context"), out);
+    if (conformance_read_context(json_object_get(json, "routing_context"), &out->context)) {
+        out->query.context = &out->context.context;
+        out->status = conformance_route_status(json);
+    }
     if (!json_is_array(ids)) return;
     json_array_foreach(ids, i, id) out->shard_ids[i] = (uint32_t)json_integer_value(id);
     out->query.shard_ids = out->shard_ids;
@@ -178,8 +165,9 @@ static bool check_single(struct conformance *c, shf_reader *reader, const struct
     shf_op *op = conformance_wait(c, shf_search(reader, &query->query, &call, &id), &id);
     if (!op) return false;
     bool ok;
-    if (must_be_refused(json)) {
-        ok = shf_op_status(op) == SHF_E_INVALID || conformance_fail("answered, the peer refuses it");
+    shf_status refused = must_be_refused(json) ? SHF_E_INVALID : query->status;
+    if (refused) {
+        ok = shf_op_status(op) == refused || conformance_fail("answered, the peer refuses it");
     } else if (shf_op_status(op)) {
         ok = (may_be_refused(json) && shf_op_status(op) == SHF_E_INVALID) ||
              conformance_fail("%s", shf_error_message(shf_op_error(op)));
@@ -201,7 +189,7 @@ static bool check_batch(struct conformance *c, shf_reader *reader, const struct 
     call.cq = c->cq;
     for (size_t i = 0; i < count; i++) {
         const json_t *row = json_array_get(rows, i);
-        if (may_be_refused(row) || must_be_refused(row)) continue;
+        if (queries[i].status || may_be_refused(row) || must_be_refused(row)) continue;
         line[used] = i;
         batch[used++] = queries[i].query;
     }

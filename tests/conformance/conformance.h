@@ -27,6 +27,17 @@ shf_reader *conformance_open(struct conformance *c, const char *ref, int attempt
 unsigned char *conformance_base64(const char *text, size_t *size);
 void conformance_remove_tree(const char *path);
 
+#define CONFORMANCE_COLUMNS 8
+struct conformance_context {
+    shf_routing_context context; /* points at the rest, and into the JSON */
+    shf_context_value values[CONFORMANCE_COLUMNS];
+};
+/* False when none was recorded. */
+bool conformance_read_context(json_t *json, struct conformance_context *out);
+/* The status that routing and getting must have here, for what is recorded of a key (or, routing, of a query). */
+shf_status conformance_route_status(const json_t *row);
+shf_status conformance_get_status(const json_t *row);
+
 bool conformance_check_keys(struct conformance *c, shf_reader *reader, const json_t *rows);
 bool conformance_check_queries(struct conformance *c, shf_reader *reader, const json_t *rows);
 bool conformance_check_info(struct conformance *c, shf_reader *reader, const json_t *info);

@@ -13,7 +13,7 @@ if [ ! -d "$cases" ]; then
 fi
 cases=$(cd "$cases" && pwd)
 set -f # the patterns are for the programs
-set -- 'unified-*' 'kv-sqlite-*' 'history-*' 'fallback-*' 'current-*' 'retried-shard*' 'kv-slatedb-*' kv-local-slatedb 'composite-*' 'vector-[!c]*' 'vector-cluster-*'
+set -- 'unified-*' 'kv-sqlite-*' 'history-*' 'fallback-*' 'current-*' 'retried-shard*' 'kv-slatedb-*' kv-local-slatedb 'composite-*' 'cel-*' 'vector-*'
 case $place in
     file) exec "$build/conformance" "$cases" "file://$cases" "$@" ;;
     # Not the bucket that they were written to, and below another prefix.

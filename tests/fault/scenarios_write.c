@@ -27,6 +27,8 @@ static void make_value(char *value, size_t size, unsigned number) {
 static unsigned run_number;
 static char *file_prefix(void) { return support_path("%s/written-%u", world_root, run_number); }
 
+static const char *by_expression; /* of the next writer; NULL = by hash */
+
 static shf_writer *open_writer(struct session *session, bool is_unified, uint32_t flags) {
     shf_writer_options options;
     shf_op *op = NULL;
@@ -37,7 +39,10 @@ static shf_writer *open_writer(struct session *session, bool is_unified, uint32_
     options.url = session->scenario->over_store ? STORE_URL : prefix;
     options.local_root = session->scenario->over_store ? local : NULL;
     options.backend = is_unified ? SHF_WRITE_UNIFIED : SHF_WRITE_KV;
-    options.num_dbs = 3;
+    options.num_dbs = by_expression ? 0 : 3;
+    options.cel_expr = by_expression;
+    options.cel_columns = by_expression ? "{\"key\": \"int\"}" : NULL;
+    options.infer_routing_values = by_expression != NULL;
     options.run_id = "written";
     options.custom = "{\"a\": 1}";
     options.memory_bytes = 4u << 20;
@@ -106,6 +111,16 @@ void write_and_publish(struct session *session) {
     shf_writer *writer = open_writer(session, true, 0);
     if (!writer) return;
     if (write_some(session, writer, 0, FEW, 100, true)) publish(session, writer, FEW);
+    close_writer(writer);
+}
+
+/* Values that are inferred: tokens are kept, and the expression is compiled again when it is read. */
+void write_by_expression(struct session *session) {
+    by_expression = "\"shard \" + string(key % 3)";
+    shf_writer *writer = open_writer(session, false, SHF_WRITE_NO_SIDECAR);
+    by_expression = NULL;
+    if (!writer) return;
+    if (write_some(session, writer, 0, FEW, 100, false)) publish(session, writer, FEW);
     close_writer(writer);
 }
 

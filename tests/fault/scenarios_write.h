@@ -5,6 +5,7 @@
 #include "fault/session.h"
 
 void write_and_publish(struct session *session);
+void write_by_expression(struct session *session);
 void write_more_than_fits(struct session *session); /* rows are sorted on the disk */
 void write_and_give_up(struct session *session);    /* closed before it is published */
 void write_duplicates(struct session *session);     /* ends with SHF_E_INVALID */

@@ -68,6 +68,10 @@ static void every_type(void) {
     hostile_count("columns of the manifest");
 }
 
+#define CEL(columns, expression)                                                                                       \
+    "UPDATE build_meta SET sharding = '{\"hash_algorithm\": \"xxh3_64\", \"strategy\": \"cel\", \"cel_columns\": "     \
+    "{" columns "}, \"cel_expr\": \"" expression "\"}'"
+
 static void rules(void) {
     static const struct {
         enum hostile_wish wish;
@@ -120,6 +124,14 @@ static void rules(void) {
          "UPDATE build_meta SET sharding = '{\"hash_algorithm\": \"xxh3_64\", \"routing_values\": []}'"},
         {HOSTILE_FAILS,
          "sharding", "UPDATE build_meta SET sharding = '{\"hash_algorithm\": \"xxh3_64\", \"strategy\": \"cel\", \"cel_expr\": \"\"}'"},
+        {HOSTILE_FAILS, "the expression compiles", CEL("\"key\": \"int\"", "other % 1")},
+        {HOSTILE_FAILS, "the expression compiles", CEL("\"key\": \"int\"", "key % 1u")},
+        {HOSTILE_FAILS, "the expression compiles", CEL("\"key\": \"int\"", "key +")},
+        {HOSTILE_FAILS, "the expression compiles", CEL("\"key\": \"int\"", "key == 1")},
+        {HOSTILE_FAILS, "the expression compiles", CEL("\"key\": \"double\"", "key")},
+        {HOSTILE_FAILS, "the expression compiles", CEL("\"key\": \"timestamp\"", "0")},
+        {HOSTILE_FAILS, "the expression compiles", CEL("\"key\": \"\"", "0")},
+        {HOSTILE_FAILS, "the expression compiles", CEL("\"key\": \"int\"", "[key]")},
         {HOSTILE_FAILS, "custom.vector.dim", "UPDATE build_meta SET custom = replace(custom, '\"dim\": 4', '\"dim\": 0')"},
         {HOSTILE_FAILS, "custom.vector.dim",
          "UPDATE build_meta SET custom = replace(custom, '\"dim\": 4', '\"dim\": -4')"},
@@ -221,6 +233,23 @@ static void bomb(enum hostile_wish wish, const char *column, const char *begin, 
     free(text);
 }
 
+#define EXPRESSION                                                                                                     \
+    "{\"hash_algorithm\": \"xxh3_64\", \"strategy\": \"cel\", \"cel_columns\": {\"key\": \"string\"}, \"cel_expr\": "  \
+    "\""
+static void expressions(void) {
+    bomb(HOSTILE_FAILS, "sharding", EXPRESSION, "(", 50000, "\"}", "open parentheses");
+    bomb(HOSTILE_FAILS, "sharding", EXPRESSION "0", " ", 500000, "\"}", "blanks in an expression");
+    bomb(HOSTILE_FAILS, "sharding", EXPRESSION, "[", 50000, "\"}", "open lists");
+    bomb(HOSTILE_FAILS, "sharding", EXPRESSION, "key ? ", 20000, "0\"}", "open conditions");
+    bomb(HOSTILE_MAY_DO, "sharding", EXPRESSION "0", " * 1", 20000, "\"}", "a long product");
+    bomb(HOSTILE_MAY_DO, "sharding", EXPRESSION, "-", 50000, "0\"}", "signs");
+    bomb(HOSTILE_MAY_DO, "sharding", EXPRESSION "0 * size(''", " + 'a'", 20000, ")\"}", "a long text");
+    bomb(HOSTILE_MAY_DO, "sharding", EXPRESSION "'a' in [", "'b', ", 15000, "'c'] ? 1 : 0\"}", "a long list");
+    bomb(HOSTILE_FAILS, "sharding",
+         "{\"hash_algorithm\": \"xxh3_64\", \"strategy\": \"cel\", \"cel_expr\": \"0\", \"cel_columns\": {\"", "k",
+         100000, "\": 1}}", "a name without end");
+}
+
 /* Tokens that are all different, so that each is kept. */
 static void many_routing_values(void) {
     enum { COUNT = 65536, EACH = 12 };
@@ -278,6 +307,7 @@ void hostile_manifest_json(void **state) {
         bomb(HOSTILE_FAILS, column, "{\"a\":1}", "{}", 1000, "", "more than one value");
         bomb(HOSTILE_FAILS, column, "\xef\xbb\xbf", "{}", 1, "", "a byte-order mark");
     }
+    expressions();
     many_routing_values();
     many_vector_routes();
     hostile_count("JSON in the manifest");

@@ -316,21 +316,8 @@ static void test_bad_keys(void **state) {
     support_close(reader);
 }
 
-static void test_what_is_not_read_is_refused_by_name(void **state) {
+static void test_no_vectors_to_search(void **state) {
     (void)state;
-    const struct { const char *name, *says; } kinds[] = {{"cel-key-only", "CEL"}, {"cel-unified", "CEL"}};
-    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
-        char *from = support_peer_case(kinds[i].name);
-        if (!from) skip();
-        char *url = support_path("%s/snapshot", from);
-        shf_status status;
-        assert_null(support_open(url, cache, 0, &status));
-        if (!strstr(support_message, kinds[i].says)) print_message("%s: %s\n", kinds[i].name, support_message);
-        assert_int_equal(status, SHF_E_UNSUPPORTED);
-        assert_non_null(strstr(support_message, kinds[i].says));
-        free(url);
-        free(from);
-    }
     if (!use_case("kv-sqlite-utf8")) skip();
     shf_reader *reader = open_ok(0);
     const float vector[8] = {1};
@@ -482,7 +469,7 @@ int main(void) {
         TEST(test_a_missing_shard_is_named),
         TEST(test_bad_queries),
         TEST(test_bad_keys),
-        TEST(test_what_is_not_read_is_refused_by_name),
+        TEST(test_no_vectors_to_search),
         TEST(test_arguments_that_can_not_be_accepted),
         TEST(test_like_finds_the_row_itself_first),
         TEST(test_a_child_is_told_that_the_reader_is_its_parents),

@@ -322,7 +322,7 @@ static void test_shard_ids(void **state) {
     support_close(reader);
 }
 
-/* The context would say where; until expressions are evaluated only whoever asks can. */
+/* The context says where. */
 static void test_cel(void **state) {
     (void)state;
     static const uint32_t both[] = {0, 1};
@@ -330,7 +330,7 @@ static void test_cel(void **state) {
     shf_routing_context context;
     shf_snapshot *snapshot = NULL;
     shf_error *error = NULL;
-    uint32_t shard, count = 0;
+    uint32_t shard = 77, count = 0;
     SHF_INIT(&context);
     context.count = 1;
     context.values = &column;
@@ -340,16 +340,27 @@ static void test_cel(void **state) {
     shf_query query = query_of(0, 0);
     search_fails(reader, &query, SHF_E_INVALID, "give a routing context");
     query.context = &context;
-    search_fails(reader, &query, SHF_E_UNSUPPORTED, "CEL");
+    shf_op *op = search(reader, &query);
+    assert_counts(op, 0, 1, 1);
+    shf_op_release(op);
+    column.as.bytes = (shf_slice){"mars", 4};
+    search_fails(reader, &query, SHF_E_ROUTING, "\"mars\" is none of");
     query.shard_ids = both;
     query.shard_count = 2;
-    shf_op *op = search(reader, &query);
+    op = search(reader, &query);
     assert_counts(op, 0, 2, 2);
     shf_op_release(op);
     assert_int_equal(shf_reader_snapshot(reader, &snapshot), SHF_OK);
-    assert_int_equal(shf_snapshot_route_vector(snapshot, NULL, 0, &context, 0, &shard, 1, &count, &error),
-                     SHF_E_UNSUPPORTED);
+    assert_int_equal(shf_snapshot_route_vector(snapshot, NULL, 0, &context, 0, &shard, 1, &count, &error), SHF_E_ROUTING);
     shf_error_free(error);
+    column.as.bytes = (shf_slice){"us", 2};
+    assert_int_equal(shf_snapshot_route_vector(snapshot, NULL, 0, &context, 0, &shard, 1, &count, NULL), SHF_OK);
+    assert_int_equal(shard, 1);
+    shf_column_info info;
+    SHF_INIT(&info);
+    assert_int_equal(shf_snapshot_column(snapshot, 0, &info), SHF_OK);
+    assert_string_equal(info.name, "region");
+    assert_int_equal(info.kind, SHF_CONTEXT_TEXT);
     shf_snapshot_release(snapshot);
     support_close(reader);
 }

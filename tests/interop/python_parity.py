@@ -229,8 +229,10 @@ def chosen_cases(records, project, wanted):
         if wanted and about["name"] not in wanted:
             continue
         if about["kind"] == "vector-only" or about["name"].startswith("cel-"):
-            unread = "vectors alone" if about["kind"] == "vector-only" else "CEL"
-            print(f"{about['name']}: not compared: our package does not read {unread} yet")
+            reason = "our package does not read vectors alone yet"
+            if about["kind"] != "vector-only":
+                reason = "the questions have no routing contexts"
+            print(f"{about['name']}: not compared: {reason}")
         elif missing:
             print(f"{about['name']}: not compared: the Python project has no {' and no '.join(missing)}")
         else:

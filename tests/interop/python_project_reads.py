@@ -26,6 +26,7 @@ import sys
 import tempfile
 
 import building
+import python_project_cel
 from building import Case, Wrong, expect
 
 BUCKET = "written"
@@ -351,6 +352,10 @@ def inside(shardy):
     print("shardyfusion " + importlib.metadata.version("shardyfusion"))
     checks = [(case.name, lambda case=case: check(shardy, case, parse)) for case in KV_CASES + UNIFIED_CASES]
     checks.append(("refresh, history, going back", lambda: check_refresh(shardy)))
+    if python_project_cel.is_there():
+        checks += python_project_cel.checks(shardy, BUCKET)
+    else:
+        print("no cel_expr_python here: snapshots sharded by expressions were not read")
     packages = pathlib.Path(os.environ.get("SHF_SHARED", "../shared")) / "fixtures" / "packages20k"
     if packages.is_dir():
         checks.append(("real packages", lambda: check_packages(shardy, parse, packages)))

@@ -2,7 +2,7 @@
 # shellcheck shell=sh
 
 packages_build='ca-certificates cmake gcc libc6-dev libcurl4-openssl-dev libexpat1-dev libinih-dev libjansson-dev liblz4-dev
-    libsnappy-dev libssl-dev libuv1-dev libxxhash-dev libyaml-dev libzstd-dev ninja-build pkg-config zlib1g-dev'
+    libpcre2-dev libsnappy-dev libssl-dev libuv1-dev libxxhash-dev libyaml-dev libzstd-dev ninja-build pkg-config zlib1g-dev'
 packages_test="$packages_build libcmocka-dev libsqlite3-dev python3"
 packages_interop='ca-certificates python3 python3-venv'
 packages_python="$packages_build python3 python3-dev python3-venv"

@@ -20,8 +20,14 @@ if TYPE_CHECKING:
     from shardyfusion._runtime import runtime_stats as runtime_stats
     from shardyfusion.async_manifest_store import AsyncManifestStore as AsyncManifestStore
     from shardyfusion.async_manifest_store import AsyncS3ManifestStore as AsyncS3ManifestStore
+    from shardyfusion.cel import CelColumn as CelColumn
+    from shardyfusion.cel import CelType as CelType
+    from shardyfusion.cel import cel_sharding as cel_sharding
+    from shardyfusion.cel import cel_sharding_by_columns as cel_sharding_by_columns
     from shardyfusion.config import BaseShardedWriteConfig as BaseShardedWriteConfig
     from shardyfusion.config import BufferingOptions as BufferingOptions
+    from shardyfusion.config import CelShardedWriteConfig as CelShardedWriteConfig
+    from shardyfusion.config import CelShardingConfig as CelShardingConfig
     from shardyfusion.config import ColumnWriteInput as ColumnWriteInput
     from shardyfusion.config import HashShardedWriteConfig as HashShardedWriteConfig
     from shardyfusion.config import HashShardingConfig as HashShardingConfig
@@ -106,6 +112,7 @@ if TYPE_CHECKING:
     from shardyfusion.run_registry import RunRegistry as RunRegistry
     from shardyfusion.run_registry import RunStatus as RunStatus
     from shardyfusion.serde import ValueSpec as ValueSpec
+    from shardyfusion.sharding_types import CelShardingSpec as CelShardingSpec
     from shardyfusion.sharding_types import HashShardingSpec as HashShardingSpec
     from shardyfusion.sharding_types import KeyEncoding as KeyEncoding
     from shardyfusion.sharding_types import ShardHashAlgorithm as ShardHashAlgorithm
@@ -123,9 +130,12 @@ _NAMES_OF = {
     "_rate_limiter": ["AcquireResult", "RateLimiter", "ThreadSafeTokenBucket", "TokenBucket"],
     "_runtime": ["configure_runtime", "runtime_stats"],
     "async_manifest_store": ["AsyncManifestStore", "AsyncS3ManifestStore"],
+    "cel": ["CelColumn", "CelType", "cel_sharding", "cel_sharding_by_columns"],
     "config": [
         "BaseShardedWriteConfig",
         "BufferingOptions",
+        "CelShardedWriteConfig",
+        "CelShardingConfig",
         "ColumnWriteInput",
         "HashShardedWriteConfig",
         "HashShardingConfig",
@@ -201,7 +211,14 @@ _NAMES_OF = {
     "routing": ["ShardLookup"],
     "run_registry": ["InMemoryRunRegistry", "RunRecord", "RunRegistry", "RunStatus"],
     "serde": ["ValueSpec"],
-    "sharding_types": ["HashShardingSpec", "KeyEncoding", "ShardHashAlgorithm", "ShardingSpec", "ShardingStrategy"],
+    "sharding_types": [
+        "CelShardingSpec",
+        "HashShardingSpec",
+        "KeyEncoding",
+        "ShardHashAlgorithm",
+        "ShardingSpec",
+        "ShardingStrategy",
+    ],
     "type_defs": [
         "AsyncShardReader",
         "AsyncShardReaderFactory",

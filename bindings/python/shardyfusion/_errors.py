@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 from . import errors
+from .cel import UnknownRoutingTokenError
+
+
+class UnknownRoutingTokenOfSnapshotError(errors.ShardAssignmentError, UnknownRoutingTokenError):
+    """The token of a categorical expression has no shard: a ShardAssignmentError with a reason of its own."""
+
+
+# ROUTING is one status for several reasons; what the core says of an unknown token tells this one from the others.
+_UNKNOWN_TOKEN = " is none of the snapshot's routing values"
 
 # SHF_E_* of include/shardyfusion/types.h: number -> (name, class).
 _BY_STATUS: dict[int, tuple[str, type[errors.ShardyfusionError]]] = {
@@ -46,6 +55,8 @@ def make(
     shard_id = shard if shard is not None and shard >= 0 else None
     if name == "NOT_FOUND" and shard_id is not None:
         error_class = errors.DbAdapterError
+    if name == "ROUTING" and _UNKNOWN_TOKEN in message:
+        error_class = UnknownRoutingTokenOfSnapshotError
     error = error_class(message)
     error.code = name
     error.retryable = bool(retryable)

@@ -177,13 +177,15 @@ class Writer:
         vectors: Sequence[object] | None,
         ids: Sequence[int | str | None] | None,
         payloads: Sequence[str | None] | None,
+        contexts: Sequence[dict[str, object] | None] | None,
         first: int,
         /,
     ) -> Operation | None:
         """Rows by columns, 1 to 65,536 of them; all are taken or none. Result: None, once the next ones may come.
 
-        An id of None is the key, a payload the text of a JSON object; the last three are None without vectors. `first`
-        is the number of the first row, for messages.
+        An id of None is the key, a payload the text of a JSON object; these three are None without vectors. contexts:
+        columns that the sharding reads; None: the keys alone route. `first` is the number of the first row, for
+        messages.
         """
 
     def submit_publish(self, queue: Queue, /) -> Operation | None:

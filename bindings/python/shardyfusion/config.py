@@ -22,13 +22,17 @@ from ._config_parts import (
     check_positive,
     validate_configs,
 )
+from ._config_sharding import CelShardingConfig, HashShardingConfig
 from ._config_vectors import VectorMetricLiteral, VectorSpec, vector_metric_to_str
 from .errors import ConfigValidationError
+from .sharding_types import RoutingValue
 from .type_defs import KeyInput
 
 __all__ = [
     "BaseShardedWriteConfig",
     "BufferingOptions",
+    "CelShardedWriteConfig",
+    "CelShardingConfig",
     "ColumnWriteInput",
     "HashShardedWriteConfig",
     "HashShardingConfig",
@@ -59,26 +63,6 @@ T = TypeVar("T")
 VectorWriteTuple: TypeAlias = tuple[int | str, Any, dict[str, Any] | None]
 
 UnifiedVectorWriteConfig = VectorSpec
-
-
-@dataclass(slots=True)
-class HashShardingConfig:
-    """Number of shards, or the most keys that one may have; one of the two."""
-
-    num_dbs: int | None = None
-    max_keys_per_shard: int | None = None
-
-    def __post_init__(self) -> None:
-        self.validate()
-
-    def validate(self) -> None:
-        """Raises ConfigValidationError unless one of the two is a whole number above 0 and the other None."""
-        given = {"num_dbs": self.num_dbs, "max_keys_per_shard": self.max_keys_per_shard}
-        for name, value in given.items():
-            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value <= 0):
-                raise ConfigValidationError(f"sharding.{name} must be a whole number > 0, got {value!r}")
-        if (self.num_dbs is None) == (self.max_keys_per_shard is None):
-            raise ConfigValidationError("give either sharding.num_dbs, > 0, or sharding.max_keys_per_shard")
 
 
 @dataclass(slots=True, init=False)
@@ -116,6 +100,64 @@ class HashShardedWriteConfig(BaseShardedWriteConfig):
     def max_keys_per_shard(self) -> int | None:
         """sharding.max_keys_per_shard"""
         return self.sharding.max_keys_per_shard
+
+
+@dataclass(slots=True, init=False)
+class CelShardedWriteConfig(BaseShardedWriteConfig):
+    """What a writer that shards by an expression is told; see BaseShardedWriteConfig."""
+
+    sharding: CelShardingConfig = field(default_factory=CelShardingConfig)
+
+    def __init__(
+        self,
+        *,
+        sharding: CelShardingConfig | None = None,
+        cel_expr: str | None = None,
+        cel_columns: dict[str, str] | None = None,
+        routing_values: list[RoutingValue] | None = None,
+        infer_routing_values_from_data: bool | None = None,
+        **base_kwargs: Any,
+    ) -> None:
+        check_not_both(
+            "sharding",
+            sharding,
+            cel_expr=cel_expr,
+            cel_columns=cel_columns,
+            routing_values=routing_values,
+            infer_routing_values_from_data=infer_routing_values_from_data,
+        )
+        self.sharding = sharding or CelShardingConfig(
+            cel_expr or "", cel_columns or {}, routing_values, bool(infer_routing_values_from_data)
+        )
+        # No super(): a dataclass with slots is another class than the one that it would look for.
+        BaseShardedWriteConfig.__init__(self, **base_kwargs)
+
+    def validate(self) -> None:
+        """Raises ConfigValidationError when a part, or something in one, is wrong."""
+        BaseShardedWriteConfig.validate(self)
+        if not isinstance(self.sharding, CelShardingConfig):
+            raise ConfigValidationError(f"sharding must be a CelShardingConfig, got {type(self.sharding).__name__}")
+        self.sharding.validate()
+
+    @property
+    def cel_expr(self) -> str:
+        """sharding.cel_expr"""
+        return self.sharding.cel_expr
+
+    @property
+    def cel_columns(self) -> dict[str, str]:
+        """sharding.cel_columns"""
+        return self.sharding.cel_columns
+
+    @property
+    def routing_values(self) -> list[RoutingValue] | None:
+        """sharding.routing_values"""
+        return self.sharding.routing_values
+
+    @property
+    def infer_routing_values_from_data(self) -> bool:
+        """sharding.infer_routing_values_from_data"""
+        return self.sharding.infer_routing_values_from_data
 
 
 @dataclass(slots=True)

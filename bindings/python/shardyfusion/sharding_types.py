@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Self, TypeVar
 
@@ -114,3 +114,32 @@ class HashShardingSpec(ShardingSpec):
     def to_manifest_dict(self) -> dict[str, object]:
         """Returns strategy and hash_algorithm; the number of shards is a field of the manifest itself."""
         return {"strategy": ShardingStrategy.HASH.value, "hash_algorithm": self.hash_algorithm.value}
+
+
+@dataclass(slots=True)
+class CelShardingSpec(ShardingSpec):
+    """Sharding by an expression: its result is the shard, or one of the routing values."""
+
+    cel_expr: str = ""
+    cel_columns: dict[str, str] = field(default_factory=dict)
+    routing_values: list[RoutingValue] | None = None
+    infer_routing_values_from_data: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.cel_expr or not self.cel_columns:
+            raise ValueError("sharding by an expression needs cel_expr and cel_columns")
+        if self.routing_values is None:
+            return
+        if self.infer_routing_values_from_data:
+            raise ValueError("give routing_values or infer_routing_values_from_data, not both")
+        validate_routing_values(self.routing_values)
+
+    def to_manifest_dict(self) -> dict[str, object]:
+        """Returns strategy, hash_algorithm, cel_expr, cel_columns, and routing_values where there are any."""
+        told: dict[str, object] = {
+            "strategy": ShardingStrategy.CEL.value,
+            "hash_algorithm": ShardHashAlgorithm.XXH3_64.value,
+            "cel_expr": self.cel_expr,
+            "cel_columns": dict(self.cel_columns),
+        }
+        return told if self.routing_values is None else {**told, "routing_values": self.routing_values}

@@ -104,23 +104,36 @@ void key_list_clear(struct key_list *list) {
     Py_CLEAR(list->tuple);
 }
 
-static bool context_value_from(struct module_state *state, PyObject *object, shf_context_value *out) {
+/*
+ * What has __float__ (numpy.float32, Decimal) is a double. Anything else fits no column, which is an error when the expression
+ * reads it: a context may be a whole row, with columns that say nothing of the shard.
+ */
+static void other_value(PyObject *object, shf_context_value *out) {
+    PyObject *real = PyNumber_Float(object);
+    if (real) {
+        out->kind = SHF_CONTEXT_DOUBLE;
+        out->as.double_value = PyFloat_AsDouble(real);
+        Py_DECREF(real);
+    }
+    PyErr_Clear();
+}
+
+static void context_value_from(struct module_state *state, PyObject *object, shf_context_value *out) {
     if (PyBool_Check(object)) {
         out->kind = SHF_CONTEXT_BOOL;
         out->as.int_value = object == Py_True;
-        return true;
+        return;
     }
     if (PyFloat_Check(object)) {
         out->kind = SHF_CONTEXT_DOUBLE;
         out->as.double_value = PyFloat_AsDouble(object);
-        return true;
+        return;
     }
     shf_key key;
     if (!key_from(state, object, &key)) {
         PyErr_Clear();
-        (void)raise_invalid(state, "routing_context: the value of %.100s must be an int, float, bool, str or bytes",
-                            out->name);
-        return false;
+        other_value(object, out);
+        return;
     }
     switch (key.kind) {
     case SHF_KEY_INT:
@@ -136,7 +149,6 @@ static bool context_value_from(struct module_state *state, PyObject *object, shf
         out->as.bytes = key.as.bytes;
         break;
     }
-    return true;
 }
 
 static bool column_from(struct module_state *state, PyObject *pair, shf_context_value *out) {
@@ -148,7 +160,8 @@ static bool column_from(struct module_state *state, PyObject *pair, shf_context_
         (void)raise_invalid(state, "routing_context: the names of columns must be text");
         return false;
     }
-    return context_value_from(state, PyTuple_GetItem(pair, 1), out);
+    context_value_from(state, PyTuple_GetItem(pair, 1), out);
+    return true;
 }
 
 bool context_from(struct module_state *state, PyObject *dict, struct context *storage, const shf_routing_context **out) {

@@ -19,7 +19,7 @@ bool key_list_from(struct module_state *state, PyObject *sequence, struct key_li
 void key_list_clear(struct key_list *list);
 
 /* The routing context of a call; NULL for None. */
-#define CONTEXT_COLUMNS 64
+#define CONTEXT_COLUMNS 256
 struct context {
     PyObject *held; /* the values that the columns point at */
     shf_routing_context context;

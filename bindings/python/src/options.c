@@ -53,6 +53,10 @@ static const struct field writer_fields[] = {
     WRITER_FIELD(shard_attempts, FIELD_U32),
     WRITER_FIELD(seed, FIELD_U64),
     WRITER_FIELD(timeout_ms, FIELD_I64),
+    WRITER_FIELD(cel_expr, FIELD_TEXT),
+    WRITER_FIELD(cel_columns, FIELD_TEXT),
+    WRITER_FIELD(routing_values, FIELD_TEXT),
+    WRITER_FIELD(infer_routing_values, FIELD_U32),
 };
 
 #define S3_FIELD(name, kind)                                                                                           \

@@ -4,13 +4,15 @@
 
 #define ROWS_MOST 65536
 
-static const char *const column_names[ROW_COLUMNS] = {"keys", "values", "vectors", "ids", "payloads"};
+static const char *const column_names[ROW_COLUMNS] = {"keys", "values", "vectors", "ids", "payloads", "contexts"};
 
 /* Copies, since another thread may change a list while the lock is not held. */
 static bool columns_from(const struct writer_object *writer, PyObject *const columns[ROW_COLUMNS], struct rows *out) {
-    PyObject **tuples[ROW_COLUMNS] = {&out->keys, &out->values, &out->components, &out->ids, &out->texts};
-    size_t needed = writer->dimension ? ROW_COLUMNS : 2;
-    for (size_t i = 0; i < needed; i++) {
+    PyObject **tuples[ROW_COLUMNS] = {&out->keys, &out->values, &out->components,
+                                      &out->ids,  &out->texts,  &out->columns};
+    for (size_t i = 0; i < ROW_COLUMNS; i++) {
+        bool is_needed = i < 2 || (i < 5 ? writer->dimension > 0 : columns[i] != Py_None);
+        if (!is_needed) continue;
         *tuples[i] = PySequence_Tuple(columns[i]);
         if (!*tuples[i]) return false;
         size_t count = (size_t)PyTuple_Size(*tuples[i]);
@@ -133,6 +135,7 @@ bool rows_from(const struct writer_object *writer, PyObject *const columns[ROW_C
         out->rows[i].origin = first + i;
         made = row_from(writer, out, i);
     }
+    if (made && out->columns) made = row_contexts_from(writer, out);
     if (!made) rows_clear(out);
     return made;
 }
@@ -146,5 +149,6 @@ void rows_clear(struct rows *rows) {
     Py_XDECREF(rows->ids);
     Py_XDECREF(rows->texts);
     Py_XDECREF(rows->copies);
+    row_contexts_clear(rows);
     *rows = (struct rows){0};
 }

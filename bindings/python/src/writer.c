@@ -44,7 +44,7 @@ static PyObject *writer_submit_open(PyObject *module_type, PyObject *arguments) 
     return operation_submitted(operation, shf_writer_open(queue->runtime->runtime, options, &call, &operation->id));
 }
 
-/* submit_write(queue, keys, values, vectors, ids, payloads, first) */
+/* submit_write(queue, keys, values, vectors, ids, payloads, contexts, first) */
 static PyObject *writer_submit_write(PyObject *object, PyObject *const *arguments, Py_ssize_t count) {
     struct writer_object *self = (struct writer_object *)object;
     struct rows rows;
@@ -99,10 +99,11 @@ static PyObject *convert_publish(struct operation_object *operation, shf_op *op)
     if (!shards) return NULL;
 #define COUNT(name) #name, (unsigned long long)info.name
 #define TIME(name) #name, (long long)info.name
-    return Py_BuildValue("{ss sz sz sK sK sK sK sK sK sK sL sL sL sN}", "run_id", info.run_id, "manifest_ref",
+    return Py_BuildValue("{ss sz sz sK sK sK sK sK sK sK sK sL sL sL sN}", "run_id", info.run_id, "manifest_ref",
                          info.manifest_ref, "run_record", info.run_record, COUNT(num_dbs), COUNT(rows),
                          COUNT(rows_replaced), COUNT(db_bytes), COUNT(spilled_bytes), COUNT(shard_retries),
-                         COUNT(attempts_left), TIME(sort_ns), TIME(build_ns), TIME(publish_ns), "shards", shards);
+                         COUNT(attempts_left), COUNT(rows_cut), TIME(sort_ns), TIME(build_ns), TIME(publish_ns),
+                         "shards", shards);
 #undef TIME
 #undef COUNT
 }

@@ -29,15 +29,26 @@ struct rows {
     float *vectors;                                     /* one after the other, or NULL */
     PyObject *keys, *values, *components, *ids, *texts; /* tuples that the rows point into; the last three may be NULL */
     PyObject *copies;                                   /* a list of bytes: values that were no bytes, or NULL */
+
+    /* routing contexts, or NULL: a tuple of dicts, what the values point into, one context a row and their values */
+    PyObject *columns, *held;
+    shf_routing_context *contexts;
+    shf_context_value *context_values;
+    size_t value_count, value_limit;
 };
 
 /*
- * `columns`: keys, values, vectors, ids, payloads, each a sequence of one length; the last three None where the snapshot has
- * no vectors. Rows are counted from `first` in messages.
+ * `columns`: keys, values, vectors, ids, payloads, contexts, each a sequence of one length; the third to fifth None where the
+ * snapshot has no vectors, the last where keys alone route. Rows are counted from `first` in messages.
  */
-#define ROW_COLUMNS 5
+#define ROW_COLUMNS 6
 bool rows_from(const struct writer_object *writer, PyObject *const columns[ROW_COLUMNS], unsigned long long first,
                struct rows *out);
 void rows_clear(struct rows *rows);
+
+/* ---- row_contexts.c: of rows whose `columns` are set ---- */
+
+bool row_contexts_from(const struct writer_object *writer, struct rows *rows);
+void row_contexts_clear(struct rows *rows);
 
 #endif

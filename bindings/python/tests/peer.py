@@ -16,6 +16,9 @@ from typing import Any
 
 import numpy
 
+from shardyfusion import InvalidArgumentError, ShardAssignmentError
+from shardyfusion.cel import UnknownRoutingTokenError
+
 Record = dict[str, Any]
 
 
@@ -42,9 +45,7 @@ class Case:
     @property
     def not_read_yet(self) -> str | None:
         """Why the package cannot read such a snapshot yet, or None when it does."""
-        if self.kind == "vector-only":
-            return "not read yet: vector-only snapshots"
-        return "not read yet: snapshots sharded by CEL" if self.name.startswith("cel-") else None
+        return "not read yet: vector-only snapshots" if self.kind == "vector-only" else None
 
     @property
     def has_vectors(self) -> bool:
@@ -84,6 +85,26 @@ def cases() -> list[Case]:
     """All of them, those too that are not read yet; none when they are not there."""
     path = folder()
     return [] if path is None else [Case(name) for name in sorted(path.iterdir()) if (name / "case.json").is_file()]
+
+
+def routing_error(record: Record) -> type[Exception] | None:
+    """What routing raises here for a record, if anything.
+
+    The Python project takes the text of an expression's error for a token: a ValueError of int(), or an unknown token.
+    """
+    recorded = record.get("route_error") or record.get("error")
+    if recorded is None:
+        return None
+    if "requires routing_context" in recorded["message"]:
+        return InvalidArgumentError
+    if failed_to_evaluate(recorded):
+        return ShardAssignmentError
+    return UnknownRoutingTokenError if recorded["class"] == "UnknownRoutingTokenError" else None
+
+
+def failed_to_evaluate(recorded: Record | None) -> bool:
+    """Whether a recorded error is one of the expression's evaluation."""
+    return recorded is not None and ("INVALID_ARGUMENT: " in recorded["message"] or "UNKNOWN: " in recorded["message"])
 
 
 async def settled(answer: Any) -> Any:

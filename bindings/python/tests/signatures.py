@@ -110,7 +110,7 @@ def _class(owner: Any) -> Description:
     }
     if isinstance(owner, type) and issubclass(owner, BaseException):
         described["init"] = _signature(owner.__init__)
-        described["retryable"] = owner.retryable  # type: ignore[attr-defined]
+        described["retryable"] = getattr(owner, "retryable", None)
         return described
     described["members"] = _members(owner)
     if hasattr(owner, "model_fields"):

@@ -83,15 +83,7 @@ def test_recorded_rows(open_reader: Opener, shared: pathlib.Path, name: str) -> 
         assert reader.get(key) == value
 
 
-def test_cel_sharding_is_refused_by_name(open_reader: Opener, shared: pathlib.Path) -> None:
-    with pytest.raises(ConfigValidationError, match="CEL") as caught:
-        open_reader(shared / "fixtures" / "peer" / "cel-context" / "snapshot", unified=False)
-    assert caught.value.code == "UNSUPPORTED"
-
-
-@pytest.mark.parametrize(
-    "context", ["context", [("a", 1)], {"region": object()}, {1: "a"}, {f"column{i}": i for i in range(10_000)}]
-)
+@pytest.mark.parametrize("context", ["context", [("a", 1)], {1: "a"}, {f"column{i}": i for i in range(10_000)}])
 def test_what_is_no_routing_context(open_reader: Opener, data: pathlib.Path, context: Any) -> None:
     reader = open_reader(data / "packages-1k")
     for call in (reader.get, reader.route_key, lambda key, **more: reader.multi_get([key], **more)):

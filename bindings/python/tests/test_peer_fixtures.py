@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import pathlib
 from typing import Any
 
@@ -22,6 +23,7 @@ from shardyfusion import (
     ShardedReader,
     UnifiedShardedReader,
 )
+from shardyfusion.cel import UnknownRoutingTokenError
 
 CASES = peer.cases()
 if not CASES:
@@ -49,19 +51,47 @@ async def _open(case: Case, reader: Any, folder: pathlib.Path, **more: Any) -> A
     return await settled(reader(s3_prefix=case.url, local_root=str(folder), **more))
 
 
+async def _check_route(reader: Any, record: peer.Record, more: dict[str, Any]) -> None:
+    given, error = record["given"], peer.routing_error(record)
+    if error is not None:
+        for route in (reader.route_key, reader.shard_for_key):
+            with pytest.raises(error):
+                route(given, **more)
+        return
+    assert reader.route_key(given, **more) == record["shard"], given
+    assert reader.shard_for_key(given, **more).db_id == record["shard"], given
+
+
+async def _check_get(reader: Any, record: peer.Record, more: dict[str, Any]) -> bool:
+    """Whether it was answered; a token that is not known has no keys, and is no error here."""
+    error = peer.routing_error(record)
+    if error is None or error is UnknownRoutingTokenError:
+        assert await settled(reader.get(record["given"], **more)) == record["bytes"], record["given"]
+        return True
+    for get in (reader.get, lambda key, **more: reader.multi_get([key], **more)):
+        with pytest.raises(error):
+            await settled(get(record["given"], **more))
+    return False
+
+
 async def _check_lookups(case: Case, reader: Any) -> None:
+    alike: dict[str, tuple[dict[str, Any], list[peer.Record]]] = {}
     for record in case.keys:
-        given = record["given"]
-        assert await settled(reader.get(given)) == record["bytes"], given
-        assert reader.route_key(given) == record["shard"], given
-        assert reader.shard_for_key(given).db_id == record["shard"], given
-    keys = [record["given"] for record in case.keys]
-    values = await settled(reader.multi_get(keys + keys[:2]))
-    assert values == {record["given"]: record["bytes"] for record in case.keys}
-    shards = reader.shards_for_keys(keys)
-    assert {key: shard.db_id for key, shard in shards.items()} == {
-        record["given"]: record["shard"] for record in case.keys
-    }
+        context = record.get("routing_context")
+        more = {} if context is None else {"routing_context": context}
+        await _check_route(reader, record, more)
+        if await _check_get(reader, record, more):
+            alike.setdefault(json.dumps(context), (more, []))[1].append(record)
+    for more, records in alike.values():
+        keys = [record["given"] for record in records]
+        values = await settled(reader.multi_get(keys + keys[:2], **more))
+        assert values == {record["given"]: record["bytes"] for record in records}
+        if more:  # shards_for_keys takes no context
+            continue
+        shards = reader.shards_for_keys(keys)
+        assert {key: shard.db_id for key, shard in shards.items()} == {
+            record["given"]: record["shard"] for record in records
+        }
 
 
 def _check_inspection(case: Case, reader: Any) -> None:
@@ -97,7 +127,13 @@ def _is_zero_under_cosine(case: Case, query: Any) -> bool:
 async def _check_searches(case: Case, reader: Any) -> None:
     for number, record in enumerate(case.queries):
         what = f"{case.name}, query {number}"
-        given, chosen = record["given"], {"top_k": record["top_k"], "shard_ids": record.get("shard_ids")}
+        names = ("top_k", "shard_ids", "routing_context")
+        given, chosen = record["given"], {name: record.get(name) for name in names}
+        error = peer.routing_error(record)
+        if error is not None:
+            with pytest.raises(error):
+                await settled(reader.search(given, **chosen))
+            continue
         if _is_zero_under_cosine(case, given):
             with pytest.raises(ConfigValidationError):
                 await settled(reader.search(given, **chosen))
@@ -110,7 +146,8 @@ async def _check_searches(case: Case, reader: Any) -> None:
 
 
 async def _check_batches(case: Case, reader: Any) -> None:
-    alike = [r for r in case.queries if not r.get("shard_ids") and not _is_zero_under_cosine(case, r["given"])]
+    everywhere = [r for r in case.queries if not r.get("shard_ids") and r.get("routing_context") is None]
+    alike = [record for record in everywhere if not _is_zero_under_cosine(case, record["given"])]
     most = max(record["top_k"] for record in alike)
     alike = [record for record in alike if record["top_k"] == most]
     answers = await settled(reader.batch_search(numpy.stack([record["given"] for record in alike]), most))

@@ -262,12 +262,55 @@ static void cel(const char *rest, const char *message) {
     meta("sharding", value, message);
 }
 
+static void routing_values(void) {
+    struct shf_manifest *manifest =
+        accepted("UPDATE build_meta SET sharding = " CEL ", \"routing_values\": [\"b\\u0000c\", \"\", \"\u65e5\"]}'");
+    const struct shf_manifest_cel *cel = &manifest->cel;
+    assert_int_equal(cel->routing_count, 3);
+    assert_int_equal(cel->routing_values[0].type, SHF_CEL_STRING);
+    assert_int_equal(cel->routing_values[0].as.text.size, 3);
+    assert_memory_equal(cel->routing_values[0].as.text.data, "b\0c", 3);
+    assert_int_equal(cel->routing_values[1].as.text.size, 0);
+    assert_memory_equal(cel->routing_values[2].as.text.data, "\u65e5", 3);
+    shf_manifest_free(manifest);
+    manifest =
+        accepted("UPDATE build_meta SET sharding = " CEL ", \"routing_values\": [true, -9223372036854775808, 5.0]}'");
+    cel = &manifest->cel;
+    assert_int_equal(cel->routing_values[0].type, SHF_CEL_INT);
+    assert_int_equal(cel->routing_values[0].as.integer, 1);
+    assert_int_equal(cel->routing_values[1].as.integer, INT64_MIN);
+    assert_int_equal(cel->routing_values[2].as.integer, 5);
+    shf_manifest_free(manifest);
+    manifest =
+        accepted("DELETE FROM shards; UPDATE build_meta SET num_dbs = 1, sharding = " CEL ", \"routing_values\": []}'");
+    assert_non_null(manifest->cel.routing_values);
+    assert_int_equal(manifest->cel.routing_count, 0);
+    shf_manifest_free(manifest);
+}
+
+static void too_many_columns(void) {
+    char value[8192];
+    int size = snprintf(value, sizeof value,
+                        "UPDATE build_meta SET sharding = '{" X
+                        "\"strategy\": \"cel\", \"cel_expr\": \"0\", \"cel_columns\": {");
+    for (int i = 0; i <= (int)SHF_LIMIT_CEL_COLUMNS; i++) {
+        size += snprintf(value + size, sizeof value - (size_t)size, "%s\"c%d\": \"int\"", i ? ", " : "", i);
+    }
+    (void)snprintf(value + size, sizeof value - (size_t)size, "}}'");
+    refuse_as(value, SHF_E_LIMIT, "257 cel_columns");
+}
+
 static void test_cel(void **state) {
     (void)state;
     struct shf_manifest *manifest = accepted("UPDATE build_meta SET sharding = " CEL "}'");
     assert_int_equal(manifest->sharding, SHF_SHARD_BY_CEL);
-    assert_string_equal(manifest->cel_expr, "key % 3");
+    assert_string_equal(manifest->cel.expression, "key % 3");
+    assert_int_equal(manifest->cel.column_count, 1);
+    assert_string_equal(manifest->cel.columns[0].name, "key");
+    assert_string_equal(manifest->cel.columns[0].type, "int");
+    assert_null(manifest->cel.routing_values);
     shf_manifest_free(manifest);
+    routing_values();
     cel(", \"routing_values\": null", NULL);
     cel(", \"routing_values\": [\"a\", \"b\", \"\"]", NULL);
     cel(", \"routing_values\": [1, 2, 3]", NULL);
@@ -292,6 +335,11 @@ static void test_cel(void **state) {
     meta("sharding", "'{" X "\"strategy\": \"cel\", \"cel_expr\": \"key\"}'", "needs cel_columns");
     meta("sharding", "'{" X "\"strategy\": \"cel\", \"cel_expr\": \"key\", \"cel_columns\": {\"key\": 1}}'",
          "is no text");
+    meta("sharding", "'{" X "\"strategy\": \"cel\", \"cel_expr\": \"key\", \"cel_columns\": {\"key\": \"a\\u0000b\"}}'",
+         "NUL");
+    meta("sharding",
+         "'{" X "\"strategy\": \"cel\", \"cel_expr\": \"ke\\u0000y\", \"cel_columns\": {\"key\": \"int\"}}'", "NUL");
+    too_many_columns();
 }
 
 static void test_custom(void **state) {

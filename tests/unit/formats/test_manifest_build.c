@@ -381,6 +381,12 @@ static void rebuild(const char *path) {
                                              from->row_count, from->db_bytes,      from->min_key,
                                              from->max_key,   from->checkpoint_id, (uint64_t)query_integer(db, sql)};
     }
+    char *sharding = NULL;
+    if (manifest->sharding == SHF_SHARD_BY_CEL) {
+        expect_ok(shf_manifest_cel_build(&manifest->cel, manifest->cel.routing_values, manifest->cel.routing_count,
+                                         &sharding, &error),
+                  error);
+    }
     const struct shf_manifest_spec spec = {manifest->run_id,
                                            manifest->s3_prefix,
                                            manifest->key_col,
@@ -391,15 +397,14 @@ static void rebuild(const char *path) {
                                            "shards",
                                            custom,
                                            shards,
-                                           manifest->shard_count};
+                                           manifest->shard_count,
+                                           sharding};
     expect_ok(shf_manifest_build(&spec, &again, &again_size, &error), error);
     sqlite3 *other = open_checked(again, again_size);
-    if (manifest->sharding == SHF_SHARD_BY_HASH) {
-        char *expected = dump(db), *got = dump(other);
-        assert_string_equal(got, expected);
-        free(expected);
-        free(got);
-    }
+    char *expected = dump(db), *got = dump(other);
+    assert_string_equal(got, expected);
+    free(expected);
+    free(got);
     if (manifest->has_vector && manifest->has_sidecar && strstr(custom, "\"kv_backend\": \"sqlite-vec\"")) {
         const struct shf_manifest_custom_spec custom_spec = {
             .has_sidecar = true,
@@ -416,6 +421,7 @@ static void rebuild(const char *path) {
     (void)sqlite3_close(other);
     free(shards);
     free(custom);
+    shf_free(sharding);
     shf_manifest_free(manifest);
     shf_free(again);
     free(bytes);

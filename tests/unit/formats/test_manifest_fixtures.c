@@ -85,7 +85,7 @@ static void check_meta(const struct shf_manifest *manifest, const json_t *wanted
     assert_string_equal(shf_key_encoding_name(manifest->key_encoding), text_of(wanted, "key_encoding"));
     bool is_cel = strcmp(text_of(sharding, "strategy"), "cel") == 0;
     assert_int_equal(manifest->sharding, is_cel ? SHF_SHARD_BY_CEL : SHF_SHARD_BY_HASH);
-    expect_same_text(manifest->cel_expr, json_object_get(sharding, "cel_expr"));
+    expect_same_text(manifest->cel.expression, json_object_get(sharding, "cel_expr"));
 }
 
 static void check_recorded(const char *folder, const json_t *line) {

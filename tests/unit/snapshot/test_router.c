@@ -22,10 +22,9 @@ static const char *message_of(struct shf_error **error) {
 }
 
 static uint32_t route(uint32_t num_dbs, shf_key key) {
-    const struct shf_manifest manifest = {.num_dbs = num_dbs, .sharding = SHF_SHARD_BY_HASH};
     struct shf_error *error = NULL;
     uint32_t shard = UINT32_MAX;
-    if (shf_route(&manifest, &key, NULL, &shard, &error)) fail_msg("%s", message_of(&error));
+    if (shf_route_by_hash(num_dbs, &key, &shard, &error)) fail_msg("%s", message_of(&error));
     return shard;
 }
 
@@ -86,37 +85,31 @@ static void test_known_digests(void **state) {
 
 static void test_what_does_not_route(void **state) {
     (void)state;
-    const struct shf_manifest manifest = {.num_dbs = 4, .sharding = SHF_SHARD_BY_HASH};
     struct shf_error *error = NULL;
     uint32_t shard = 99;
     shf_key key = shf_key_from_uint(UINT64_C(9223372036854775808));
-    assert_int_equal(shf_route(&manifest, &key, NULL, &shard, &error), SHF_E_INVALID);
+    assert_int_equal(shf_route_by_hash(4, &key, &shard, &error), SHF_E_INVALID);
     const char *message = message_of(&error);
     assert_non_null(strstr(message, "9223372036854775808 is out of the range"));
     assert_non_null(strstr(message, "9223372036854775807]"));
     key = shf_key_from_uint(INT64_MAX);
-    assert_int_equal(shf_route(&manifest, &key, NULL, &shard, NULL), SHF_OK);
+    assert_int_equal(shf_route_by_hash(4, &key, &shard, NULL), SHF_OK);
     assert_int_equal(shard, route(4, shf_key_from_int(INT64_MAX)));
 
     shard = 99;
     static const char *const broken[] = {"\xff", "a\xc0\xaf", "\xed\xa0\x80", "\xe2\x82"};
     for (size_t i = 0; i < COUNT(broken); i++) {
         key = shf_key_from_text(broken[i], strlen(broken[i]));
-        assert_int_equal(shf_route(&manifest, &key, NULL, &shard, &error), SHF_E_INVALID);
+        assert_int_equal(shf_route_by_hash(4, &key, &shard, &error), SHF_E_INVALID);
         assert_non_null(strstr(message_of(&error), "UTF-8"));
     }
     key = shf_key_from_bytes(NULL, 3);
-    assert_int_equal(shf_route(&manifest, &key, NULL, &shard, NULL), SHF_E_INVALID);
+    assert_int_equal(shf_route_by_hash(4, &key, &shard, NULL), SHF_E_INVALID);
     for (uint32_t kind = 5; kind != 4; kind = kind == 5 ? UINT32_MAX : kind == UINT32_MAX ? 0 : 4) {
         key.kind = kind;
-        assert_int_equal(shf_route(&manifest, &key, NULL, &shard, NULL), SHF_E_INVALID);
+        assert_int_equal(shf_route_by_hash(4, &key, &shard, NULL), SHF_E_INVALID);
     }
-    assert_int_equal(shf_route(&manifest, NULL, NULL, &shard, NULL), SHF_E_INVALID);
-
-    const struct shf_manifest cel = {.num_dbs = 4, .sharding = SHF_SHARD_BY_CEL};
-    key = shf_key_from_int(1);
-    assert_int_equal(shf_route(&cel, &key, NULL, &shard, &error), SHF_E_UNSUPPORTED);
-    assert_non_null(strstr(message_of(&error), "CEL sharding"));
+    assert_int_equal(shf_route_by_hash(4, NULL, &shard, NULL), SHF_E_INVALID);
     assert_int_equal(shard, 99);
 }
 
@@ -262,7 +255,7 @@ static void route_case(const char *name, void *context) {
         }
         uint32_t shard = UINT32_MAX;
         struct shf_error *error = NULL;
-        if (shf_route(manifest, &key, NULL, &shard, &error)) fail_msg("%s: %s", line, message_of(&error));
+        if (shf_route_by_hash(manifest->num_dbs, &key, &shard, &error)) fail_msg("%s: %s", line, message_of(&error));
         if (shard != json_integer_value(json_object_get(row, "shard"))) fail_msg("%s: %s: shard %u", name, line, shard);
         free(bytes);
         json_decref(row);

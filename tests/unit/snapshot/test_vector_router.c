@@ -239,7 +239,32 @@ static void test_explicit_and_cel(void **state) {
     struct shf_manifest_cel_column column = {(char[]){"region"}, (char[]){"string"}};
     manifest.vector.routing.cel_columns = &column;
     manifest.vector.routing.cel_column_count = 1;
-    refuse(&manifest, vector, &context, SHF_E_UNSUPPORTED, "CEL");
+    refuse(&manifest, vector, &context, SHF_E_ROUTING, "region");
+    struct shf_manifest_token tokens[] = {{SHF_TOKEN_BYTES, 0, (char[]){"\xff"}, 1},
+                                          {SHF_TOKEN_BYTES, 0, (char[]){"eu"}, 2}};
+    manifest.vector.routing.has_routing_values = true;
+    manifest.vector.routing.routing_values = tokens;
+    manifest.vector.routing.routing_value_count = 2;
+    shf_context_value value = {.name = "region", .kind = SHF_CONTEXT_BYTES, .as.bytes = {"mars", 4}};
+    context.count = 1;
+    context.values = &value;
+    column.type = (char[]){"bytes"};
+    refuse(&manifest, vector, &context, SHF_E_ROUTING, "\"mars\" is none of");
+    value.as.bytes = (shf_slice){"eu", 2};
+    struct shf_vector_router *router = NULL;
+    struct shf_error *error = NULL;
+    uint32_t shard = 77, count = 77;
+    assert_int_equal(shf_vector_router_new(&manifest, (shf_slice){NULL, 0}, &budget, &router, &error), SHF_OK);
+    assert_int_equal(shf_vector_route(router, NULL, &context, 0, NULL, &shard, &count, &error), SHF_OK);
+    assert_int_equal(shard, 1);
+    assert_int_equal(count, 1);
+    shf_vector_router_free(router);
+    manifest.vector.routing.cel_expr = (char[]){"region +"};
+    router = NULL;
+    assert_int_equal(shf_vector_router_new(&manifest, (shf_slice){NULL, 0}, &budget, &router, &error), SHF_E_INVALID);
+    assert_non_null(strstr(shf_error_message(error), "offset 8"));
+    assert_null(router);
+    shf_error_free(error);
 }
 
 static void refuse_table(const struct shf_manifest *manifest, const double *items, uint32_t rows, uint32_t columns,

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from shardyfusion.writer.python.writer import write_hash_sharded
+from shardyfusion.writer.python.writer import write_cel_sharded, write_hash_sharded
 
-__all__ = ["write_hash_sharded"]
+__all__ = ["write_cel_sharded", "write_hash_sharded"]

@@ -7,18 +7,20 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from shardyfusion._reader_choice import Connection
 from shardyfusion._settings import s3_settings
-from shardyfusion.config import WriterOutputConfig, validate_configs
+from shardyfusion.config import CelShardedWriteConfig, HashShardedWriteConfig, WriterOutputConfig, validate_configs
 from shardyfusion.errors import ConfigValidationError
 from shardyfusion.sqlite_adapter import SqliteFactory
 from shardyfusion.sqlite_vec_adapter import SqliteVecFactory
 
 if TYPE_CHECKING:
-    from shardyfusion.config import HashShardedWriteConfig, PythonRecordInput, PythonWriteOptions, VectorSpec
+    from shardyfusion.config import PythonRecordInput, PythonWriteOptions, VectorSpec
     from shardyfusion.type_defs import KeyInput
+
+WriteConfig: TypeAlias = HashShardedWriteConfig | CelShardedWriteConfig
 
 T = TypeVar("T")
 
@@ -40,15 +42,19 @@ _LEAST_MEMORY = 4 << 20
 
 @dataclass(slots=True, frozen=True)
 class WritePlan:
-    """Options of the core, how a record and its key give (id or None, vector, payload), and the size of a batch."""
+    """Options of the core, how a record and its key give (id or None, vector, payload), and the size of a batch.
+
+    context_of: the columns of a record that an expression reads; None where the key alone decides.
+    """
 
     options: dict[str, Any]
     vector_of: Callable[[Any, Any], tuple[Any, Any, dict[str, Any] | None]] | None
+    context_of: Callable[[Any], dict[str, object]] | None
     batch_rows: int
     batch_bytes: int
 
 
-def _refuse_hooks(config: HashShardedWriteConfig) -> None:
+def _refuse_hooks(config: WriteConfig) -> None:
     if config.manifest.store is not None:
         raise ConfigValidationError(
             "manifest.store: the core stores the manifest and _CURRENT itself, below s3_prefix; leave store out, and "
@@ -77,7 +83,7 @@ def _check_output(output: WriterOutputConfig) -> None:
         )
 
 
-def _factory_of(config: HashShardedWriteConfig) -> SqliteFactory | SqliteVecFactory:
+def _factory_of(config: WriteConfig) -> SqliteFactory | SqliteVecFactory:
     factory: object = config.adapter_factory
     if factory is None:
         return SqliteFactory(page_size="auto")
@@ -127,7 +133,7 @@ def _vector_of(
     return lambda record, key: (key.hex() if isinstance(key, bytes) else None, columns_fn(record)[column], None)
 
 
-def _s3(config: HashShardedWriteConfig, factory: SqliteFactory | SqliteVecFactory) -> dict[str, Any]:
+def _s3(config: WriteConfig, factory: SqliteFactory | SqliteVecFactory) -> dict[str, Any]:
     storage, manifest = config.storage, config.manifest
     connections = [
         Connection("storage", storage.s3_connection_options, storage.credential_provider),
@@ -138,7 +144,7 @@ def _s3(config: HashShardedWriteConfig, factory: SqliteFactory | SqliteVecFactor
     return {**s3, "addressing": _ADDRESSING[s3.get("addressing") or "auto"]}
 
 
-def _custom(config: HashShardedWriteConfig) -> str | None:
+def _custom(config: WriteConfig) -> str | None:
     fields = config.manifest.custom_manifest_fields
     try:
         return json.dumps(fields, allow_nan=False) if fields else None
@@ -146,7 +152,7 @@ def _custom(config: HashShardedWriteConfig) -> str | None:
         raise ConfigValidationError(f"manifest.custom_manifest_fields cannot be written as JSON: {error}") from error
 
 
-def _attempts(config: HashShardedWriteConfig) -> int:
+def _attempts(config: WriteConfig) -> int:
     retries = 0 if config.shard_retry is None else config.shard_retry.max_retries
     if not isinstance(retries, int) or not 0 <= retries < _MOST_ATTEMPTS:
         raise ConfigValidationError(
@@ -155,7 +161,7 @@ def _attempts(config: HashShardedWriteConfig) -> int:
     return retries + 1
 
 
-def _batch(config: HashShardedWriteConfig, options: PythonWriteOptions, dim: int) -> tuple[int, int]:
+def _batch(config: WriteConfig, options: PythonWriteOptions, dim: int) -> tuple[int, int]:
     """Rows and bytes of a batch: no more than a second's worth where writes are paced, so that the pace is even."""
     limits, buffering = config.rate_limits, options.buffering
     rows = min(
@@ -173,7 +179,45 @@ def _batch(config: HashShardedWriteConfig, options: PythonWriteOptions, dim: int
     return max(1, int(rows)), max(1, int(size))
 
 
-def plan_of(config: HashShardedWriteConfig, input: PythonRecordInput[T], options: PythonWriteOptions) -> WritePlan:
+def _routing_values(config: CelShardedWriteConfig) -> str | None:
+    values = config.routing_values
+    try:
+        texts = None if values is None else [v.decode() if isinstance(v, bytes) else v for v in values]
+    except UnicodeDecodeError as error:
+        raise ConfigValidationError(
+            f"sharding.routing_values: {error.object!r} is not valid UTF-8, and a manifest holds text"
+        ) from error
+    return None if texts is None else json.dumps(texts)
+
+
+def _sharding(config: WriteConfig) -> dict[str, Any]:
+    if isinstance(config, CelShardedWriteConfig):
+        return {
+            "num_dbs": None,
+            "cel_expr": config.cel_expr,
+            "cel_columns": json.dumps(config.cel_columns),
+            "routing_values": _routing_values(config),
+            "infer_routing_values": int(config.infer_routing_values_from_data),
+        }
+    if (config.num_dbs or 0) > _MOST_SHARDS:
+        raise ConfigValidationError(f"sharding.num_dbs must be at most {_MOST_SHARDS}, got {config.num_dbs}")
+    return {"num_dbs": config.num_dbs, "max_keys_per_shard": config.max_keys_per_shard}
+
+
+def _context_of(config: WriteConfig, input: PythonRecordInput[T]) -> Callable[[T], dict[str, object]] | None:
+    columns_fn = input.columns_fn
+    if columns_fn is None or not isinstance(config, CelShardedWriteConfig):
+        return None
+    names = list(config.cel_columns)
+
+    def context_of(record: T) -> dict[str, object]:
+        columns = columns_fn(record)
+        return {name: columns[name] for name in names if name in columns}
+
+    return context_of
+
+
+def plan_of(config: WriteConfig, input: PythonRecordInput[T], options: PythonWriteOptions) -> WritePlan:
     """Returns what is to be done; ConfigValidationError for what is wrong, and for what cannot be honoured."""
     validate_configs(config, input, options)
     _refuse_hooks(config)
@@ -181,16 +225,13 @@ def plan_of(config: HashShardedWriteConfig, input: PythonRecordInput[T], options
     factory, spec = _factory_of(config), config.vector_spec
     if input.vector_fn is not None and spec is None:
         raise ConfigValidationError("input.vector_fn is given, but no vector_spec: the snapshot would have no vectors")
-    if (config.num_dbs or 0) > _MOST_SHARDS:
-        raise ConfigValidationError(f"sharding.num_dbs must be at most {_MOST_SHARDS}, got {config.num_dbs}")
     core: dict[str, Any] = {
         "url": config.s3_prefix,
         "s3": _s3(config, factory),
         "run_id": config.output.run_id,
         "backend": _KV,
         "flags": _LAST_WINS | (0 if factory.emit_sidecar else _NO_SIDECAR),
-        "num_dbs": config.num_dbs,
-        "max_keys_per_shard": config.max_keys_per_shard,
+        **_sharding(config),
         "key_encoding": config.key_encoding.value,
         "custom": _custom(config),
         "page_size": 0 if factory.page_size == "auto" else factory.page_size,
@@ -205,4 +246,4 @@ def plan_of(config: HashShardedWriteConfig, input: PythonRecordInput[T], options
         core.update(backend=_UNIFIED, dimension=spec.dim, metric=spec.metric)
     vector_of = None if spec is None else _vector_of(spec, input)
     rows, size = _batch(config, options, spec.dim if spec is not None else 0)
-    return WritePlan(core, vector_of, rows, size)
+    return WritePlan(core, vector_of, _context_of(config, input), rows, size)

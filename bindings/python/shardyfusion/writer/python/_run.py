@@ -17,10 +17,10 @@ from shardyfusion.writer.python._failures import failure_of_open, failure_of_pub
 from shardyfusion.writer.python._result import result_of
 
 if TYPE_CHECKING:
-    from shardyfusion.config import HashShardedWriteConfig, PythonRecordInput
+    from shardyfusion.config import PythonRecordInput
     from shardyfusion.manifest import BuildResult
     from shardyfusion.metrics import MetricsCollector
-    from shardyfusion.writer.python._plan import WritePlan
+    from shardyfusion.writer.python._plan import WriteConfig, WritePlan
 
 T = TypeVar("T")
 
@@ -53,7 +53,7 @@ def _stored_size(key: object) -> int:
 class _Batch:
     """Rows on their way to the core, by columns."""
 
-    def __init__(self, core: Writer, config: HashShardedWriteConfig, plan: WritePlan) -> None:
+    def __init__(self, core: Writer, config: WriteConfig, plan: WritePlan) -> None:
         limits, collector = config.rate_limits, config.metrics_collector
         rows, size = limits.max_writes_per_second, limits.max_write_bytes_per_second
         self._row_bucket = None if rows is None else TokenBucket(rows, collector)
@@ -61,11 +61,13 @@ class _Batch:
         self._core = core
         self._written = 0
         self._has_vectors = plan.vector_of is not None
+        self._has_contexts = plan.context_of is not None
         self.keys: list[Any] = []
         self.values: list[Any] = []
         self.ids: list[Any] = []
         self.vectors: list[Any] = []
         self.payloads: list[str | None] = []
+        self.contexts: list[dict[str, object]] = []
 
     def add_vector(self, vector: tuple[Any, Any, dict[str, Any] | None]) -> int:
         """Adds what a record says of its vector: id (None: its key), components, payload. Returns its size."""
@@ -86,12 +88,13 @@ class _Batch:
         if self._byte_bucket is not None:
             self._byte_bucket.acquire(sum(map(_stored_size, self.keys)) + sum(map(len, self.values)))
         beside = (self.vectors, self.ids, self.payloads) if self._has_vectors else (None, None, None)
+        contexts = self.contexts if self._has_contexts else None
         try:
-            _call(self._core.submit_write, self.keys, self.values, *beside, self._written + 1)
+            _call(self._core.submit_write, self.keys, self.values, *beside, contexts, self._written + 1)
         except ShardyfusionError as error:
             raise failure_of_write(error) from error
         self._written += count
-        for column in (self.keys, self.values, self.ids, self.vectors, self.payloads):
+        for column in (self.keys, self.values, self.ids, self.vectors, self.payloads, self.contexts):
             column.clear()
 
     def refuse_value(self, value: object) -> ConfigValidationError:
@@ -102,7 +105,7 @@ class _Batch:
 
 
 def _feed(records: Iterable[T], input: PythonRecordInput[T], batch: _Batch, plan: WritePlan) -> None:
-    key_fn, value_fn, vector_of = input.key_fn, input.value_fn, plan.vector_of
+    key_fn, value_fn, vector_of, context_of = input.key_fn, input.value_fn, plan.vector_of, plan.context_of
     keys, values = batch.keys, batch.values
     most, most_bytes, size = plan.batch_rows, plan.batch_bytes, 0
     for record in records:
@@ -118,6 +121,8 @@ def _feed(records: Iterable[T], input: PythonRecordInput[T], batch: _Batch, plan
             size += len(key)
         if vector_of is not None:
             size += batch.add_vector(vector_of(record, key))
+        if context_of is not None:
+            batch.contexts.append(context_of(record))
         if len(keys) >= most or size >= most_bytes:
             batch.hand_over()
             size = 0
@@ -146,13 +151,13 @@ class _Events:
         if self._collector is not None:
             self._collector.emit(event, {"elapsed_ms": elapsed_ms, **payload})
 
-    def started(self, config: HashShardedWriteConfig) -> None:
+    def started(self, config: WriteConfig, num_dbs: int | None, strategy: str) -> None:
         log_event(
             "write_started",
             logger=_logger,
-            num_dbs=config.num_dbs,
+            num_dbs=num_dbs,
             s3_prefix=config.s3_prefix,
-            strategy="hash",
+            strategy=strategy,
             key_encoding=config.key_encoding.value,
             writer_type="python",
         )
@@ -170,10 +175,8 @@ class _Events:
         self.tell(MetricEvent.WRITE_COMPLETED, self.elapsed_ms(), rows_written=rows)
 
 
-def run(
-    records: Iterable[T], config: HashShardedWriteConfig, input: PythonRecordInput[T], plan: WritePlan
-) -> BuildResult:
-    """Writes and publishes what the plan says; see write_hash_sharded."""
+def run(records: Iterable[T], config: WriteConfig, input: PythonRecordInput[T], plan: WritePlan) -> BuildResult:
+    """Writes and publishes what the plan says; see writer.py."""
     events = _Events(config.metrics_collector)
     try:
         core: Writer = call_and_wait(Writer.submit_open, plan.options)
@@ -181,7 +184,7 @@ def run(
         raise failure_of_open(error) from error
     try:
         with LogContext(run_id=core.run_id):
-            events.started(config)
+            events.started(config, plan.options["num_dbs"], "cel" if "cel_expr" in plan.options else "hash")
             _feed(records, input, _Batch(core, config, plan), plan)
             try:
                 published = call_and_wait(core.submit_publish)

@@ -1,11 +1,11 @@
-"""write_hash_sharded: records in, a published snapshot out."""
+"""write_hash_sharded and write_cel_sharded: records in, a published snapshot out."""
 
 # No `from __future__ import annotations` here: the signature of the function is recorded with evaluated annotations.
 
 from collections.abc import Iterable
 from typing import TypeVar
 
-from shardyfusion.config import HashShardedWriteConfig, PythonRecordInput, PythonWriteOptions
+from shardyfusion.config import CelShardedWriteConfig, HashShardedWriteConfig, PythonRecordInput, PythonWriteOptions
 from shardyfusion.manifest import BuildResult
 from shardyfusion.writer.python._plan import plan_of
 from shardyfusion.writer.python._run import run
@@ -34,5 +34,23 @@ def write_hash_sharded(
     run id was used before. ShardWriteError: a shard could not be written. PublishManifestError: the manifest could not
     be stored. PublishCurrentError: _CURRENT could not be made to name it, or names what another writer published
     meanwhile. ManifestStoreError, S3TransientError: the store refused, or could not be reached, at the beginning.
+    """
+    return run(records, config, input, plan_of(config, input, options or PythonWriteOptions()))
+
+
+def write_cel_sharded(
+    records: Iterable[T],
+    config: CelShardedWriteConfig,
+    input: PythonRecordInput[T],
+    options: PythonWriteOptions | None = None,
+) -> BuildResult:
+    """Writes a snapshot whose rows go to the shards that a CEL expression gives, and publishes it.
+
+    The expression reads the columns of input.columns_fn, without that the key alone, as "key". Without routing values
+    its result is the shard's number, and every number up to the highest must occur; with them, the place among them.
+    Inferred ones are those that the records have, sorted. records is gone through once in any case.
+
+    All else is as of write_hash_sharded. ShardAssignmentError: the expression fails for a row (the message tells which,
+    and the column), gives none of the routing values, or leaves shards out. ConfigValidationError: it does not compile.
     """
     return run(records, config, input, plan_of(config, input, options or PythonWriteOptions()))
