@@ -21,7 +21,7 @@ typedef struct shf_writer shf_writer;
 
 /* ---- open ------------------------------------------------------------------------------------------- */
 
-enum { SHF_WRITE_KV = 1, SHF_WRITE_UNIFIED = 2 };
+enum { SHF_WRITE_KV = 1, SHF_WRITE_UNIFIED = 2, SHF_WRITE_VECTOR = 3 };
 enum {
     SHF_WRITE_RESUME = 1u << 0,        /* go on with run_id, which exists and was not published: rows are given again */
     SHF_WRITE_KEEP_ATTEMPTS = 1u << 1, /* do not delete what failed attempts of this run left behind */
@@ -39,7 +39,7 @@ typedef struct shf_writer_options {
     const char *run_id;       /* 1 to 128 of A-Z a-z 0-9 . _ -, not beginning with a dot; NULL = 32 random hex digits */
     const char *local_root;   /* directory for sorting and building, made if missing. NULL = s3: $TMPDIR or /var/tmp;
                                     files: below the prefix itself, so that a finished shard is renamed, not copied */
-    uint32_t backend;         /* SHF_WRITE_KV or SHF_WRITE_UNIFIED */
+    uint32_t backend;         /* SHF_WRITE_*: keys and values; with a vector each; vectors alone */
     uint32_t num_dbs;         /* shards, at most 32,768; 0 = by max_keys_per_shard */
     uint64_t max_keys_per_shard; /* shards = rows given / this, rounded up, at least 1. Without cel_expr exactly one of
                                     the two is set; with it this is 0 */
@@ -52,15 +52,24 @@ typedef struct shf_writer_options {
     uint64_t memory_bytes;    /* for rows in memory; 0 = five eighths of the runtime's budget, out of which it comes */
     uint32_t jobs;            /* shards built at a time; 0 = one a worker thread */
     uint32_t shard_attempts;  /* tries of a shard whose upload fails for now; 0 = 3; at most 100 */
-    uint64_t seed;            /* of what is random in a snapshot; nothing is in those of SHF_WRITE_KV and _UNIFIED */
-    int64_t timeout_ms;       /* default deadline of a write and a close; 0 = none, < 0 = none. Open and publish have
+    uint64_t seed;           /* of what is random in a snapshot: centroids that are found, hyperplanes that are drawn */
+    int64_t timeout_ms;      /* default deadline of a write and a close; 0 = none, < 0 = none. Open and publish have
                                     none by default */
-    const char *cel_expr;     /* NULL = rows go to shards by the hash of their keys; else see below */
+    const char *cel_expr;    /* NULL = rows go to shards by the hash of their keys; else see below */
     const char *cel_columns; /* with cel_expr: JSON object, {"region": "string", "tier": "int"}; the types are int, uint,
                                     double, bool, string and bytes */
     const char *routing_values;    /* JSON list of texts or of integers, ["eu", "us"]; NULL = none */
     uint32_t infer_routing_values; /* 1 = the values are those that the rows have, in ascending order; not with
                                     routing_values or num_dbs */
+    /* SHF_WRITE_VECTOR only, see below: */
+    uint32_t num_probes; /* shards that a query goes to where it does not say; 0 = 1. Above 1 with cluster and lsh only */
+    const char *vector_sharding; /* cluster, lsh, explicit or cel; needed */
+    const float *centroids;      /* cluster: num_dbs rows of `dimension` finite floats; NULL = found by k-means */
+    const float *hyperplanes;    /* lsh: hash_bits such rows; NULL = drawn from `seed` */
+    uint32_t hash_bits;          /* lsh: 1 to 63; 0 = 8 */
+    uint32_t training_rows;      /* cluster without centroids: how many rows k-means looks at, at most; 0 = 100,000 */
+    uint32_t training_rounds;    /* likewise: rounds of k-means, at most; 0 = 100 */
+    uint32_t reserved;           /* 0 */
 } shf_writer_options;
 
 /*
@@ -75,6 +84,18 @@ typedef struct shf_writer_options {
  *
  * Text and bytes count up to their first NUL byte only, as in the Python project: binary keys may all fall into one shard.
  * shf_publish_info.rows_cut counts such rows, and the log warns.
+ */
+
+/*
+ * Snapshots of vectors alone (SHF_WRITE_VECTOR): rows have an id, a vector and perhaps a payload, no key and no value. No two
+ * rows have one id. vector_sharding says which shard a row belongs to:
+ *   cluster   that of the nearest centroid, by the snapshot's metric. Centroids are given, or found among a sample of the rows
+ *             when all are there (k-means++, then Lloyd's rounds; over normalised vectors under cosine): the same rows and seed give
+ *             the same ones, in whatever order the rows come. Fewer rows than shards are refused then
+ *   lsh       its hash code mod num_dbs: bit i is set where the product with hyperplane i is above 0
+ *   explicit  shf_row.shard
+ *   cel       what cel_expr gives for its routing context, which each row has; as described above
+ * num_dbs is needed, but for cel with routing values or none. Key options (key_encoding, key_column, max_keys_per_shard) are refused.
  */
 
 /*
@@ -109,14 +130,17 @@ SHF_API void shf_writer_release(shf_writer *writer);
  */
 typedef struct shf_row {
     uint32_t struct_size;
-    uint32_t dimension; /* floats in vector; 0 = no vector (SHF_WRITE_KV) */
-    shf_key key;
-    shf_slice value;
-    const float *vector; /* unified: finite */
-    shf_vector_id id;    /* unified; kind 0 = the key. Ids are all integers or all text, and each belongs to one key */
-    shf_slice payload;   /* unified: text of a JSON object; data NULL = none */
-    uint64_t origin;     /* where the row comes from, for messages: a line number, say; 0 = its number, from 1 */
+    uint32_t dimension;  /* floats in vector; 0 = no vector (SHF_WRITE_KV) */
+    shf_key key;         /* SHF_WRITE_VECTOR: all zero */
+    shf_slice value;     /* likewise */
+    const float *vector; /* unified, vector: finite */
+    shf_vector_id id; /* unified: kind 0 = the key, and each belongs to one key; vector: needed, and unique. Ids are all
+                            integers or all text */
+    shf_slice payload; /* unified, vector: text of a JSON object; data NULL = none */
+    uint64_t origin;   /* where the row comes from, for messages: a line number, say; 0 = its number, from 1 */
     const shf_routing_context *context; /* with cel_expr: values of the columns. NULL = the key is the only one */
+    uint32_t shard;                     /* SHF_WRITE_VECTOR with explicit sharding: below num_dbs; else 0 */
+    uint32_t reserved;                  /* 0 */
 } shf_row;
 
 /*
@@ -172,6 +196,12 @@ typedef struct shf_publish_info {
         publish_ns;         /* phases: until all is sorted; shards built and uploaded; manifest and pointer */
     const char *run_record; /* URL; NULL = the run has none: a dry run, or it could not be written */
     uint64_t rows_cut;      /* given rows with a routing value that was cut at a NUL byte */
+    /* Centroids that were found; all 0 without: */
+    uint64_t training_rows; /* that k-means looked at */
+    double inertia;         /* sum of squared distances of these to their centroids (of normalised ones under cosine) */
+    int64_t training_ns;    /* a part of sort_ns */
+    uint32_t training_rounds; /* of k-means */
+    uint32_t reserved_too;    /* 0 */
 } shf_publish_info;
 
 /* Of a successful publish. SHF_E_INVALID for another. */
@@ -196,7 +226,15 @@ SHF_API shf_status shf_op_publish_conflict(const shf_op *op, shf_publish_conflic
 
 /* ---- progress and close ----------------------------------------------------------------------------- */
 
-enum { SHF_PHASE_WRITE = 1, SHF_PHASE_SORT, SHF_PHASE_BUILD, SHF_PHASE_PUBLISH, SHF_PHASE_DONE, SHF_PHASE_FAILED };
+enum {
+    SHF_PHASE_WRITE = 1,
+    SHF_PHASE_SORT,
+    SHF_PHASE_BUILD,
+    SHF_PHASE_PUBLISH,
+    SHF_PHASE_DONE,
+    SHF_PHASE_FAILED,
+    SHF_PHASE_TRAIN /* between writing and sorting */
+};
 
 typedef struct shf_writer_progress {
     uint32_t struct_size;
