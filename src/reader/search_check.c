@@ -33,7 +33,13 @@ static shf_status select_shards(const struct shf_snapshot *snapshot, uint32_t *i
     return SHF_OK;
 }
 
-/* Those that somebody asks for and that are not open; an id that `like` names may be in any shard. */
+/*
+ * Whether a query by a stored vector may need any shard: an id may be in any, and which ones a vector is routed to is not
+ * known before it is found.
+ */
+static bool needs_all(const struct shf_search_like *like) { return !like->is_place || like->shards; }
+
+/* Those that somebody asks for and that are not open. */
 static shf_status list_needed(struct shf_search_run *run, bool all, struct shf_error **error) {
     const struct shf_snapshot *snapshot = run->search->base.snapshot;
     const struct shf_plan *plan = &run->plan;
@@ -48,6 +54,10 @@ static shf_status list_needed(struct shf_search_run *run, bool all, struct shf_e
     for (uint32_t q = 0; q < plan->query_count && !all; q++) {
         const struct shf_plan_query *query = &plan->queries[q];
         for (uint32_t i = 0; i < query->shard_count; i++) wanted[query->shards[i]] = true;
+    }
+    for (uint32_t i = 0; i < run->like_count && !all; i++) {
+        uint32_t index = snapshot->index_of[run->likes[i].shard];
+        if (index != SHF_NO_SHARD) wanted[index] = true;
     }
     for (uint32_t i = 0; i < snapshot->shard_count; i++) {
         struct shf_shard *shard = snapshot->shards[i];
@@ -87,7 +97,8 @@ static shf_status check_query(struct shf_search_run *run, uint32_t q, uint32_t *
 
 shf_status shf_search_check(struct shf_search_run *run, struct shf_error **error) {
     uint32_t *ids = run->shard_ids;
-    bool all = run->like_count > 0;
+    bool all = false;
+    for (uint32_t i = 0; i < run->like_count && !all; i++) all = needs_all(&run->likes[i]);
     for (uint32_t q = 0; q < run->plan.query_count; q++) {
         const struct shf_plan_query *query = &run->plan.queries[q];
         uint32_t given = query->shard_count;

@@ -11,6 +11,9 @@
 /* A query that names a stored vector. */
 struct shf_search_like {
     uint32_t query;
+    bool is_place; /* shard and row; else an id */
+    uint32_t shard;
+    uint64_t row;
     bool is_text;
     int64_t integer;
     const char *text; /* NUL-terminated */
