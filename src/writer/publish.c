@@ -85,6 +85,7 @@ static void free_parts(struct shf_publish_op *publish) {
     shf_errand_end(&publish->errand);
     shf_free(publish->manifest);
     shf_free(publish->manifest_key);
+    shf_vector_table_free(&publish->table);
     publish->id_merge = NULL;
     publish->ids = NULL;
     publish->manifest = NULL;
@@ -171,11 +172,15 @@ static shf_status plan(struct shf_publish_op *publish) {
     const struct shf_writer_setup *setup = &writer->setup;
     shf_status status = count_shards(publish, &publish->num_dbs);
     if (status) return status;
-    if (setup->is_unified && !writer->dimension) {
+    if (shf_writer_has_vectors(writer) && !writer->dimension) {
         return shf_error_set(
-            &publish->error,
-            SHF_E_INVALID, "a unified snapshot without rows has no dimension yet: set it in the options, or give a file of vectors that tells it");
+            &publish->error, SHF_E_INVALID,
+            "a %s snapshot without rows has no dimension yet: set it in the options, or give a file of "
+            "vectors that tells it",
+            setup->is_unified ? "unified" : "vector-only");
     }
+    if (setup->vectors) status = shf_vector_sharder_begin(setup->vectors, writer->dimension, &publish->error);
+    if (status) return status;
     publish->results = shf_alloc_zero(publish->num_dbs, sizeof *publish->results);
     if (!publish->results) return shf_error_set(&publish->error, SHF_E_NO_MEMORY, "no memory for a plan of shards");
     if (!writer->key_encoding) writer->key_encoding = SHF_ENCODING_UTF8;

@@ -5,6 +5,7 @@
 #include "writer/losers.h"
 #include "writer/pointer.h"
 #include "writer/shard_job.h"
+#include "writer/vector_table.h"
 #include "writer/writer.h"
 
 struct shf_publish_op {
@@ -40,6 +41,7 @@ struct shf_publish_op {
     size_t manifest_size;
     char *manifest_key;
     struct shf_losers losers;
+    struct shf_vector_table table;
 };
 
 /* Loop thread. Each calls the next when it is over, or shf_publish_fail. */

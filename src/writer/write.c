@@ -27,11 +27,17 @@ static void finish(struct shf_write_op *write) {
 
 static shf_status make_rows(struct shf_writer *writer, struct shf_error **error) {
     const struct shf_writer_setup *setup = &writer->setup;
+    struct shf_vector_sharder *vectors = setup->vectors;
     if (writer->rows) return SHF_OK;
+    shf_status status = vectors ? shf_vector_sharder_begin(vectors, writer->dimension, error) : SHF_OK;
+    if (status) return status;
+    bool decides = vectors && shf_vector_sharder_decides(vectors);
     const struct shf_rows_options options = {.runtime = writer->runtime,
                                              .memory_bytes = setup->memory_bytes,
                                              .num_dbs = setup->sharder ? SHF_LIMIT_WRITER_SHARDS : setup->num_dbs,
                                              .dimension = writer->dimension,
+                                             .place = decides ? shf_vector_sharder_place : NULL,
+                                             .place_context = vectors,
                                              .last_wins = setup->flags & SHF_WRITE_LAST_WINS,
                                              .scratch_fd = writer->scratch.fd,
                                              .scratch_name = writer->scratch.path,
@@ -41,7 +47,11 @@ static shf_status make_rows(struct shf_writer *writer, struct shf_error **error)
 }
 
 static struct shf_row_rules rules_of(const struct shf_writer *writer) {
+    const struct shf_vector_sharder *vectors = writer->setup.vectors;
     return (struct shf_row_rules){.is_unified = writer->setup.is_unified,
+                                  .is_vector_only = vectors != NULL,
+                                  .strategy = vectors ? vectors->strategy : 0,
+                                  .num_dbs = writer->setup.num_dbs,
                                   .key_encoding = writer->key_encoding,
                                   .dimension = writer->dimension,
                                   .id_kind = writer->id_kind,
