@@ -218,7 +218,7 @@ static char *unknown_member(const char *name, size_t size) {
     cli_out_init(&shown, -1);
     cli_out_string(&shown, "there is no member \"");
     cli_out_printable(&shown, name, size < 100 ? size : 100);
-    cli_out_string(&shown, "\"; a row has key, value, id, vector and payload");
+    cli_out_string(&shown, "\"; a row has key, value, id, vector and payload, and what its sharding goes by");
     return shown.data;
 }
 
