@@ -167,7 +167,7 @@ static shf_status make_sharding(struct shf_writer_setup *setup, struct shf_error
                                                 .budget = shf_rt_budget(setup->runtime)};
     shf_status status = shf_vector_options_check(&setup->vector, error);
     if (!status && setup->vector.is_vector_only) {
-        status = shf_vector_sharder_new(&setup->vector, setup->metric, &setup->vectors, error);
+        status = shf_vector_sharder_new(&setup->vector, setup->metric, setup->memory_bytes, &setup->vectors, error);
     }
     if (!status && setup->cel_expr) status = shf_sharder_new(&options, &setup->sharder, error);
     return status;

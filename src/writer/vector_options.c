@@ -9,6 +9,8 @@
 #include <string.h>
 
 #define DEFAULT_HASH_BITS 8u
+#define DEFAULT_TRAINING_ROWS 100000u
+#define DEFAULT_TRAINING_ROUNDS 100u
 
 /* ---- copying ---- */
 
@@ -96,6 +98,14 @@ uint32_t shf_vector_options_hash_bits(const struct shf_vector_options *options) 
 
 bool shf_vector_options_train(const struct shf_vector_options *options) {
     return shf_vector_options_strategy(options) == SHF_VECTORS_BY_CLUSTER && !options->has_centroids;
+}
+
+uint32_t shf_vector_options_training_rows(const struct shf_vector_options *options) {
+    return options->training_rows ? options->training_rows : DEFAULT_TRAINING_ROWS;
+}
+
+uint32_t shf_vector_options_training_rounds(const struct shf_vector_options *options) {
+    return options->training_rounds ? options->training_rounds : DEFAULT_TRAINING_ROUNDS;
 }
 
 /* ---- checking ---- */

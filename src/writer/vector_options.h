@@ -42,6 +42,8 @@ shf_status shf_vector_options_check(const struct shf_vector_options *options, st
 /* Of options that were checked: what they say, or the default. */
 enum shf_vector_strategy shf_vector_options_strategy(const struct shf_vector_options *options);
 uint32_t shf_vector_options_hash_bits(const struct shf_vector_options *options);
+uint32_t shf_vector_options_training_rows(const struct shf_vector_options *options);
+uint32_t shf_vector_options_training_rounds(const struct shf_vector_options *options);
 bool shf_vector_options_train(const struct shf_vector_options *options);
 
 #endif

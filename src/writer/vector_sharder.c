@@ -5,11 +5,12 @@
 #include "formats/npy.h"
 #include "writer/hyperplanes.h"
 
-shf_status shf_vector_sharder_new(struct shf_vector_options *options, enum shf_metric metric,
+#include <inttypes.h>
+
+#define SAMPLE_SHARE 4u /* of the memory for rows */
+
+shf_status shf_vector_sharder_new(struct shf_vector_options *options, enum shf_metric metric, uint64_t memory_bytes,
                                   struct shf_vector_sharder **out, struct shf_error **error) {
-    if (shf_vector_options_train(options)) {
-        return shf_error_set(error, SHF_E_UNSUPPORTED, "centroids cannot be found yet; give them");
-    }
     struct shf_vector_sharder *sharder = shf_alloc_zero(1, sizeof *sharder);
     if (!sharder) return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for the sharding of vectors");
     sharder->strategy = shf_vector_options_strategy(options);
@@ -19,6 +20,9 @@ shf_status shf_vector_sharder_new(struct shf_vector_options *options, enum shf_m
     sharder->hash_bits = shf_vector_options_hash_bits(options);
     sharder->seed = options->seed;
     sharder->trains = shf_vector_options_train(options);
+    sharder->training_rows = shf_vector_options_training_rows(options);
+    sharder->training_rounds = shf_vector_options_training_rounds(options);
+    sharder->sample_bytes = sharder->trains ? memory_bytes / SAMPLE_SHARE : 0;
     sharder->budget = options->budget;
     sharder->table = options->table;
     sharder->table_size = options->table_size;
@@ -33,6 +37,7 @@ void shf_vector_sharder_free(struct shf_vector_sharder *sharder) {
     shf_free(sharder->table);
     shf_budget_give(sharder->budget, sharder->charged_bytes);
     shf_vector_router_free(sharder->router);
+    shf_sample_free(sharder->sample);
     shf_free(sharder);
 }
 
@@ -83,9 +88,41 @@ static shf_status draw(struct shf_vector_sharder *sharder, uint32_t dimension, s
     return status;
 }
 
+static shf_status begin_sample(struct shf_vector_sharder *sharder, uint32_t dimension, struct shf_error **error) {
+    uint64_t row_bytes = shf_sample_row_bytes(dimension), room = sharder->sample_bytes / row_bytes;
+    if (sharder->sample) return SHF_OK;
+    if (room < sharder->num_dbs) {
+        return shf_error_set(error, SHF_E_LIMIT,
+                             "to find %" PRIu32 " centroids as many rows of %" PRIu32
+                             " floats must fit into a quarter of memory_bytes, which holds %" PRIu64
+                             "; give at least %" PRIu64 " bytes, or centroids",
+                             sharder->num_dbs, dimension, room, SAMPLE_SHARE * (sharder->num_dbs * row_bytes));
+    }
+    const struct shf_sample_options options = {.dimension = dimension,
+                                               .limit = room < sharder->training_rows ? (uint32_t)room
+                                                                                      : sharder->training_rows,
+                                               .seed = sharder->seed,
+                                               .budget = sharder->budget};
+    return shf_sample_new(&options, &sharder->sample, error);
+}
+
+shf_status shf_vector_sharder_expect(struct shf_vector_sharder *sharder, size_t count, struct shf_error **error) {
+    return sharder->sample ? shf_sample_expect(sharder->sample, count, error) : SHF_OK;
+}
+
+void shf_vector_sharder_see(struct shf_vector_sharder *sharder, const uint8_t *id, size_t id_size, const float *vector) {
+    if (sharder->sample) shf_sample_add(sharder->sample, id, id_size, vector);
+}
+
+void shf_vector_sharder_drop_sample(struct shf_vector_sharder *sharder) {
+    shf_sample_free(sharder->sample);
+    sharder->sample = NULL;
+}
+
 shf_status shf_vector_sharder_begin(struct shf_vector_sharder *sharder, uint32_t dimension, struct shf_error **error) {
     shf_status status = SHF_OK;
-    if (!shf_vector_sharder_decides(sharder) || sharder->trains || sharder->router) return SHF_OK;
+    if (!shf_vector_sharder_decides(sharder) || sharder->router) return SHF_OK;
+    if (sharder->trains) return begin_sample(sharder, dimension, error);
     if (!sharder->table) status = draw(sharder, dimension, error);
     return status ? status : make_router(sharder, dimension, error);
 }

@@ -26,7 +26,8 @@ struct trip {
     uint32_t num_probes, hash_bits;
     uint64_t memory_bytes;
     const char *cel_expr, *routing_values;
-    bool infers;
+    bool infers, spills;
+    uint32_t training_rows;
 };
 
 static const char *const countries[COUNTRIES] = {"eu", "us", "ap", "", "\xe6\x97\xa5\xe6\x9c\xac"};
@@ -87,6 +88,8 @@ static shf_writer_options options_of(const struct trip *trip, const float *table
     options.cel_columns = trip->cel_expr ? "{\"region\": \"string\"}" : NULL;
     options.routing_values = trip->routing_values;
     options.infer_routing_values = trip->infers;
+    options.training_rows = trip->training_rows;
+    options.seed = 5;
     return options;
 }
 
@@ -127,6 +130,20 @@ static void assert_described(shf_reader *reader, const struct trip *trip) {
     shf_snapshot_release(snapshot);
 }
 
+static void assert_trained(const shf_op *publish, const struct trip *trip) {
+    shf_publish_info info;
+    SHF_INIT(&info);
+    assert_int_equal(shf_op_publish_info(publish, &info), SHF_OK);
+    bool trains = is(trip, "cluster") && !trip->gives_table;
+    assert_int_equal(info.training_rows > 0, trains);
+    assert_int_equal(info.training_rounds > 0, trains);
+    assert_int_equal(info.training_ns > 0, trains);
+    assert_true(info.training_ns <= info.sort_ns);
+    assert_int_equal(info.inertia > 0, trains && trip->rows > trip->num_dbs);
+    if (trip->training_rows) assert_int_equal(info.training_rows, trip->training_rows);
+    assert_int_equal(info.spilled_bytes > 0, trip->spills);
+}
+
 static void go(const struct trip *trip) {
     shf_status status;
     float *table = trip->gives_table ? make_table(trip) : NULL;
@@ -141,6 +158,7 @@ static void go(const struct trip *trip) {
     shf_reader *reader = support_open(writer_prefix, writer_cache, 0, &status);
     if (!reader) fail_msg("%s", support_message);
     writer_assert_told(publish, reader, rows);
+    assert_trained(publish, trip);
     writer_assert_searches(reader, rows, trip->is_l2, QUERIES);
     assert_described(reader, trip);
     for (size_t i = 0; i < rows->shape.rows; i++) assert_found(reader, trip, &rows->rows[i]);
@@ -186,6 +204,33 @@ static void test_given_centroids_by_l2(void **state) {
         .sharding = "cluster", .is_l2 = true, .num_dbs = 40, .dimension = 5, .rows = 3000, .gives_table = true});
 }
 
+static void test_found_centroids(void **state) {
+    (void)state;
+    go(&(struct trip){.sharding = "cluster", .num_dbs = 6, .dimension = 16, .rows = 2000, .num_probes = 2});
+}
+
+static void test_found_centroids_by_l2(void **state) {
+    (void)state;
+    go(&(struct trip){
+        .sharding = "cluster", .is_l2 = true, .num_dbs = 9, .dimension = 33, .rows = 3000, .training_rows = 700});
+}
+
+static void test_found_centroids_spilled(void **state) {
+    (void)state;
+    go(&(struct trip){.sharding = "cluster",
+                      .num_dbs = 4,
+                      .dimension = 300,
+                      .rows = 9000,
+                      .is_text = true,
+                      .memory_bytes = 4 << 20,
+                      .spills = true});
+}
+
+static void test_one_row(void **state) {
+    (void)state;
+    go(&(struct trip){.sharding = "cluster", .num_dbs = 1, .dimension = 3, .rows = 1, .is_l2 = true});
+}
+
 static void test_cel(void **state) {
     (void)state;
     go(&(struct trip){.sharding = "cel",
@@ -214,6 +259,10 @@ int main(void) {
                                        TEST(test_given_hyperplanes),
                                        TEST(test_given_centroids),
                                        TEST(test_given_centroids_by_l2),
+                                       TEST(test_found_centroids),
+                                       TEST(test_found_centroids_by_l2),
+                                       TEST(test_found_centroids_spilled),
+                                       TEST(test_one_row),
                                        TEST(test_cel),
                                        TEST(test_cel_inferred),
                                        TEST(test_cel_direct)};
