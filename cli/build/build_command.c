@@ -84,10 +84,8 @@ static char *conflict(const struct cli_build *b, const shf_op *op) {
     if (shf_op_publish_conflict(op, &pair) != SHF_OK) return cli_strdup(shf_error_message(shf_op_error(op)));
     char *first = cli_source_place(&b->source, pair.first_origin);
     char *second = cli_source_place(&b->source, pair.second_origin);
-    bool is_vector = b->options->backend == CLI_BACKEND_VECTOR; /* where ids are what keys are elsewhere */
     char *message = cli_format("%s and %s have the same %s%s; nothing is published", first, second,
-                               pair.is_id || is_vector ? "id" : "key",
-                               pair.is_id || b->options->last_wins ? "" : " (--on-duplicate last takes the later one)");
+                               pair.is_id ? "id" : "key", pair.is_id ? "" : " (--on-duplicate last takes the later one)");
     free(first);
     free(second);
     return message;

@@ -85,6 +85,46 @@ vectors l2 "$T/plain.jsonl" --centroids "$T/centroids.npy" --metric l2 --num-dbs
 ends 0
 shards 2 1 1
 
+# Centroids that are found: two clouds, and the same from any order of lines.
+awk 'BEGIN { for (i = 0; i < 400; i++) {
+    x = i % 2 ? 1 : -1; printf "{\"id\": %d, \"vector\": [%d, %.3f], \"payload\": {\"cloud\": %d}}\n", i, x * 10, i / 400, i % 2 } }' >"$T/clouds.jsonl"
+vectors trained "$T/clouds.jsonl" --num-dbs 2 --metric l2 --training-rounds 50
+ends 0
+holds '"vector_sharding":"cluster","num_probes":1,"training":{"rows":400,"rounds":' "$T/out"
+holds '"inertia":' "$T/out"
+shards 200 200
+run -u "$OUT/trained" search 10,0 --top-k 400 --output-format jsonl
+check "the other cloud is found" [ "$(grep -o '"cloud":0' "$T/out" | wc -l)" = 0 ]
+check "not the whole cloud" [ "$(grep -o '"cloud":1' "$T/out" | wc -l)" = 200 ]
+vectors sampled "$T/clouds.jsonl" --num-dbs 2 --training-rows 50 --seed 3
+ends 0
+holds '"training":{"rows":50,"rounds":' "$T/out"
+vectors trained-cosine "$T/clouds.jsonl" # by itself: one shard, as small as this is
+ends 0
+holds 'note: 1 shard, by the size of the input (--num-dbs says otherwise)' "$T/err"
+shards 400
+tac "$T/clouds.jsonl" >"$T/in"
+vectors piped - # 16, for nobody knows how much will come
+ends 0
+holds 'note: 16 shards, since the size of the input is not known' "$T/err"
+: >"$T/in"
+vectors wrong "$T/plain.jsonl" --num-dbs 5
+refused 1 "5"
+vectors wrong "$T/clouds.jsonl" --num-dbs 2 --training-rows 1
+refused 1 "train"
+# Two lines with one id, in one shard and in two.
+echo '{"id": "ne", "vector": [2, 1]}' >"$T/twice.jsonl"
+vectors wrong "$T/plain.jsonl" "$T/twice.jsonl" --centroids "$T/centroids.npy"
+refused 1 "$T/plain.jsonl:4 and $T/twice.jsonl:1 have the same id; nothing is published"
+vectors replaced "$T/plain.jsonl" "$T/twice.jsonl" --centroids "$T/centroids.npy" --on-duplicate last
+ends 0
+holds '"replaced":1,' "$T/out"
+echo '{"id": "ne", "vector": [-2, 1]}' >"$T/twice.jsonl"
+vectors wrong "$T/plain.jsonl" "$T/twice.jsonl" --centroids "$T/centroids.npy"
+refused 1 "$T/plain.jsonl:4 and $T/twice.jsonl:1 have the same id; nothing is published"
+vectors wrong "$T/plain.jsonl" "$T/twice.jsonl" --centroids "$T/centroids.npy" --on-duplicate last
+refused 1 "id"
+
 npy "$T/hyperplanes.npy" 2 2 "$one$zero$zero$one"
 vectors lsh "$T/plain.jsonl" --hyperplanes "$T/hyperplanes.npy" --num-dbs 4
 ends 0
