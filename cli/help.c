@@ -149,6 +149,7 @@ static const struct {
      "  shardy build rows.jsonl --output s3://bucket/prefix\n"
      "  shardy build rows.jsonl.zst --vectors vectors.npy --metric cosine --output ./snapshot --num-dbs 8\n"
      "  zcat rows.gz | shardy build - --output ./snapshot --max-keys-per-shard 500000 --on-error skip\n"
+     "  shardy build rows.jsonl --vectors vectors.npy --backend vector --num-dbs 64 --num-probes 8 --output ./vectors\n"
      "\n"
      "Usage: shardy build INPUT... --output URL [FLAGS]\n"
      "\n"
@@ -158,7 +159,8 @@ static const struct {
      "\n"
      "  --output URL                s3://bucket/prefix, file:///path or a path\n"
      "  --vectors F                 .npy (float16, float32, float64) or .fvecs: vector i belongs to line i\n"
-     "  --backend KIND              unified or kv (default: unified when there are vectors, else kv)\n"
+     "  --backend KIND              unified, kv or vector: vectors alone, below (default: unified when there are\n"
+     "                              vectors, else kv)\n"
      "  --num-dbs N | --max-keys-per-shard N\n"
      "                              how many shards (default: one for each 256 MiB of input)\n"
      "  --cel-expr E                the expression decides where a row goes, not the hash of its key\n"
@@ -180,9 +182,24 @@ static const struct {
      "  --on-duplicate error|last   rows with one key: an error (default), or the last one counts\n"
      "  --on-error stop|skip        a bad line: the end (default), or left out and counted\n"
      "  --jobs N                    threads, and shards built at a time (default: the cores)\n"
-     "  --seed N                    of what is random (default: 42; nothing is, so far)\n"
+     "  --seed N                    of what is random: centroids and hyperplanes that are not given (default: 42)\n"
      "  --local-root DIR            for sorting and building (default: $TMPDIR or /var/tmp; in files: the output)\n"
-     "  --memory-budget BYTES       512MiB, 2GB, ... (default: 512 MiB); a line may take three eighths of it\n"},
+     "  --memory-budget BYTES       512MiB, 2GB, ... (default: 512 MiB); a line may take three eighths of it\n"
+     "\n"
+     "Vectors alone (--backend vector): rows are ids, vectors and payloads. The id of a line is its \"id\", else its\n"
+     "\"key\"; values are passed over.\n"
+     "\n"
+     "  --vector-sharding HOW       which shard a row belongs to (default: as the flags below ask for, else cluster):\n"
+     "                              cluster   that of the nearest centroid\n"
+     "                              lsh       by the sides of random hyperplanes that it is on\n"
+     "                              explicit  its \"shard_id\", below --num-dbs\n"
+     "                              cel       by --cel-expr over its columns, which a search gives too\n"
+     "  --num-probes N              shards that a search visits where it does not say (default: 1); cluster and lsh\n"
+     "  --centroids F.npy           cluster: a row a shard (default: found among the rows by k-means)\n"
+     "  --training-rows N           at most so many rows are looked at for that (default: 100000),\n"
+     "  --training-rounds N         at most so often (default: 100)\n"
+     "  --hash-bits N               lsh: how many hyperplanes, 1 to 63 (default: 8)\n"
+     "  --hyperplanes F.npy         lsh: a row each (default: drawn)\n"},
 };
 
 void cli_help_print(struct cli_out *out, enum cli_command command) {
@@ -201,7 +218,7 @@ void cli_version_print(struct cli_out *out) {
     cli_out_format(out, "shardy %s (libshardyfusion %s)\n", SHF_VERSION_STRING, shf_version());
     cli_out_string(out, "stores: s3, file\n"
                         "shards: sqlite, sqlite-vec, slatedb, lancedb\n"
-                        "sharding: hash, cel\n"
+                        "sharding: hash, cel; vectors alone: cluster, lsh, explicit, cel\n"
                         "builds: sqlite, sqlite-vec\n"
                         "search: exact (cosine, l2; lancedb: dot_product)\n");
 }

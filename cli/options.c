@@ -38,9 +38,16 @@ static char *unknown_command(const char *word) {
 }
 
 static const struct cli_flag *long_flag(const char *name, size_t size) {
-    for (size_t i = 0; i < cli_flag_count + cli_build_flag_count; i++) {
-        const struct cli_flag *flag = i < cli_flag_count ? &cli_flags[i] : &cli_build_flags[i - cli_flag_count];
-        if (strlen(flag->name) == size && !memcmp(flag->name, name, size)) return flag;
+    const struct {
+        const struct cli_flag *flags;
+        size_t count;
+    } tables[] = {
+        {cli_flags, cli_flag_count}, {cli_build_flags, cli_build_flag_count}, {cli_vector_flags, cli_vector_flag_count}};
+    for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++) {
+        for (size_t i = 0; i < tables[t].count; i++) {
+            const struct cli_flag *flag = &tables[t].flags[i];
+            if (strlen(flag->name) == size && !memcmp(flag->name, name, size)) return flag;
+        }
     }
     return NULL;
 }

@@ -82,6 +82,8 @@ extern const struct cli_flag cli_flags[];
 extern const size_t cli_flag_count;
 extern const struct cli_flag cli_build_flags[]; /* those of build alone, in build/build_options.c */
 extern const size_t cli_build_flag_count;
+extern const struct cli_flag cli_vector_flags[]; /* of snapshots of vectors alone, in build/build_vector_options.c */
+extern const size_t cli_vector_flag_count;
 
 /* "0,2" as shard ids; "" is none. NULL, or what is wrong. */
 char *cli_parse_shard_ids(const char *text, uint32_t **ids, size_t *count);
