@@ -10,6 +10,7 @@
 #include "search/kmeans.h"
 
 #define SHF_KMEANS_MAX_CANDIDATES 16u
+#define SHF_KMEANS_MAX_GROUPS 16u
 #define SHF_KMEANS_MAX_ROWS ((1u << 31) - 1)
 #define SHF_KMEANS_NONE UINT32_MAX
 
@@ -39,6 +40,21 @@ struct shf_kmeans_seeding {
     uint64_t random;
 };
 
+/*
+ * What need not be computed (the bounds of G. Hamerly, 2010, by groups as in Yinyang k-means, Y. Ding and others, 2015).
+ * Centroids are in panels, panels in groups. A row whose own centroid is at most `upper` away, and those of a group at least
+ * `lower`, has nothing to seek in that group when upper < lower. Centroids move, and the bounds by as much. All of this is
+ * float32, rounded so that it stays true.
+ */
+struct shf_kmeans_bounds {
+    uint32_t panels, groups, group_panels; /* group_panels: a group, save the last */
+    float *panel_points, *panel_norms;     /* as the kernel has them */
+    float *panel_reach;                    /* greatest norm of a panel's centroids */
+    float *drifts, *group_drifts;          /* how far each centroid moved last, and the farthest of each group */
+    /* of rows */
+    float *norms, *upper, *lower; /* lower: groups each */
+};
+
 struct shf_kmeans {
     struct shf_kmeans_options options;
     enum shf_kmeans_phase phase;
@@ -54,10 +70,12 @@ struct shf_kmeans {
     uint32_t *sizes;
     /* Rows to be added to or taken from sums, by cluster: those of cluster c are events[event_ends[c - 1]...] */
     uint32_t *events, *event_ends;
-    bool is_fresh; /* sums begin at zero */
+    bool is_settled; /* the last round changed nothing: rows are with the nearest centroids */
+    bool is_fresh;   /* sums begin at zero */
     double *piece_sums;
     /* of rows */
     uint32_t *labels, *labels_before; /* nearest centroid now, and when sums were last made */
+    struct shf_kmeans_bounds bounds;
 };
 
 #define SHF_KMEANS_TAKEN (1u << 31) /* of an event: the row left the cluster */
@@ -86,6 +104,15 @@ uint32_t shf_kmeans_candidates(uint32_t clusters);
 void shf_kmeans_seed_begin(struct shf_kmeans *kmeans);
 void shf_kmeans_seed_run(struct shf_kmeans *kmeans, uint32_t piece);
 bool shf_kmeans_seed_advance(struct shf_kmeans *kmeans);
+
+/* How the centroids are divided. */
+struct shf_kmeans_bounds shf_kmeans_bounds_of(uint32_t clusters);
+/* The first centroids are there. */
+void shf_kmeans_bounds_begin(struct shf_kmeans *kmeans);
+/* Centroid `cluster` is where it was, or moved so far (0 = it did not). */
+void shf_kmeans_bounds_move(struct shf_kmeans *kmeans, uint32_t cluster, double distance);
+/* All have been moved. */
+void shf_kmeans_bounds_moved(struct shf_kmeans *kmeans);
 
 void shf_kmeans_assign_run(struct shf_kmeans *kmeans, uint32_t piece);
 
