@@ -1,7 +1,7 @@
 #!/bin/sh
 # shardy build --backend vector over the built program: every way of sharding, and what is wrong with options, files and lines.
 # Usage: test_build_vectors.sh PATH_OF_SHARDY [URL], from the root of the repository, as test_build.sh.
-# shellcheck disable=SC2086,SC2015
+# shellcheck disable=SC2086,SC2015,SC2059
 set -u
 # shellcheck source=tests/cli/build_support.sh
 . "$(dirname "$0")/build_support.sh"
