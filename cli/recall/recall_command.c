@@ -153,7 +153,8 @@ void cli_command_recall(struct cli_session *session) {
     if (!error && o->queries) error = cli_recall_read_queries(&recall->queries, session, o->queries);
     if (error && !cli_session_stopping(session))
         cli_session_error(session, NULL, error);
-    else if (!error && !cli_session_stopping(session) && cli_session_open(session, 0))
+    else if (!error && !cli_session_stopping(session) &&
+             cli_session_open(session, session->settings->reader.max_open_shards ? SHF_OPEN_LAZY : 0))
         run(recall, &plot);
     free(error);
     close_plot(&plot);

@@ -157,6 +157,8 @@ run $v recall --sample 30 --num-probes 50
 true_of 'points[50]["num_shards_probed"] == 2 and points[50]["recall"] == 1'
 run $v recall --sample 30 --shard-ids 1
 true_of 'points[None]["num_shards_probed"] == 1 and 0 < points[None]["recall"] < 1'
+run $v recall --sample 50 --max-open-shards 1
+true_of 'points[1]["recall"] == json.load(open("'"$T/first"'"))["results"][0]["recall"] and points[2]["recall"] == 1'
 run $v recall --sample 30 --output-format table
 checks=$((checks + 1))
 head -1 "$T/out" | grep -q '^NUM_PROBES  *SHARDS  *ROWS  *RECALL  *RECALL P5  *LOWEST  *FULL  *P50 MS  *P99 MS  *PER SECOND$' || fail "the columns"
