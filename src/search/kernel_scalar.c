@@ -62,8 +62,9 @@ static void panel_row(const float *row, uint32_t dimension, const float *points,
     }
 }
 
-static void panel(const float *const *rows, uint32_t count, uint32_t dimension, const float *points, const float *norms,
-                  struct shf_panel_nearest *out) {
+static void panel(const float *const *rows, uint32_t count, uint32_t dimension, const float *points,
+                  uint32_t point_count, const float *norms, struct shf_panel_nearest *out) {
+    (void)point_count; /* the others are far away: norms */
     for (uint32_t r = 0; r < count; r++) panel_row(rows[r], dimension, points, norms, &out[r]);
 }
 

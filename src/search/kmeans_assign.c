@@ -123,9 +123,10 @@ static void look_at_panel(struct shf_kmeans *kmeans, struct search *searches, ui
         rows[found++] = shf_kmeans_row(kmeans, searches[i].row);
     }
     if (!found) return;
+    uint32_t points = kmeans->options.clusters - panel * PANEL;
     shf_kernel_current()->panel(rows, found, kmeans->options.dimension,
                                 bounds->panel_points + (size_t)panel * PANEL * kmeans->options.dimension,
-                                bounds->panel_norms + (size_t)panel * PANEL, nearest);
+                                points < PANEL ? points : PANEL, bounds->panel_norms + (size_t)panel * PANEL, nearest);
     for (uint32_t i = 0; i < found; i++) take_nearest(kmeans, &searches[which[i]], panel, &nearest[i]);
 }
 

@@ -101,27 +101,34 @@ struct potential {
     double before, gains[MAX_CANDIDATES];
 };
 
-static void measure_row(struct shf_kmeans *kmeans, uint32_t row, struct potential *potential) {
+static void measure(struct shf_kmeans *kmeans, uint32_t row, uint32_t candidate, struct potential *potential) {
     struct shf_kmeans_seeding *seeding = &kmeans->seeding;
-    const double *between = seeding->between + (size_t)kmeans->labels[row] * MAX_CANDIDATES;
+    const double *values = seeding->values + (size_t)candidate * kmeans->options.dimension;
     double closest = seeding->closest[row], distance;
-    for (uint32_t j = 0; j < seeding->candidates; j++) {
-        const double *candidate = seeding->values + (size_t)j * kmeans->options.dimension;
-        if (closest <= between[j]) continue;
-        shf_kernel_current()->squared(shf_kmeans_row(kmeans, row), 1, kmeans->options.dimension, &candidate, 1,
-                                      &distance);
-        if (!(distance < closest)) continue;
-        seeding->improves[row] |= (uint16_t)(1u << j);
-        potential->gains[j] += isinf(closest) ? -distance : closest - distance;
-    }
+    if (closest <= seeding->between[(size_t)kmeans->labels[row] * MAX_CANDIDATES + candidate]) return;
+    shf_kernel_current()->squared(shf_kmeans_row(kmeans, row), 1, kmeans->options.dimension, &values, 1, &distance);
+    if (!(distance < closest)) return;
+    seeding->improves[row] |= (uint16_t)(1u << candidate);
+    potential->gains[candidate] += isinf(closest) ? -distance : closest - distance;
 }
 
-/* Whether float32 is enough to say that no candidate is nearer than what is chosen. */
-static bool is_out_of_reach(const struct shf_kmeans *kmeans, uint32_t row, const struct shf_panel_nearest *nearest) {
+/* Whether float32 is enough to say that a candidate of this score is farther than what is chosen. */
+static bool is_farther(const struct shf_kmeans *kmeans, uint32_t row, float score) {
     double norm = (double)kmeans->bounds.norms[row];
     float doubt = shf_kmeans_doubt(kmeans, kmeans->bounds.norms[row], kmeans->seeding.reach);
     if (!(doubt < SHF_KMEANS_GREATEST_DOUBT)) return false;
-    return norm * norm + (double)nearest->least - (double)doubt > kmeans->seeding.closest[row] * (1 + 1e-9);
+    return norm * norm + (double)score - (double)doubt > kmeans->seeding.closest[row] * (1 + 1e-9);
+}
+
+/* Of the candidates those that may be nearer. */
+static void measure_row(struct shf_kmeans *kmeans, uint32_t row, const struct shf_panel_nearest *nearest,
+                        struct potential *potential) {
+    if (is_farther(kmeans, row, nearest->least)) return;
+    if (is_farther(kmeans, row, nearest->second)) {
+        measure(kmeans, row, nearest->at, potential);
+        return;
+    }
+    for (uint32_t j = 0; j < kmeans->seeding.candidates; j++) measure(kmeans, row, j, potential);
 }
 
 /* Takes in the winner of the last step. False when the row is nearer to what is chosen than any candidate can be. */
@@ -147,10 +154,9 @@ static void measure_block(struct shf_kmeans *kmeans, uint32_t first, uint32_t en
         rows[found++] = shf_kmeans_row(kmeans, r);
     }
     if (!found) return;
-    shf_kernel_current()->panel(rows, found, kmeans->options.dimension, seeding->points, seeding->norms, nearest);
-    for (uint32_t i = 0; i < found; i++) {
-        if (!is_out_of_reach(kmeans, which[i], &nearest[i])) measure_row(kmeans, which[i], potential);
-    }
+    shf_kernel_current()->panel(rows, found, kmeans->options.dimension, seeding->points, seeding->candidates,
+                                seeding->norms, nearest);
+    for (uint32_t i = 0; i < found; i++) measure_row(kmeans, which[i], &nearest[i], potential);
 }
 
 void shf_kmeans_seed_run(struct shf_kmeans *kmeans, uint32_t piece) {
