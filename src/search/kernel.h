@@ -38,9 +38,9 @@ struct shf_panel_nearest {
     uint32_t at;
 };
 
-/* Rows may be anywhere, best in multiples of 24; panel and norms are 64-byte aligned. */
+/* Rows may be anywhere, best in multiples of 24; panel and norms are 64-byte aligned; the first point_count places have points. */
 typedef void shf_kernel_panel_function(const float *const *rows, uint32_t count, uint32_t dimension, const float *panel,
-                                       const float *norms, struct shf_panel_nearest *out);
+                                       uint32_t point_count, const float *norms, struct shf_panel_nearest *out);
 
 /* sums[i] += row[i], or with `is_taken` -= row[i]: the same bits everywhere. */
 typedef void shf_kernel_add_function(double *sums, const float *row, uint32_t count, bool is_taken);

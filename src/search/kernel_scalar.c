@@ -2,6 +2,7 @@
 #include "search/kernel.h"
 
 #include <math.h>
+#include <string.h>
 
 static double dot_one(const float *row, uint32_t dimension, const double *query) {
     double lanes[SHF_SEARCH_LANES] = {0};
@@ -36,13 +37,20 @@ static void squared(const float *rows, size_t count, uint32_t dimension, const d
     }
 }
 
-/* A row at a time; compilers make vectors of the loops over points. */
+/* Four values: what every processor has registers for, and a compiler makes something of elsewhere. */
+typedef float four __attribute__((vector_size(16)));
+#define FOURS (SHF_KERNEL_PANEL / 4)
+
 static void panel_row(const float *row, uint32_t dimension, const float *points, const float *norms,
                       struct shf_panel_nearest *out) {
-    float sums[SHF_KERNEL_PANEL] = {0};
-    for (uint32_t i = 0; i < dimension; i++) {
-        for (uint32_t j = 0; j < SHF_KERNEL_PANEL; j++) sums[j] += row[i] * points[i * SHF_KERNEL_PANEL + j];
+    four added[FOURS] = {{0}};
+    float sums[SHF_KERNEL_PANEL];
+    for (size_t i = 0; i < dimension; i++) {
+        four values[FOURS];
+        memcpy(values, points + i * SHF_KERNEL_PANEL, sizeof values);
+        for (uint32_t j = 0; j < FOURS; j++) added[j] += row[i] * values[j];
     }
+    memcpy(sums, added, sizeof sums);
     *out = (struct shf_panel_nearest){INFINITY, INFINITY, 0};
     for (uint32_t j = 0; j < SHF_KERNEL_PANEL; j++) {
         float score = norms[j] - 2 * sums[j];
@@ -54,8 +62,9 @@ static void panel_row(const float *row, uint32_t dimension, const float *points,
     }
 }
 
-static void panel(const float *const *rows, uint32_t count, uint32_t dimension, const float *points, const float *norms,
-                  struct shf_panel_nearest *out) {
+static void panel(const float *const *rows, uint32_t count, uint32_t dimension, const float *points,
+                  uint32_t point_count, const float *norms, struct shf_panel_nearest *out) {
+    (void)point_count; /* the others are far away: norms */
     for (uint32_t r = 0; r < count; r++) panel_row(rows[r], dimension, points, norms, &out[r]);
 }
 

@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-#define PIECE_ROWS 960u /* a multiple of the blocks of kmeans_assign.c */
+#define PIECE_ROWS (4 * SHF_KMEANS_BLOCK_ROWS)
 #define ALIGNMENT 64u
 
 static size_t row_pieces_of(uint64_t count) { return (size_t)((count + PIECE_ROWS - 1) / PIECE_ROWS); }
@@ -54,11 +54,12 @@ static void carve_seeding(struct shf_kmeans *kmeans, struct carver *carver) {
     struct shf_kmeans_seeding *seeding = &kmeans->seeding;
     size_t count = (size_t)kmeans->options.count, clusters = kmeans->options.clusters;
     seeding->values = carve(carver, (size_t)SHF_KMEANS_MAX_CANDIDATES * kmeans->options.dimension, sizeof(double));
+    seeding->points = carve(carver, (size_t)SHF_KERNEL_PANEL * kmeans->options.dimension, sizeof(float));
+    seeding->norms = carve(carver, SHF_KERNEL_PANEL, sizeof(float));
     seeding->between = carve(carver, clusters * SHF_KMEANS_MAX_CANDIDATES, sizeof(double));
     seeding->between_least = carve(carver, clusters, sizeof(double));
     seeding->sums = carve(carver, row_pieces_of(count) * SHF_KMEANS_MAX_CANDIDATES, sizeof(double));
     seeding->closest = carve(carver, count, sizeof(double));
-    seeding->distances = carve(carver, count * shf_kmeans_candidates(kmeans->options.clusters), sizeof(double));
     seeding->improves = carve(carver, count, sizeof(uint16_t));
 }
 

@@ -7,11 +7,8 @@
 #include <float.h>
 #include <math.h>
 
-#define BLOCK_ROWS 240u /* a multiple of what kernels take at once; their values stay in the L2 cache */
+#define BLOCK_ROWS SHF_KMEANS_BLOCK_ROWS
 #define PANEL SHF_KERNEL_PANEL
-#define GREATEST_DOUBT 1e30f /* beyond, float32 may overflow: float64 decides */
-#define LEAST_DOUBT 1e-36f   /* below, it loses bits */
-#define ROUNDING 0x1p-24
 #define A_BIT_MORE (1 + 0x1p-21f)
 #define A_BIT_LESS (1 - 0x1p-21f)
 
@@ -41,12 +38,6 @@ static uint32_t group_of(const struct shf_kmeans *kmeans, uint32_t cluster) {
     return cluster / (kmeans->bounds.group_panels * PANEL);
 }
 
-/* How far the float32 score of a centroid of norm `reach` at most may be from the exact one, and a little more. */
-static float doubt_of(const struct shf_kmeans *kmeans, float norm, float reach) {
-    float terms = (float)(kmeans->options.dimension + 8);
-    return LEAST_DOUBT + (float)(1.1 * ROUNDING) * (2 * terms * norm * reach + 8 * (norm * norm + reach * reach));
-}
-
 static void begin_search(struct shf_kmeans *kmeans, struct search *search, uint32_t groups) {
     float *lower = lower_of(kmeans, search->row);
     search->groups = groups;
@@ -74,10 +65,10 @@ static void begin_known(struct shf_kmeans *kmeans, struct search *search) {
     if (!groups) return;
     if (!(groups >> search->group & 1)) { /* else it comes with its group */
         search->least = (float)(square - norm * norm);
-        search->doubt = doubt_of(kmeans, bounds->norms[row], above(norm + distance));
+        search->doubt = shf_kmeans_doubt(kmeans, bounds->norms[row], above(norm + distance));
         search->own_score = search->least - search->doubt;
         search->own_lower = below(distance);
-        search->is_vague = !(search->doubt < GREATEST_DOUBT);
+        search->is_vague = !(search->doubt < SHF_KMEANS_GREATEST_DOUBT);
     }
     begin_search(kmeans, search, groups);
 }
@@ -106,9 +97,9 @@ static void lower_to(float *bound, float value) { *bound = value < *bound ? valu
 static void take_nearest(struct shf_kmeans *kmeans, struct search *search, uint32_t panel,
                          const struct shf_panel_nearest *nearest) {
     float *lower = lower_of(kmeans, search->row);
-    float doubt = doubt_of(kmeans, kmeans->bounds.norms[search->row], kmeans->bounds.panel_reach[panel]);
+    float doubt = shf_kmeans_doubt(kmeans, kmeans->bounds.norms[search->row], kmeans->bounds.panel_reach[panel]);
     uint32_t group = panel / kmeans->bounds.group_panels;
-    search->is_vague = search->is_vague || !(doubt < GREATEST_DOUBT);
+    search->is_vague = search->is_vague || !(doubt < SHF_KMEANS_GREATEST_DOUBT);
     if (!(nearest->least < search->least)) {
         lower_to(&lower[group], nearest->least - doubt);
         return;
@@ -132,9 +123,10 @@ static void look_at_panel(struct shf_kmeans *kmeans, struct search *searches, ui
         rows[found++] = shf_kmeans_row(kmeans, searches[i].row);
     }
     if (!found) return;
+    uint32_t points = kmeans->options.clusters - panel * PANEL;
     shf_kernel_current()->panel(rows, found, kmeans->options.dimension,
                                 bounds->panel_points + (size_t)panel * PANEL * kmeans->options.dimension,
-                                bounds->panel_norms + (size_t)panel * PANEL, nearest);
+                                points < PANEL ? points : PANEL, bounds->panel_norms + (size_t)panel * PANEL, nearest);
     for (uint32_t i = 0; i < found; i++) take_nearest(kmeans, &searches[which[i]], panel, &nearest[i]);
 }
 

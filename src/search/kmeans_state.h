@@ -11,6 +11,7 @@
 
 #define SHF_KMEANS_MAX_CANDIDATES 16u
 #define SHF_KMEANS_MAX_GROUPS 16u
+#define SHF_KMEANS_BLOCK_ROWS 240u /* a multiple of what kernels take at once; their values stay in the L2 cache */
 #define SHF_KMEANS_MAX_ROWS ((1u << 31) - 1)
 #define SHF_KMEANS_NONE UINT32_MAX
 
@@ -27,15 +28,16 @@ struct shf_kmeans_seeding {
     uint32_t chosen;     /* centroids */
     uint32_t candidates; /* of the next one */
     uint32_t stride;     /* most candidates */
-    uint32_t winner;     /* of the last candidates: its distances are not yet in `closest` */
+    uint32_t winner;     /* of the last candidates: not yet in `closest` of the rows that it improves */
     uint32_t candidate_rows[SHF_KMEANS_MAX_CANDIDATES];
     double *values;        /* of the candidates, widened; dimension each */
+    float *points, *norms; /* of the candidates, a panel as the kernel has it */
+    float reach;           /* greatest norm of a candidate */
     double *between;       /* chosen centroid * MAX_CANDIDATES: a quarter of the squared distance to a candidate */
     double *between_least; /* over the candidates */
     double *sums;          /* piece * MAX_CANDIDATES: of min(closest, distance to the candidate) over its rows */
     /* of rows */
     double *closest;    /* squared distance to the nearest chosen centroid */
-    double *distances;  /* candidates each; those that `improves` names */
     uint16_t *improves; /* bit of a candidate: nearer than `closest` */
     uint64_t random;
 };
@@ -94,6 +96,15 @@ static inline double shf_kmeans_distance(const struct shf_kmeans *kmeans, const 
     double sum;
     shf_kernel_current()->squared(row, 1, kmeans->options.dimension, &centroid, 1, &sum);
     return sum;
+}
+
+#define SHF_KMEANS_GREATEST_DOUBT 1e30f /* beyond, float32 may overflow: float64 decides */
+#define SHF_KMEANS_LEAST_DOUBT 1e-36f   /* below, it loses bits */
+
+/* How far the float32 score of a point of norm `reach` at most may be from the exact one, and a little more. */
+static inline float shf_kmeans_doubt(const struct shf_kmeans *kmeans, float norm, float reach) {
+    float terms = (float)(kmeans->options.dimension + 8), rounding = 1.1f * 0x1p-24f;
+    return SHF_KMEANS_LEAST_DOUBT + rounding * (2 * terms * norm * reach + 8 * (norm * norm + reach * reach));
 }
 
 /* In place; a vector of norm 0, or whose norm is no number, stays as it is: false. */

@@ -126,7 +126,7 @@ static void check_panel(const struct shf_kernel *kernel, uint32_t dimension, uin
     for (size_t r = 0; r < PANEL_ROWS; r++) rows[r] = c.rows + r * dimension;
     for (uint32_t count = 1; count <= PANEL_ROWS; count++) {
         memset(out, 0, sizeof out);
-        kernel->panel(rows + PANEL_ROWS - count, count, dimension, c.panel, c.norms, out);
+        kernel->panel(rows + PANEL_ROWS - count, count, dimension, c.panel, points, c.norms, out);
         for (uint32_t r = 0; r < count; r++) check_nearest(&c, PANEL_ROWS - count + r, &out[r]);
         for (uint32_t r = count; r < PANEL_ROWS; r++) assert_true(out[r].at == 0 && out[r].least == 0);
     }
@@ -204,7 +204,7 @@ static void check_wall(const struct shf_kernel *kernel, uint32_t dimension) {
     struct shf_panel_nearest nearest[2];
     const float *places[2] = {rows, rows + dimension};
     memset(panel, 0, (size_t)POINTS * dimension * sizeof *panel);
-    kernel->panel(places, 2, dimension, panel, panel, nearest);
+    kernel->panel(places, 2, dimension, panel, POINTS, panel, nearest);
     assert_true(nearest[1].at == 0);
     memset(query, 0, dimension * sizeof *query);
     kernel->add(query, rows + dimension, dimension, false);
