@@ -152,6 +152,10 @@ class Snapshot:
     def route(self, key: int | str | bytes, context: dict[str, object] | None = None, /) -> int:
         """The shard of a key."""
 
+    def route_vector(self, query: object, num_probes: int, context: dict[str, object] | None, /) -> list[int]:
+        """The shards that a search goes to, empty ones too; 0 probes: as many as the manifest says. None will do for a
+        query that the sharding does not look at."""
+
     def get_stored(self, shard: int, keys: Sequence[bytes], /) -> Any:
         """A dict from stored keys to bytes or None, or WOULD_WAIT."""
 

@@ -1,4 +1,4 @@
-"""Vector search: results, enumerations and settings."""
+"""Snapshots of vectors alone: readers, results, enumerations and settings."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 from shardyfusion._lazy import lazy_names
 
 if TYPE_CHECKING:
+    from shardyfusion.vector.async_reader import AsyncShardedVectorReader as AsyncShardedVectorReader
     from shardyfusion.vector.config import VectorIndexConfig as VectorIndexConfig
     from shardyfusion.vector.config import VectorShardingConfig as VectorShardingConfig
     from shardyfusion.vector.config import VectorShardingSpec as VectorShardingSpec
+    from shardyfusion.vector.reader import ShardedVectorReader as ShardedVectorReader
+    from shardyfusion.vector.reader import VectorReaderHealth as VectorReaderHealth
     from shardyfusion.vector.types import AsyncVectorShardReader as AsyncVectorShardReader
     from shardyfusion.vector.types import AsyncVectorShardReaderFactory as AsyncVectorShardReaderFactory
     from shardyfusion.vector.types import DistanceMetric as DistanceMetric
@@ -22,7 +25,9 @@ if TYPE_CHECKING:
     from shardyfusion.vector.types import VectorSnapshotInfo as VectorSnapshotInfo
 
 _NAMES_OF = {
+    "async_reader": ["AsyncShardedVectorReader"],
     "config": ["VectorIndexConfig", "VectorShardingConfig", "VectorShardingSpec"],
+    "reader": ["ShardedVectorReader", "VectorReaderHealth"],
     "types": [
         "AsyncVectorShardReader",
         "AsyncVectorShardReaderFactory",
