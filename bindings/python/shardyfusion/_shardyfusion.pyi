@@ -203,3 +203,13 @@ class Writer:
 
     def progress(self) -> dict[str, Any]:
         """As in shf_writer_progress; "phase" is write, sort, build, publish, done or failed."""
+
+@final
+class Expression:
+    """A compiled CEL expression."""
+
+    @classmethod
+    def compile(cls, text: str, columns: tuple[tuple[str, int], ...], /) -> Expression:
+        """columns: names and SHF_CONTEXT_* kinds."""
+
+    def evaluate(self, context: dict[str, object], /) -> int | str | bytes: ...
