@@ -45,6 +45,22 @@ void shf_manifest_cel_free(struct shf_manifest_cel *cel);
 shf_status shf_manifest_cel_build(const struct shf_manifest_cel *cel, const struct shf_cel_value *values, size_t count,
                                   char **out, struct shf_error **error);
 
+/* What custom.vector of a snapshot of vectors alone says. */
+struct shf_manifest_vector_spec {
+    enum shf_vector_strategy strategy;
+    enum shf_metric metric;
+    uint32_t dimension, num_probes;
+    uint64_t total_vectors;
+    const char *table_ref; /* cluster: URL of the centroids; lsh: of the hyperplanes */
+    uint32_t hash_bits;    /* lsh */
+    /* cel; values as for shf_manifest_cel_build */
+    const struct shf_manifest_cel *cel;
+    const struct shf_cel_value *values;
+    size_t value_count;
+};
+/* *out: shf_free. SHF_E_LIMIT above SHF_LIMIT_JSON_BYTES. */
+shf_status shf_manifest_vector_build(const struct shf_manifest_vector_spec *spec, char **out, struct shf_error **error);
+
 /* What `custom` says. */
 struct shf_manifest_custom_spec {
     const char *user; /* JSON object text of further fields, or NULL; SHF_E_INVALID when it is none */
@@ -52,6 +68,7 @@ struct shf_manifest_custom_spec {
     uint32_t page_size; /* for sqlite_sidecar; 0 = "auto" */
     uint32_t dimension; /* 0 = no vectors; else unified, sqlite-vec */
     enum shf_metric metric;
+    const char *vector; /* text of shf_manifest_vector_build; NULL = by `dimension` */
     /* shf_objects: what was uploaded; verified by our readers, ignored by others. Ascending paths. NULL: no such field. */
     const struct shf_manifest_object {
         const char *path; /* below the prefix: "shards/run_id=R/db=00000/attempt=00/shard.db" */

@@ -102,7 +102,7 @@ void shf_manifest_cel_free(struct shf_manifest_cel *cel) {
 
 /* ---- the text, in the order and the spelling of Python's json.dumps ---- */
 
-static void add_quoted(struct shf_text *text, const char *data, size_t size) {
+void shf_manifest_add_quoted(struct shf_text *text, const char *data, size_t size) {
     char *quoted = shf_json_quote(data, size);
     if (quoted) {
         shf_text_add_string(text, quoted);
@@ -117,32 +117,32 @@ static int compare_columns(const void *left, const void *right) {
                   ((const struct shf_manifest_cel_column *)right)->name);
 }
 
-static void add_columns(struct shf_text *text, const struct shf_manifest_cel *cel) {
+void shf_manifest_add_columns(struct shf_text *text, const struct shf_manifest_cel *cel) {
     struct shf_manifest_cel_column *sorted = shf_memdup(cel->columns, cel->column_count * sizeof *sorted);
     if (!sorted) {
         text->failed = true;
         return;
     }
     qsort(sorted, cel->column_count, sizeof *sorted, compare_columns);
-    shf_text_add_string(text, "{\"cel_columns\": {");
+    shf_text_add_string(text, "\"cel_columns\": {");
     for (size_t i = 0; i < cel->column_count; i++) {
         if (i) shf_text_add_string(text, ", ");
-        add_quoted(text, sorted[i].name, strlen(sorted[i].name));
+        shf_manifest_add_quoted(text, sorted[i].name, strlen(sorted[i].name));
         shf_text_add_string(text, ": ");
-        add_quoted(text, sorted[i].type, strlen(sorted[i].type));
+        shf_manifest_add_quoted(text, sorted[i].type, strlen(sorted[i].type));
     }
     shf_text_add_string(text, "}");
     shf_free(sorted);
 }
 
-static void add_values(struct shf_text *text, const struct shf_cel_value *values, size_t count) {
-    shf_text_add_string(text, values ? "[" : "null");
+void shf_manifest_add_values(struct shf_text *text, const struct shf_cel_value *values, size_t count) {
+    shf_text_add_string(text, values ? "\"routing_values\": [" : "\"routing_values\": null");
     for (size_t i = 0; values && i < count && text->size <= SHF_LIMIT_JSON_BYTES; i++) {
         if (i) shf_text_add_string(text, ", ");
         if (values[i].type == SHF_CEL_INT) {
             shf_text_format(text, "%" PRId64, values[i].as.integer);
         } else {
-            add_quoted(text, values[i].as.text.size ? values[i].as.text.data : "", values[i].as.text.size);
+            shf_manifest_add_quoted(text, values[i].as.text.size ? values[i].as.text.data : "", values[i].as.text.size);
         }
     }
     if (values) shf_text_add_string(text, "]");
@@ -151,11 +151,12 @@ static void add_values(struct shf_text *text, const struct shf_cel_value *values
 shf_status shf_manifest_cel_build(const struct shf_manifest_cel *cel, const struct shf_cel_value *values, size_t count,
                                   char **out, struct shf_error **error) {
     struct shf_text text = {0};
-    add_columns(&text, cel);
+    shf_text_add_string(&text, "{");
+    shf_manifest_add_columns(&text, cel);
     shf_text_add_string(&text, ", \"cel_expr\": ");
-    add_quoted(&text, cel->expression, strlen(cel->expression));
-    shf_text_add_string(&text, ", \"hash_algorithm\": \"xxh3_64\", \"routing_values\": ");
-    add_values(&text, values, count);
+    shf_manifest_add_quoted(&text, cel->expression, strlen(cel->expression));
+    shf_text_add_string(&text, ", \"hash_algorithm\": \"xxh3_64\", ");
+    shf_manifest_add_values(&text, values, count);
     shf_text_add_string(&text, ", \"strategy\": \"cel\"}");
     size_t size = text.size;
     char *made = shf_text_take(&text);

@@ -173,7 +173,9 @@ shf_status shf_manifest_custom_build(const struct shf_manifest_custom_spec *spec
     write_vector(spec, vector, sizeof vector);
     if (objects) members[count++] = (struct member){"shf_objects", NULL, objects};
     if (spec->has_sidecar) members[count++] = (struct member){"sqlite_sidecar", NULL, sidecar};
-    if (spec->dimension) members[count++] = (struct member){"vector", NULL, vector};
+    if (spec->vector || spec->dimension) {
+        members[count++] = (struct member){"vector", NULL, spec->vector ? spec->vector : vector};
+    }
     status = write_members(members, merge(members, count, user), &text, error);
     if (!status) status = check_readable(text, error);
 done:

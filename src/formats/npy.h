@@ -30,4 +30,12 @@ shf_status shf_npy_parse(const void *data, size_t size, struct shf_npy *out, str
 /* All items, row after row, exactly: rows * columns of them. NaN and infinities are taken as they are. */
 void shf_npy_read(const struct shf_npy *npy, double *out);
 
+/*
+ * Writing one of float32, row after row (npy_build.c): `out` has room for shf_npy_size bytes, which is 0 where it
+ * would be more than memory can hold.
+ */
+#define SHF_NPY_WRITTEN_HEADER_BYTES 128u
+size_t shf_npy_size(uint64_t rows, uint64_t columns);
+void shf_npy_write(const float *items, uint64_t rows, uint64_t columns, uint8_t *out);
+
 #endif

@@ -12,7 +12,7 @@
 struct shf_shard_build {
     struct shf_sqlite_build file;
     struct shf_budget *budget;
-    bool has_vectors, has_rows;
+    bool has_vectors, is_vector_only, has_rows;
     bool is_over; /* finished, or failed */
     struct shf_build_tree kv;
     struct shf_vec0_build vec;
@@ -51,6 +51,7 @@ shf_status shf_shard_build_new(const struct shf_shard_build_options *options, st
     }
     build->budget = build->file.budget = build->file.arena.budget = budget;
     build->has_vectors = options->dimension > 0;
+    build->is_vector_only = options->is_vector_only;
     shf_status status = shf_sqlite_build_begin(&build->file, options->page_size, options->sink, budget, error);
     if (!status) status = shf_build_tree_begin(&build->kv, &build->file, true, error);
     if (!status && build->has_vectors) {
@@ -124,11 +125,13 @@ static shf_status add_row(struct shf_shard_build *build, const struct shf_shard_
     shf_status status = check_row(build, row, error);
     if (!status) status = keep_key(build, row->key, row->key_size, error);
     if (status) return status;
-    shf_record_begin(&record);
-    shf_record_blob(&record, row->key, row->key_size);
-    shf_record_blob(&record, row->value, row->value_size);
-    shf_record_end(&record);
-    status = shf_build_index_add(&build->kv, &record, error);
+    if (!build->is_vector_only) {
+        shf_record_begin(&record);
+        shf_record_blob(&record, row->key, row->key_size);
+        shf_record_blob(&record, row->value, row->value_size);
+        shf_record_end(&record);
+        status = shf_build_index_add(&build->kv, &record, error);
+    }
     if (!status && build->has_vectors) status = shf_vec0_build_add(&build->vec, row, error);
     return status;
 }

@@ -1,6 +1,6 @@
 /*
  * Building a shard.db: the tables of a key-value or unified shard, bulk-loaded in one pass over rows in ascending order of
- * their keys. Pure: finished pages go to a sink. Every page is written once, whole; memory does not grow with the number of
+ * their keys; or of one with vectors alone, whose kv is empty. Pure: finished pages go to a sink. Every page is written once, whole; memory does not grow with the number of
  * rows but for the two lists that a sidecar needs (4 bytes an interior page, 8 bytes a value that overflows), charged to the
  * budget. Values, payloads and vectors pass through buffers of 256 KiB; one key is kept, to see that they ascend.
  *
@@ -32,6 +32,7 @@ struct shf_page_sink {
 struct shf_shard_build_options {
     uint32_t page_size;     /* power of two, 512..65536 */
     uint32_t dimension;     /* 0 = key-value only */
+    bool is_vector_only;    /* with a dimension: kv stays empty, keys give the order of the rows alone */
     enum shf_metric metric; /* cosine or l2 */
     struct shf_page_sink *sink;
     struct shf_budget *budget; /* must outlive the build and its result */

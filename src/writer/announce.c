@@ -107,6 +107,13 @@ static void manifest_written(struct shf_errand *errand) {
     shf_pointer_write(&publish->pointer);
 }
 
+static void put_manifest(struct shf_publish_op *publish) {
+    char *key = publish->manifest_key, *manifest = (char *)publish->manifest;
+    publish->manifest_key = NULL;
+    publish->manifest = NULL;
+    shf_errand_put(&publish->errand, key, manifest, publish->manifest_size, CONTENT_TYPE, NULL, manifest_written);
+}
+
 static void lease_renewed(struct shf_lease *lease) {
     struct shf_writer *writer = SHF_CONTAINER(lease, struct shf_writer, lease);
     struct shf_publish_op *publish = writer->publishing;
@@ -123,12 +130,13 @@ static void lease_renewed(struct shf_lease *lease) {
         shf_publish_fail(publish);
         return;
     }
-    char *key = publish->manifest_key, *manifest = (char *)publish->manifest;
-    publish->manifest_key = NULL;
-    publish->manifest = NULL;
     publish->errand = (struct shf_errand){
         .store = writer->setup.store, .cancel = publish->op.cancel, .deadline_ns = publish->op.deadline_ns};
-    shf_errand_put(&publish->errand, key, manifest, publish->manifest_size, CONTENT_TYPE, NULL, manifest_written);
+    if (publish->table.tail) {
+        shf_vector_table_put(publish, put_manifest);
+    } else {
+        put_manifest(publish);
+    }
 }
 
 /* ---- the manifest: worker ---- */
@@ -174,7 +182,8 @@ static void free_objects(struct objects *objects) {
 
 static bool list_objects(const struct shf_publish_op *publish, struct objects *out) {
     const struct shf_writer_setup *setup = &publish->writer->setup;
-    out->items = shf_alloc_zero(publish->num_dbs, 2 * sizeof *out->items);
+    const struct shf_vector_table *table = &publish->table;
+    out->items = shf_alloc_zero((size_t)publish->num_dbs * 2 + 1, sizeof *out->items);
     if (!out->items) return false;
     for (uint32_t i = 0; i < publish->num_dbs; i++) {
         const struct shf_shard_result *result = &publish->results[i];
@@ -187,26 +196,30 @@ static bool list_objects(const struct shf_publish_op *publish, struct objects *o
             return false;
         }
     }
-    return true;
+    return !table->tail || add_object(out, shf_strdup(table->tail), table->size, table->sha256);
 }
 
 static shf_status make_custom(struct shf_publish_op *publish, char **out, struct shf_error **error) {
     const struct shf_writer *writer = publish->writer;
     struct objects objects = {0};
-    shf_status status = list_objects(publish, &objects)
-                            ? SHF_OK
-                            : shf_error_set(error, SHF_E_NO_MEMORY, "no memory for the list of objects");
+    char *vector = NULL;
+    shf_status status = writer->setup.vectors ? shf_vector_table_describe(publish, &vector, error) : SHF_OK;
+    if (!status && !list_objects(publish, &objects)) {
+        status = shf_error_set(error, SHF_E_NO_MEMORY, "no memory for the list of objects");
+    }
     if (!status) {
         const struct shf_manifest_custom_spec spec = {.user = writer->setup.custom,
                                                       .has_sidecar = !(writer->setup.flags & SHF_WRITE_NO_SIDECAR),
                                                       .page_size = writer->setup.page_size,
                                                       .dimension = writer->setup.is_unified ? writer->dimension : 0,
                                                       .metric = writer->setup.metric,
+                                                      .vector = vector,
                                                       .objects = objects.items,
                                                       .object_count = objects.count};
         status = shf_manifest_custom_build(&spec, out, error);
     }
     free_objects(&objects);
+    shf_free(vector);
     return status;
 }
 
@@ -270,8 +283,9 @@ static void make(struct shf_task *task) {
     const struct shf_sharder *by = publish->writer->setup.sharder;
     char *custom = NULL, *sharding = NULL;
     shf_status status = shf_op_check(&publish->op, &error);
+    if (!status && publish->writer->setup.vectors) status = shf_vector_table_make(publish, &error);
     if (!status) status = make_custom(publish, &custom, &error);
-    if (!status && by) status = shf_sharder_text(by, &sharding, &error);
+    if (!status && by && !publish->writer->setup.vectors) status = shf_sharder_text(by, &sharding, &error);
     if (!status) status = make_manifest(publish, custom, sharding, &error);
     if (!status) status = name_manifest(publish, &error);
     shf_free(custom);

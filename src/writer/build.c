@@ -56,6 +56,7 @@ static void take_result(struct shf_publish_op *publish, struct shf_shard_job *jo
 static void take_failure(struct shf_publish_op *publish, struct shf_shard_job *job) {
     if (!publish->status && job->has_conflict) {
         publish->has_conflict = true;
+        publish->conflict_is_id = job->writer->setup.vectors != NULL;
         publish->first_origin = job->first_origin;
         publish->second_origin = job->second_origin;
     }
@@ -83,7 +84,9 @@ static void job_done(struct shf_shard_job *job) {
 static shf_status make_ids(struct shf_publish_op *publish) {
     struct shf_writer *writer = publish->writer;
     uint64_t bytes = writer->setup.memory_bytes / IDS_SHARE;
-    if (!writer->ids_differ) return SHF_OK; /* keys are unique, and so are ids that are keys */
+    bool is_vector_only = writer->setup.vectors;
+    if (is_vector_only && publish->num_dbs == 1) return SHF_OK;
+    if (!is_vector_only && !writer->ids_differ) return SHF_OK; /* keys are unique, and so are ids that are keys */
     const struct shf_rows_options options = {.runtime = writer->runtime,
                                              .memory_bytes = bytes < IDS_LEAST_BYTES ? IDS_LEAST_BYTES : bytes,
                                              .num_dbs = 1,

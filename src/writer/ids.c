@@ -1,4 +1,4 @@
-/* No two keys have the same id. Ids that are keys need no look; else every id was handed to a store of rows of its own. */
+/* No two rows have the same id. Ids that are keys need no look; else every id was handed to a store of rows of its own. */
 #include "base/clock.h"
 #include "writer/publish.h"
 
@@ -30,9 +30,14 @@ static void conflict(struct shf_publish_op *publish) {
         publish->second_origin = publish->first_origin;
         publish->first_origin = first;
     }
+    const struct shf_writer_setup *setup = &publish->writer->setup;
+    const char *why = !setup->vectors ? "different keys"
+                      : setup->flags & SHF_WRITE_LAST_WINS
+                          ? "belong to different shards, where the last can not replace the other; leave one out"
+                          : "belong to different shards; leave one out";
     shf_status status =
-        shf_error_set(&error, SHF_E_INVALID, "rows %llu and %llu have the same id and different keys",
-                      (unsigned long long)publish->first_origin, (unsigned long long)publish->second_origin);
+        shf_error_set(&error, SHF_E_INVALID, "rows %llu and %llu have the same id and %s",
+                      (unsigned long long)publish->first_origin, (unsigned long long)publish->second_origin, why);
     end(publish, status, error);
 }
 

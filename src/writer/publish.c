@@ -1,6 +1,7 @@
 /*
  * Publishing:
  *
+ *   worker  centroids are found, where a snapshot is sharded by them and none are given training.c
  *   worker  what is left of the rows is sorted; the number of shards is known           rows
  *   worker  shards are built and hashed, loop: and uploaded, some at a time             build.c
  *   worker  no two keys have the same id                                                ids.c
@@ -85,6 +86,7 @@ static void free_parts(struct shf_publish_op *publish) {
     shf_errand_end(&publish->errand);
     shf_free(publish->manifest);
     shf_free(publish->manifest_key);
+    shf_vector_table_free(&publish->table);
     publish->id_merge = NULL;
     publish->ids = NULL;
     publish->manifest = NULL;
@@ -171,16 +173,32 @@ static shf_status plan(struct shf_publish_op *publish) {
     const struct shf_writer_setup *setup = &writer->setup;
     shf_status status = count_shards(publish, &publish->num_dbs);
     if (status) return status;
-    if (setup->is_unified && !writer->dimension) {
+    if (setup->vectors && setup->vectors->trains) status = shf_publish_check_training(publish);
+    if (status) return status;
+    if (shf_writer_has_vectors(writer) && !writer->dimension) {
         return shf_error_set(
-            &publish->error,
-            SHF_E_INVALID, "a unified snapshot without rows has no dimension yet: set it in the options, or give a file of vectors that tells it");
+            &publish->error, SHF_E_INVALID,
+            "a %s snapshot without rows has no dimension yet: set it in the options, or give a file of "
+            "vectors that tells it",
+            setup->is_unified ? "unified" : "vector-only");
     }
+    if (setup->vectors) status = shf_vector_sharder_begin(setup->vectors, writer->dimension, &publish->error);
+    if (status) return status;
     publish->results = shf_alloc_zero(publish->num_dbs, sizeof *publish->results);
     if (!publish->results) return shf_error_set(&publish->error, SHF_E_NO_MEMORY, "no memory for a plan of shards");
     if (!writer->key_encoding) writer->key_encoding = SHF_ENCODING_UTF8;
     atomic_store(&writer->progress.num_dbs, publish->num_dbs);
     return SHF_OK;
+}
+
+void shf_publish_sort(struct shf_publish_op *publish) {
+    struct shf_writer *writer = publish->writer;
+    atomic_store(&writer->progress.phase, SHF_PHASE_SORT);
+    if (writer->rows) {
+        shf_rows_finish(writer->rows, publish->num_dbs, publish->op.cancel, rows_sorted);
+    } else {
+        shf_publish_build(publish);
+    }
 }
 
 static void sort(struct shf_task *task) {
@@ -201,11 +219,10 @@ static void sort(struct shf_task *task) {
         shf_publish_fail(publish);
         return;
     }
-    atomic_store(&writer->progress.phase, SHF_PHASE_SORT);
-    if (writer->rows) {
-        shf_rows_finish(writer->rows, publish->num_dbs, publish->op.cancel, rows_sorted);
+    if (writer->setup.vectors && writer->setup.vectors->trains) {
+        shf_publish_train(publish);
     } else {
-        shf_publish_build(publish);
+        shf_publish_sort(publish);
     }
 }
 

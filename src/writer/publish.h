@@ -1,10 +1,12 @@
-/* The operation that builds and publishes (publish.c), and its parts: shards (build.c), ids (ids.c), the manifest (announce.c). */
+/* The operation that builds and publishes (publish.c), and its parts: centroids (publish_train.c), shards (build.c), ids (ids.c), the manifest (announce.c). */
 #ifndef SHF_WRITER_PUBLISH_H
 #define SHF_WRITER_PUBLISH_H
 
 #include "writer/losers.h"
 #include "writer/pointer.h"
 #include "writer/shard_job.h"
+#include "writer/training.h"
+#include "writer/vector_table.h"
 #include "writer/writer.h"
 
 struct shf_publish_op {
@@ -40,9 +42,16 @@ struct shf_publish_op {
     size_t manifest_size;
     char *manifest_key;
     struct shf_losers losers;
+    struct shf_vector_table table;
+    struct shf_training training;
 };
 
+/* Mutex held. SHF_E_INVALID: there are fewer rows than centroids to find. */
+shf_status shf_publish_check_training(struct shf_publish_op *publish);
+
 /* Loop thread. Each calls the next when it is over, or shf_publish_fail. */
+void shf_publish_train(struct shf_publish_op *publish);
+void shf_publish_sort(struct shf_publish_op *publish);
 void shf_publish_build(struct shf_publish_op *publish);
 void shf_publish_check_ids(struct shf_publish_op *publish);
 void shf_publish_announce(struct shf_publish_op *publish);

@@ -127,6 +127,7 @@ static void begin_block(struct shf_rows_block *block) {
     block->state = SHF_ROWS_FILLING;
     block->used = 0;
     block->count = 0;
+    block->placed = 0;
 }
 
 void shf_rows_close_current(struct shf_rows *rows) {

@@ -37,7 +37,13 @@ struct shf_rows_options {
     bool last_wins;           /* of equal keys the last added is given, else shf_rows_merge_next fails */
     int scratch_fd;           /* directory for runs, borrowed */
     const char *scratch_name; /* its path, for messages, borrowed */
-    uint32_t max_runs;        /* of one length: when there are more they are merged; 0 = 256, else at least 2 */
+    /*
+     * Which shard a row of this vector belongs to, below num_dbs; NULL = hash mod num_dbs. Asked by workers when a block is
+     * sorted, several at once; where num_dbs is told at the end not before.
+     */
+    uint32_t (*place)(const void *place_context, const float *vector);
+    const void *place_context;
+    uint32_t max_runs; /* of one length: when there are more they are merged; 0 = 256, else at least 2 */
     /* Some worker, no lock held: blocks became free after an add answered SHF_E_BUSY, or the store failed. */
     void (*room)(void *context);
     void *context;

@@ -14,6 +14,7 @@
 #define LARGEST_BLOCK (UINT64_C(64) << 20)
 #define MOST_BLOCKS 512u                  /* each is a source of the merge in the end */
 #define LARGEST_PLACE (UINT64_C(1) << 30) /* bytes: offset / 8 and the misfits share 32 bits */
+#define PLACE_STEP ((size_t)8 << 20)      /* multiplications before others get their turn: some milliseconds */
 
 size_t shf_rows_buffer_size(uint64_t memory_bytes) {
     uint64_t size = memory_bytes / 16 & ~UINT64_C(4095);
@@ -91,11 +92,31 @@ void shf_rows_block_common(struct shf_rows_block *block, struct shf_rows_key key
     block->common = common_bytes(block->first_key, key.at, most);
 }
 
+static const float *vector_of(const struct shf_rows_block *block, const struct shf_rows_entry *entry) {
+    const uint8_t *row = shf_rows_at(block->memory, entry->place);
+    size_t extra = shf_rows_head_of(row).order & SHF_ROWS_EXTRA ? sizeof(struct shf_rows_extra) : 0;
+    return (const float *)(const void *)(row + sizeof(struct shf_rows_head) + extra); /* rows lie at multiples of 8 */
+}
+
+bool shf_rows_block_place_some(struct shf_rows_block *block) {
+    const struct shf_rows *rows = block->rows;
+    const struct shf_rows_options *options = &rows->options;
+    struct shf_rows_entry *entries = shf_rows_entries(block);
+    if (!options->place) return true;
+    size_t step = PLACE_STEP / ((size_t)rows->num_dbs * options->dimension + 1) + 1;
+    size_t end = block->count - block->placed < step ? block->count : block->placed + step;
+    for (; block->placed < end; block->placed++) {
+        struct shf_rows_entry *entry = &entries[block->placed];
+        entry->shard = options->place(options->place_context, vector_of(block, entry));
+    }
+    return block->placed == block->count;
+}
+
 void shf_rows_block_sort(struct shf_rows_block *block) {
     struct shf_rows *rows = block->rows;
     struct shf_rows_entry *entries = shf_rows_entries(block);
     uint32_t num_dbs = rows->num_dbs;
-    if (num_dbs && !rows->options.num_dbs) { /* it may have been filled before the number was known */
+    if (num_dbs && !rows->options.num_dbs && !rows->options.place) { /* it may have been filled before the number was known */
         for (size_t i = block->count; i-- > 0;) {
             const uint8_t *row = shf_rows_at(block->memory, entries[i].place);
             entries[i].shard = (uint32_t)(shf_rows_head_of(row).hash % num_dbs);

@@ -82,6 +82,7 @@ struct shf_rows_block {
     size_t size;     /* mapped and charged */
     size_t used;     /* bytes of packed rows */
     size_t count;    /* rows */
+    size_t placed;   /* entries whose shard is known, with options.place */
     uint32_t common; /* bytes that all keys begin with */
     const uint8_t *first_key;
     uint64_t age; /* smaller: closed earlier */
@@ -104,7 +105,9 @@ bool shf_rows_block_takes(const struct shf_rows_block *block, uint64_t packed_si
 uint8_t *shf_rows_block_place(struct shf_rows_block *block, uint64_t packed_size, uint64_t hash, uint32_t misfits);
 /* After the row is written: what its key has in common with the others. */
 void shf_rows_block_common(struct shf_rows_block *block, struct shf_rows_key key);
-/* Gives each row its shard, and sorts by (shard, key, order of adding). */
+/* With options.place: gives some rows their shard; true when all have one. */
+bool shf_rows_block_place_some(struct shf_rows_block *block);
+/* Sorts by (shard, key, order of adding). */
 void shf_rows_block_sort(struct shf_rows_block *block);
 /* rows_sort.c. All keys have the first `common` bytes in common; words need not be set. */
 void shf_rows_sort(const uint8_t *memory, uint32_t vector_size, struct shf_rows_entry *entries, size_t count,

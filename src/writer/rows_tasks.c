@@ -131,6 +131,10 @@ static void sort_run(struct shf_task *task) {
     struct shf_rows_block *block = SHF_CONTAINER(task, struct shf_rows_block, task);
     struct shf_rows *rows = block->rows;
     if (!shf_rows_should_end(rows)) {
+        if (!shf_rows_block_place_some(block)) {
+            shf_rt_post_worker(rows->options.runtime, task);
+            return;
+        }
         shf_rows_block_sort(block);
         count_rows(rows, block);
         (void)pthread_mutex_lock(&rows->mutex);

@@ -21,10 +21,12 @@ static bool is_page_size(uint32_t size) {
 }
 
 static bool sharding_is_sane(const shf_writer_options *o) {
+    if (o->infer_routing_values > 1) return false;
+    if (o->backend == SHF_WRITE_VECTOR) return true; /* shf_vector_options_check has words for it */
     if (!o->cel_expr) {
         return !o->num_dbs != !o->max_keys_per_shard && !o->cel_columns && !o->routing_values && !o->infer_routing_values;
     }
-    if (!o->cel_columns || o->max_keys_per_shard || o->infer_routing_values > 1) return false;
+    if (!o->cel_columns || o->max_keys_per_shard) return false;
     return !o->infer_routing_values || (!o->routing_values && !o->num_dbs);
 }
 
@@ -32,7 +34,7 @@ static bool numbers_are_sane(const shf_writer_options *o) {
     const uint32_t known =
         SHF_WRITE_RESUME | SHF_WRITE_KEEP_ATTEMPTS | SHF_WRITE_DRY_RUN | SHF_WRITE_LAST_WINS | SHF_WRITE_NO_SIDECAR;
     if (!o->url || !*o->url || (o->flags & ~known)) return false;
-    if (o->backend != SHF_WRITE_KV && o->backend != SHF_WRITE_UNIFIED) return false;
+    if (o->backend < SHF_WRITE_KV || o->backend > SHF_WRITE_VECTOR || o->reserved) return false;
     if (o->num_dbs > SHF_LIMIT_WRITER_SHARDS || !sharding_is_sane(o)) return false;
     if (o->dimension > SHF_LIMIT_DIMENSION || !is_page_size(o->page_size)) return false;
     if (o->backend == SHF_WRITE_KV && (o->dimension || o->metric)) return false;
@@ -70,7 +72,10 @@ static shf_status copy_texts(struct shf_writer_setup *setup, const shf_writer_op
     if (o->cel_expr && !(setup->cel_expr = shf_strdup(o->cel_expr))) return SHF_E_NO_MEMORY;
     if (o->cel_columns && !(setup->cel_columns = shf_strdup(o->cel_columns))) return SHF_E_NO_MEMORY;
     if (o->routing_values && !(setup->routing_values = shf_strdup(o->routing_values))) return SHF_E_NO_MEMORY;
-    if (!(setup->key_column = shf_strdup(o->key_column ? o->key_column : "_key"))) return SHF_E_NO_MEMORY;
+    if (!(setup->key_column = shf_strdup(o->backend == SHF_WRITE_VECTOR ? "_vector_id"
+                                         : o->key_column                ? o->key_column
+                                                                        : "_key")))
+        return SHF_E_NO_MEMORY;
     if (!o->s3) return SHF_OK;
     setup->has_s3_options = true;
     return shf_s3_options_copy(o->s3, &setup->s3);
@@ -88,9 +93,9 @@ shf_status shf_writer_setup_read(shf_runtime *runtime, const shf_writer_options 
     shf_status status = shf_struct_copy(&o, sizeof o, options);
     if (status) return status;
     if (!numbers_are_sane(&o) || (o.run_id && !run_id_is_sane(o.run_id))) return SHF_E_INVALID;
-    if (!read_encoding(o.key_encoding, &setup.key_encoding) || !read_metric(o.metric, &setup.metric)) {
-        return SHF_E_INVALID;
-    }
+    bool is_vector_only = o.backend == SHF_WRITE_VECTOR;
+    if (!read_encoding(is_vector_only ? "raw" : o.key_encoding, &setup.key_encoding)) return SHF_E_INVALID;
+    if (!read_metric(o.metric, &setup.metric) && !is_vector_only) return SHF_E_INVALID;
     setup.flags = o.flags;
     setup.run_id_is_given = o.run_id != NULL;
     setup.is_unified = o.backend == SHF_WRITE_UNIFIED;
@@ -103,7 +108,8 @@ shf_status shf_writer_setup_read(shf_runtime *runtime, const shf_writer_options 
     setup.jobs = o.jobs ? o.jobs : shf_rt_worker_count(runtime);
     setup.shard_attempts = o.shard_attempts ? o.shard_attempts : DEFAULT_SHARD_ATTEMPTS;
     setup.timeout_ms = o.timeout_ms ? o.timeout_ms : -1;
-    status = copy_texts(&setup, &o);
+    status = shf_vector_options_read(&o, shf_rt_budget(runtime), &setup.vector);
+    if (!status) status = copy_texts(&setup, &o);
     if (status) {
         shf_writer_setup_free(&setup);
         return status;
@@ -122,6 +128,8 @@ void shf_writer_setup_free(struct shf_writer_setup *setup) {
     shf_free(setup->cel_columns);
     shf_free(setup->routing_values);
     shf_sharder_free(setup->sharder);
+    shf_vector_options_free(&setup->vector);
+    shf_vector_sharder_free(setup->vectors);
     if (setup->has_s3_options) shf_s3_options_free(&setup->s3);
     shf_location_free(&setup->location);
     shf_store_release(setup->store);
@@ -154,9 +162,15 @@ static shf_status make_sharding(struct shf_writer_setup *setup, struct shf_error
                                                 .columns = setup->cel_columns,
                                                 .routing_values = setup->routing_values,
                                                 .infers = setup->infers_routing_values,
+                                                .needs_context = setup->vector.is_vector_only,
                                                 .num_dbs = setup->num_dbs,
                                                 .budget = shf_rt_budget(setup->runtime)};
-    return setup->cel_expr ? shf_sharder_new(&options, &setup->sharder, error) : SHF_OK;
+    shf_status status = shf_vector_options_check(&setup->vector, error);
+    if (!status && setup->vector.is_vector_only) {
+        status = shf_vector_sharder_new(&setup->vector, setup->metric, setup->memory_bytes, &setup->vectors, error);
+    }
+    if (!status && setup->cel_expr) status = shf_sharder_new(&options, &setup->sharder, error);
+    return status;
 }
 
 shf_status shf_writer_setup_connect(struct shf_writer_setup *setup, struct shf_error **error) {
@@ -194,5 +208,11 @@ char *shf_writer_run_tail(const char *run_id) {
 char *shf_writer_attempt_tail(const char *run_id, uint32_t shard, uint32_t attempt) {
     struct shf_text tail = {0};
     shf_text_format(&tail, SHF_SHARD_PREFIX "/run_id=%s/db=%05" PRIu32 "/attempt=%02" PRIu32, run_id, shard, attempt);
+    return shf_text_take(&tail);
+}
+
+char *shf_writer_table_tail(const char *run_id, const char *name) {
+    struct shf_text tail = {0};
+    shf_text_format(&tail, "vector_meta/run_id=%s/%s", run_id, name);
     return shf_text_take(&tail);
 }

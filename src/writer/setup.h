@@ -7,11 +7,12 @@
 #include "shardyfusion/writer.h"
 #include "snapshot/location.h"
 #include "writer/sharder.h"
+#include "writer/vector_sharder.h"
 
 struct shf_writer_setup {
     shf_runtime *runtime;
-    uint32_t flags; /* SHF_WRITE_* */
-    bool is_unified;
+    uint32_t flags;   /* SHF_WRITE_* */
+    bool is_unified;  /* keys, values and vectors; with neither this nor `vectors`: keys and values */
     uint32_t num_dbs; /* 0 = by max_keys_per_shard or the expression */
     uint64_t max_keys_per_shard;
     enum shf_key_encoding key_encoding; /* 0 = by the first key */
@@ -24,6 +25,7 @@ struct shf_writer_setup {
     char *url, *run_id, *local_root, *key_column, *custom; /* run_id NULL = to be made; local_root, custom or NULL */
     char *cel_expr, *cel_columns, *routing_values;         /* or NULL */
     bool infers_routing_values;
+    struct shf_vector_options vector;
     bool run_id_is_given; /* so others may use it too */
     bool has_s3_options;
     shf_s3_options s3; /* its strings are owned */
@@ -31,7 +33,8 @@ struct shf_writer_setup {
     /* after shf_writer_setup_connect */
     struct shf_location location;
     struct shf_store *store;
-    struct shf_sharder *sharder; /* NULL = by hash; else used with the writer's mutex held */
+    struct shf_sharder *sharder;        /* by an expression, else NULL; used with the writer's mutex held */
+    struct shf_vector_sharder *vectors; /* of a snapshot of vectors alone, else NULL */
 };
 
 /* Copies the options. SHF_E_INVALID (a reason is not told), SHF_E_NO_MEMORY. */
@@ -45,5 +48,6 @@ void shf_writer_setup_free(struct shf_writer_setup *setup);
 #define SHF_DB_PATH_TEMPLATE "db={db_id:05d}"
 char *shf_writer_run_tail(const char *run_id);                                       /* shards/run_id=R/ */
 char *shf_writer_attempt_tail(const char *run_id, uint32_t shard, uint32_t attempt); /* shards/run_id=R/db=N/attempt=N */
+char *shf_writer_table_tail(const char *run_id, const char *name);                   /* vector_meta/run_id=R/NAME */
 
 #endif

@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/text.h"
 #include "formats/manifest_build.h"
+#include "writer/vector_key.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -114,7 +115,8 @@ static shf_status begin_build(struct shf_shard_job *job) {
     if (status) return status;
     job->file.stays = writer->setup.location.scheme == SHF_SCHEME_FILE && !writer->setup.local_root;
     const struct shf_shard_build_options options = {.page_size = page_size,
-                                                    .dimension = writer->setup.is_unified ? writer->dimension : 0,
+                                                    .dimension = shf_writer_has_vectors(writer) ? writer->dimension : 0,
+                                                    .is_vector_only = writer->setup.vectors != NULL,
                                                     .metric = writer->setup.metric,
                                                     .sink = &job->file.pages,
                                                     .budget = shf_rt_budget(writer->runtime)};
@@ -137,7 +139,9 @@ static shf_status show_key(const struct shf_shard_job *job, const uint8_t *key, 
     return *out ? SHF_OK : shf_error_set(error, SHF_E_NO_MEMORY, "no memory to show a key");
 }
 
-static uint64_t id_as_integer(const struct shf_rows_row *row) {
+static uint64_t id_as_integer(const struct shf_shard_job *job) {
+    const struct shf_rows_row *row = &job->row;
+    if (job->writer->setup.vectors) return (uint64_t)shf_vector_key_read(row->key);
     if (!row->id_is_key) return (uint64_t)row->id_integer;
     return row->key_size == 4 ? shf_load_u32be(row->key) : shf_load_u64be(row->key);
 }
@@ -147,7 +151,7 @@ static void hash_id(struct shf_shard_job *job) {
     const struct shf_rows_row *row = &job->row;
     uint8_t integer[8];
     if (!row->id_is_text) {
-        shf_store_u64le(integer, id_as_integer(row));
+        shf_store_u64le(integer, id_as_integer(job));
         shf_hash128(integer, sizeof integer, job->id_hash);
     } else if (row->id_is_key) {
         shf_hash128(row->key_size ? row->key : (const uint8_t *)"", row->key_size, job->id_hash);
@@ -165,7 +169,7 @@ static shf_status add_row(struct shf_shard_job *job) {
                                       .value_size = row->value_size,
                                       .vector = row->vector,
                                       .id_is_text = is_text,
-                                      .id_integer = is_text ? 0 : (int64_t)id_as_integer(row),
+                                      .id_integer = is_text ? 0 : (int64_t)id_as_integer(job),
                                       .id_text = is_key ? (const char *)row->key : row->id_text,
                                       .id_text_size = is_key ? row->key_size : row->id_text_size,
                                       .payload = row->payload,
@@ -220,6 +224,16 @@ static shf_status end_merge(struct shf_shard_job *job) {
     return end_build(job);
 }
 
+/* What is equal is the id, where there are no keys. */
+static void name_ids(struct shf_shard_job *job) {
+    shf_error_free(job->error);
+    job->error = NULL;
+    (void)shf_error_set(&job->error, SHF_E_INVALID,
+                        "the rows with origins %" PRIu64 " and %" PRIu64
+                        " have the same id; leave one out, or let the last one win",
+                        job->first_origin, job->second_origin);
+}
+
 /* SHF_OK and *more: the slice is over, the rows are not. */
 static shf_status add_slice(struct shf_shard_job *job, bool *more) {
     uint64_t bytes = 0, rows = 0;
@@ -232,6 +246,7 @@ static shf_status add_slice(struct shf_shard_job *job, bool *more) {
             if (status == SHF_E_INVALID) {
                 job->has_conflict = true;
                 shf_rows_merge_conflict(job->merge, &job->first_origin, &job->second_origin);
+                if (job->writer->setup.vectors) name_ids(job);
             }
             if (status || done) {
                 *more = false;

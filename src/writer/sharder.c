@@ -14,7 +14,8 @@ struct shf_sharder {
     struct shf_manifest_cel cel;
     struct shf_cel_router *router; /* in direct mode also for inferred values: only its expression counts then */
     struct shf_cel_scratch scratch;
-    uint32_t num_dbs;                      /* 0 = known at the end */
+    uint32_t num_dbs; /* 0 = known at the end */
+    bool needs_context;
     bool is_seen[SHF_LIMIT_WRITER_SHARDS]; /* direct, with num_dbs 0 */
     struct shf_tokens *tokens;             /* inferred values, else NULL; after finish: */
     struct shf_cel_value *values;          /* in order */
@@ -60,6 +61,7 @@ shf_status shf_sharder_new(const struct shf_sharder_options *options, struct shf
     struct shf_sharder *sharder = shf_alloc_zero(1, sizeof *sharder);
     if (!sharder) return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for a CEL expression");
     shf_cel_scratch_init(&sharder->scratch);
+    sharder->needs_context = options->needs_context;
     shf_status status =
         shf_manifest_cel_take(options->expression, options->columns, options->routing_values, &sharder->cel, error);
     if (!status) status = choose_num_dbs(sharder, options, error);
@@ -110,7 +112,7 @@ static shf_status bind(const struct shf_sharder *sharder, const shf_row *row, st
     const struct shf_cel *cel = shf_cel_router_expression(sharder->router);
     shf_routing_context context;
     if (!row->context) {
-        if (!shf_cel_router_takes_key(sharder->router)) return need_context(cel, error);
+        if (sharder->needs_context || !shf_cel_router_takes_key(sharder->router)) return need_context(cel, error);
         *is_cut = shf_cel_bind_key(shf_cel_column_type(cel, 0), &row->key, columns);
         return SHF_OK;
     }
@@ -181,9 +183,16 @@ uint32_t shf_sharder_place_of(const struct shf_sharder *sharder, uint32_t shard)
     return sharder->numbers && shard < sharder->value_count ? sharder->numbers[shard] : shard;
 }
 
+const struct shf_manifest_cel *shf_sharder_cel(const struct shf_sharder *sharder, const struct shf_cel_value **values,
+                                               size_t *count) {
+    *values = sharder->tokens ? sharder->values : sharder->cel.routing_values;
+    *count = sharder->tokens ? sharder->value_count : sharder->cel.routing_count;
+    return &sharder->cel;
+}
+
 shf_status shf_sharder_text(const struct shf_sharder *sharder, char **out, struct shf_error **error) {
-    if (sharder->tokens) {
-        return shf_manifest_cel_build(&sharder->cel, sharder->values, sharder->value_count, out, error);
-    }
-    return shf_manifest_cel_build(&sharder->cel, sharder->cel.routing_values, sharder->cel.routing_count, out, error);
+    const struct shf_cel_value *values;
+    size_t count;
+    const struct shf_manifest_cel *cel = shf_sharder_cel(sharder, &values, &count);
+    return shf_manifest_cel_build(cel, values, count, out, error);
 }

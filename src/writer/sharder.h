@@ -14,13 +14,16 @@
 #include "shardyfusion/writer.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct shf_sharder;
+struct shf_manifest_cel;
 
 struct shf_sharder_options {
     const char *expression, *columns, *routing_values; /* as in shf_writer_options */
     bool infers;
-    uint32_t num_dbs; /* as asked for; 0 = by values or rows */
+    bool needs_context; /* rows have no keys */
+    uint32_t num_dbs;   /* as asked for; 0 = by values or rows */
     struct shf_budget *budget;
 };
 
@@ -40,5 +43,9 @@ shf_status shf_sharder_finish(struct shf_sharder *sharder, uint32_t *num_dbs, st
 uint32_t shf_sharder_place_of(const struct shf_sharder *sharder, uint32_t shard);
 /* After finish: build_meta.sharding of the manifest, the caller's to shf_free. */
 shf_status shf_sharder_text(const struct shf_sharder *sharder, char **out, struct shf_error **error);
+/* After finish: what that text is made of; *values NULL = the result is a shard's number. Live as long as the sharder. */
+struct shf_cel_value;
+const struct shf_manifest_cel *shf_sharder_cel(const struct shf_sharder *sharder, const struct shf_cel_value **values,
+                                               size_t *count);
 
 #endif

@@ -27,11 +27,20 @@ static void finish(struct shf_write_op *write) {
 
 static shf_status make_rows(struct shf_writer *writer, struct shf_error **error) {
     const struct shf_writer_setup *setup = &writer->setup;
+    struct shf_vector_sharder *vectors = setup->vectors;
     if (writer->rows) return SHF_OK;
+    shf_status status = vectors ? shf_vector_sharder_begin(vectors, writer->dimension, error) : SHF_OK;
+    if (status) return status;
+    bool decides = vectors && shf_vector_sharder_decides(vectors), trains = vectors && vectors->trains;
+    uint32_t num_dbs = setup->sharder ? SHF_LIMIT_WRITER_SHARDS
+                       : trains       ? 0
+                                      : setup->num_dbs; /* 0: places come later */
     const struct shf_rows_options options = {.runtime = writer->runtime,
-                                             .memory_bytes = setup->memory_bytes,
-                                             .num_dbs = setup->sharder ? SHF_LIMIT_WRITER_SHARDS : setup->num_dbs,
+                                             .memory_bytes = setup->memory_bytes - (vectors ? vectors->sample_bytes : 0),
+                                             .num_dbs = num_dbs,
                                              .dimension = writer->dimension,
+                                             .place = decides ? shf_vector_sharder_place : NULL,
+                                             .place_context = vectors,
                                              .last_wins = setup->flags & SHF_WRITE_LAST_WINS,
                                              .scratch_fd = writer->scratch.fd,
                                              .scratch_name = writer->scratch.path,
@@ -41,7 +50,11 @@ static shf_status make_rows(struct shf_writer *writer, struct shf_error **error)
 }
 
 static struct shf_row_rules rules_of(const struct shf_writer *writer) {
+    const struct shf_vector_sharder *vectors = writer->setup.vectors;
     return (struct shf_row_rules){.is_unified = writer->setup.is_unified,
+                                  .is_vector_only = vectors != NULL,
+                                  .strategy = vectors ? vectors->strategy : 0,
+                                  .num_dbs = writer->setup.num_dbs,
                                   .key_encoding = writer->key_encoding,
                                   .dimension = writer->dimension,
                                   .id_kind = writer->id_kind,
@@ -98,6 +111,7 @@ static uint64_t bytes_of(const struct shf_rows_row *row, uint32_t dimension) {
 static shf_status take_rows(struct shf_write_op *write, struct shf_error **error) {
     struct shf_writer *writer = write->writer;
     struct shf_row_rules rules = rules_of(writer);
+    struct shf_vector_sharder *vectors = writer->setup.vectors;
     rules.was_checked = true;
     uint64_t bytes = 0, before = write->at;
     shf_status status = SHF_OK;
@@ -115,6 +129,7 @@ static shf_status take_rows(struct shf_write_op *write, struct shf_error **error
         write->has_begun = true;
         writer->row_count++;
         if (write->places) shf_sharder_use(writer->setup.sharder, write->places[write->at]);
+        if (vectors) shf_vector_sharder_see(vectors, ready.row.key, ready.row.key_size, row.vector);
         bytes += bytes_of(&ready.row, writer->dimension);
     }
     atomic_fetch_add_explicit(&writer->progress.rows, write->at - before, memory_order_relaxed);
@@ -301,7 +316,8 @@ static void take_in(struct shf_write_op *write) {
                           (unsigned long long)copy);
         return;
     }
-    write->outcome = writer->pending ? SHF_E_BUSY : take_rows(write, error);
+    if (writer->setup.vectors) write->outcome = shf_vector_sharder_expect(writer->setup.vectors, write->count, error);
+    if (!write->outcome) write->outcome = writer->pending ? SHF_E_BUSY : take_rows(write, error);
     if (copy) shf_budget_give(budget, copy);
     if (write->outcome != SHF_E_BUSY) return;
     shf_error_free(*error);

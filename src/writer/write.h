@@ -26,7 +26,9 @@ struct shf_write_op {
 
 /* What the rows so far decided, and what the next ones must agree with. */
 struct shf_row_rules {
-    bool is_unified;
+    bool is_unified, is_vector_only;
+    enum shf_vector_strategy strategy; /* of vectors alone: */
+    uint32_t num_dbs;
     enum shf_key_encoding key_encoding;
     uint32_t dimension, id_kind;
     bool ids_differ;
@@ -42,6 +44,12 @@ struct shf_row_ready {
 /* Checks one row and learns from it. `out` points into the row and itself. SHF_E_INVALID, SHF_E_LIMIT. */
 shf_status shf_row_check(const shf_row *row, struct shf_row_rules *rules, struct shf_row_ready *out,
                          struct shf_error **error);
+
+/* Parts of it (row_vector.c): vector, id and payload of a row that has a key; a row of vectors alone. */
+shf_status shf_row_check_vector(const shf_row *row, struct shf_row_rules *rules, struct shf_row_ready *out,
+                                struct shf_error **error);
+shf_status shf_row_check_vector_only(const shf_row *row, struct shf_row_rules *rules, struct shf_row_ready *out,
+                                     struct shf_error **error);
 
 /* Row `index` of an array of structs of another size. SHF_E_INVALID. */
 shf_status shf_row_at(const shf_row *rows, size_t stride, size_t index, shf_row *out);

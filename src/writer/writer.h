@@ -73,6 +73,11 @@ void shf_writer_room(void *context);
 /* Everything later ends with this error (cloned). Mutex held or not needed yet. */
 void shf_writer_fail_locked(struct shf_writer *writer, const struct shf_error *error);
 
+/* Each row has a vector. */
+static inline bool shf_writer_has_vectors(const struct shf_writer *writer) {
+    return writer->setup.is_unified || writer->setup.vectors;
+}
+
 /* Any thread. */
 uint64_t shf_writer_spilled_bytes(const struct shf_writer *writer);
 

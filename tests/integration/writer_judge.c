@@ -82,7 +82,7 @@ static int nearer(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-static bool same_id(const shf_vector_id *id, const shf_row *row) {
+bool writer_same_id(const shf_vector_id *id, const shf_row *row) {
     if (row->id.kind == SHF_ID_INT) return id->kind == SHF_ID_INT && id->int_value == row->id.int_value;
     if (!row->id.kind && row->key.kind == SHF_KEY_INT) {
         return id->kind == SHF_ID_INT && id->int_value == row->key.as.int_value;
@@ -97,11 +97,26 @@ static void assert_hit(const shf_op *op, size_t index, const struct candidate *w
     assert_int_equal(shf_op_hit(op, 0, index, &hit), SHF_OK);
     assert_true(fabs(hit.score - wanted->distance) < 1e-9);
     if (is_tied) return;
-    assert_true(same_id(&hit.id, wanted->row));
+    assert_true(writer_same_id(&hit.id, wanted->row));
     assert_int_equal(hit.payload.data != NULL, wanted->row->payload.data != NULL);
     if (!hit.payload.data) return;
     assert_int_equal(hit.payload.size, wanted->row->payload.size);
     assert_memory_equal(hit.payload.data, wanted->row->payload.data, hit.payload.size);
+}
+
+/* Else the vector chooses some. */
+static uint32_t *all_shards(shf_reader *reader, shf_query *query) {
+    shf_snapshot *snapshot = NULL;
+    shf_snapshot_info info;
+    SHF_INIT(&info);
+    assert_int_equal(shf_reader_snapshot(reader, &snapshot), SHF_OK);
+    assert_int_equal(shf_snapshot_describe(snapshot, &info), SHF_OK);
+    uint32_t *shards = calloc(info.num_dbs, sizeof *shards);
+    for (uint32_t i = 0; i < info.num_dbs; i++) shards[i] = i;
+    query->shard_ids = shards;
+    query->shard_count = info.num_dbs;
+    shf_snapshot_release(snapshot);
+    return shards;
 }
 
 static void assert_search(shf_reader *reader, const struct writer_rows *rows, const float *vector, bool is_l2,
@@ -118,7 +133,9 @@ static void assert_search(shf_reader *reader, const struct writer_rows *rows, co
             (struct candidate){distance(vector, rows->rows[i].vector, query.dimension, is_l2), &rows->rows[i]};
     }
     qsort(candidates, count, sizeof *candidates, nearer);
+    uint32_t *shards = rows->shape.is_vector_only ? all_shards(reader, &query) : NULL;
     shf_status status = shf_search_sync(reader, &query, 0, &op);
+    free(shards);
     if (status) print_message("%s\n", shf_error_message(shf_op_error(op)));
     assert_int_equal(status, SHF_OK);
     assert_int_equal(shf_op_hit_count(op, 0), count < TOP_K ? count : TOP_K);
@@ -211,6 +228,10 @@ static uint64_t look_at_shard(const char *file, const struct writer_rows *rows, 
     assert_string_equal(answer, "ok");
     if (page_size) assert_int_equal(ask(database, "PRAGMA page_size", NULL, 0), page_size);
     int64_t count = ask(database, "SELECT count(*) FROM kv", NULL, 0);
+    if (rows->shape.is_vector_only) {
+        assert_int_equal(count, 0);
+        count = ask(database, "SELECT count(*) FROM vec_id_map", NULL, 0);
+    }
     if (rows->shape.dimension) {
         assert_int_equal(ask(database, "SELECT count(*) FROM vec_id_map", NULL, 0), count);
         assert_int_equal(ask(database, "SELECT count(*) FROM vec_index_rowids", NULL, 0), count);

@@ -70,6 +70,10 @@ static void make_row(const struct writer_shape *shape, size_t number, shf_row *r
     fill_value(value, row->value.size, seed);
     row->value.data = value;
     row->origin = number + 1;
+    if (shape->is_vector_only) {
+        memset(&row->key, 0, sizeof row->key);
+        row->value = (shf_slice){0};
+    }
     if (!shape->dimension) return;
     float *vector = (float *)(void *)place(at, shape->dimension * sizeof(float));
     for (uint32_t i = 0; i < shape->dimension; i++) {

@@ -24,6 +24,7 @@ struct writer_shape {
     uint32_t dimension;             /* 0: KV */
     uint32_t id_kind;               /* 0: the key */
     uint32_t payload_every;         /* 0: no payloads */
+    bool is_vector_only;            /* neither keys nor values; id_kind is set */
     uint32_t generation;            /* of values, vectors and payloads; keys and ids are those of all */
 };
 
@@ -57,8 +58,9 @@ void writer_make(const shf_writer_options *options, const struct writer_rows *ro
 
 /* Every value is that of the rows, and keys that were not written are absent. */
 void writer_assert_values(shf_reader *reader, const struct writer_rows *rows);
-/* Searches answer as a plain computation in doubles does. */
+/* Searches in all shards answer as a plain computation in doubles does. */
 void writer_assert_searches(shf_reader *reader, const struct writer_rows *rows, bool is_l2, unsigned queries);
+bool writer_same_id(const shf_vector_id *id, const shf_row *row);
 /* What the publish told is what the reader tells. */
 void writer_assert_told(const shf_op *publish, shf_reader *reader, const struct writer_rows *rows);
 /* libsqlite3 finds nothing wrong with any shard below a directory, and counts the rows; page_size 0: any. */

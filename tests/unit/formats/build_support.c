@@ -54,7 +54,8 @@ void build_shard(uint32_t page_size, uint32_t dimension, enum shf_metric metric,
     struct shf_shard_row row = {0};
     memory_sink_init(&sink, page_size);
     shf_budget_init(&out->budget, shf_shard_build_bytes(page_size, dimension) + (64u << 20));
-    const struct shf_shard_build_options options = {page_size, dimension, metric, &sink.base, &out->budget};
+    const struct shf_shard_build_options options = {
+        .page_size = page_size, .dimension = dimension, .metric = metric, .sink = &sink.base, .budget = &out->budget};
     expect_ok(shf_shard_build_new(&options, &build, &error), error);
     for (size_t i = 0; next(context, i, &row); i++) {
         expect_ok(shf_shard_build_add(build, &row, &error), error);

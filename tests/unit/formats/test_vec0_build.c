@@ -364,7 +364,8 @@ static void test_lock_page(void **state) {
         struct shf_shard_build *build;
         struct shf_shard_pages pages;
         shf_budget_init(&budget, 64u << 20);
-        const struct shf_shard_build_options options = {PAGE, DIMENSION, SHF_METRIC_L2, &sink.base, &budget};
+        const struct shf_shard_build_options options = {
+            .page_size = PAGE, .dimension = DIMENSION, .metric = SHF_METRIC_L2, .sink = &sink.base, .budget = &budget};
         const struct shf_shard_row row = {
             .value = value, .value_size = value_size - before * (size_t)(PAGE - 4), .vector = vector};
         expect_ok(shf_shard_build_new(&options, &build, &error), error);
@@ -387,7 +388,8 @@ static void test_lock_page(void **state) {
 
 static shf_status build_once(struct vectors *vectors, struct memory_sink *sink, struct shf_budget *budget,
                              struct shf_error **error) {
-    const struct shf_shard_build_options options = {512, vectors->dimension, SHF_METRIC_L2, &sink->base, budget};
+    const struct shf_shard_build_options options = {
+        .page_size = 512, .dimension = vectors->dimension, .metric = SHF_METRIC_L2, .sink = &sink->base, .budget = budget};
     struct shf_shard_build *build = NULL;
     struct shf_shard_pages pages = {0};
     struct shf_shard_row row;
@@ -489,7 +491,8 @@ static void test_long_ids(void **state) {
         struct shf_shard_build *build;
         memory_sink_init(&sink, 4096);
         shf_budget_init(&budget, 64u << 20);
-        const struct shf_shard_build_options options = {4096, 1, SHF_METRIC_L2, &sink.base, &budget};
+        const struct shf_shard_build_options options = {
+            .page_size = 4096, .dimension = 1, .metric = SHF_METRIC_L2, .sink = &sink.base, .budget = &budget};
         memset(text, cases[i].letter, sizeof text);
         const struct shf_shard_row row = {
             .vector = vector, .id_is_text = true, .id_text = text, .id_text_size = cases[i].size};

@@ -1,0 +1,38 @@
+#include "writer/hyperplanes.h"
+
+#include <math.h>
+#include <stddef.h>
+
+/* SplitMix64 (G. Steele, D. Lea, C. Flood, 2014, https://doi.org/10.1145/2660193.2660195). */
+static uint64_t next(uint64_t *state) {
+    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
+/* Between -1 and 1, 53 bits. */
+static double next_between(uint64_t *state) { return (double)(next(state) >> 11) * 0x1p-52 - 1; }
+
+/* Two at a time, by the polar method (G. Marsaglia, T. Bray, 1964): a point in the unit disc, about one in 1.27 is. */
+static void next_normal(uint64_t *state, double out[2]) {
+    double x, y, square;
+    do {
+        x = next_between(state);
+        y = next_between(state);
+        square = x * x + y * y;
+    } while (square >= 1 || square == 0);
+    double factor = sqrt(-2 * log(square) / square);
+    out[0] = x * factor;
+    out[1] = y * factor;
+}
+
+void shf_draw_hyperplanes(uint64_t seed, uint32_t bits, uint32_t dimension, float *out) {
+    uint64_t state = seed;
+    size_t count = (size_t)bits * dimension;
+    double pair[2] = {0, 0};
+    for (size_t i = 0; i < count; i++) {
+        if (i % 2 == 0) next_normal(&state, pair);
+        out[i] = (float)pair[i % 2];
+    }
+}
