@@ -75,6 +75,13 @@ typedef struct shf_reader_options {
     shf_slice manifest; /* the manifest itself (a SQLite file, at most 256 MiB), kept elsewhere; data NULL = read it.
                            Together with manifest_ref, which is only its name then: any text of at most 8,192 bytes.
                            Neither _CURRENT nor manifests/ is read, and there is no fallback */
+    uint32_t max_open_shards; /* of vector-only snapshots; 0 = all that were opened stay open. Else as many at a time, but
+                                 for those that searches use just then: each opens the shards that it needs, and the least
+                                 recently used of those that nobody uses are closed. Their files stay in the local cache.
+                                 With SHF_OPEN_LAZY shards are opened by searches alone; without it each shard is opened
+                                 once with the snapshot, so many at a time, and the last ones stay open. Other snapshots
+                                 keep their shards open whatever is said here */
+    uint32_t reserved;        /* 0 */
 } shf_reader_options;
 
 /*
@@ -317,7 +324,7 @@ SHF_API shf_status shf_op_manifest(const shf_op *op, size_t index, shf_manifest_
 
 /*
  * The snapshot that a reader serves at one moment; reference-counted, may outlive the reader, immutable. It keeps its
- * shards open, so release it when it is not needed.
+ * shards open (a vector-only one as far as max_open_shards allows), so release it when it is not needed.
  */
 typedef struct shf_snapshot shf_snapshot;
 
@@ -434,6 +441,8 @@ typedef struct shf_health_info {
     uint32_t num_shards; /* shards, empty ones included; 0 when closed */
     uint32_t is_closed;
     double manifest_age_seconds; /* since publication, by this machine's clock; 0 when closed */
+    uint32_t open_shards;        /* of the served snapshot, at this moment: see SHF_OPEN_LAZY and max_open_shards */
+    uint32_t reserved;           /* 0 */
 } shf_health_info;
 
 /*
