@@ -326,7 +326,7 @@ static void test_options(void **state) {
     OPTION(url, NULL);
     OPTION(url, "");
     OPTION(backend, 0);
-    OPTION(backend, 3);
+    OPTION(backend, 4);
     OPTION(num_dbs, 0);
     OPTION(num_dbs, 32769);
     OPTION(max_keys_per_shard, 5); /* both */

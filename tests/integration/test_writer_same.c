@@ -46,6 +46,20 @@ static const struct way ways[] = {
 };
 #define WAYS (sizeof ways / sizeof *ways)
 
+static const char *sharding; /* of vectors alone, else NULL */
+
+static void ask_for_vectors(shf_writer_options *options, struct writer_rows *rows) {
+    options->backend = SHF_WRITE_VECTOR;
+    options->num_dbs = SHARDS;
+    options->max_keys_per_shard = 0;
+    options->vector_sharding = sharding;
+    options->seed = 9;
+    if (strcmp(sharding, "cluster") == 0) options->training_rows = 1000;
+    for (size_t i = 0; i < rows->shape.rows && strcmp(sharding, "explicit") == 0; i++) {
+        rows->rows[i].shard = (uint32_t)((uint64_t)rows->rows[i].id.int_value % SHARDS);
+    }
+}
+
 static void make(const struct writer_shape *shape, size_t index) {
     const struct way *way = &ways[index];
     struct writer_rows *rows = writer_rows_new(shape);
@@ -55,6 +69,7 @@ static void make(const struct writer_shape *shape, size_t index) {
     shf_writer_options options =
         writer_options(prefix, shape->dimension ? SHF_WRITE_UNIFIED : SHF_WRITE_KV, way->is_by_most_keys ? 0 : SHARDS);
     if (way->is_by_most_keys) options.max_keys_per_shard = (shape->rows + SHARDS - 1) / SHARDS;
+    if (sharding) ask_for_vectors(&options, rows);
     options.run_id = "the-same";
     options.memory_bytes = way->memory_bytes;
     options.jobs = way->jobs;
@@ -103,6 +118,22 @@ static void test_vectors(void **state) {
     go(&shape);
 }
 
+/* Centroids too: the sample does not depend on the order of rows, nor k-means on who runs its pieces. */
+static void test_vectors_alone(void **state) {
+    (void)state;
+    static const char *const shardings[] = {"cluster", "lsh", "explicit"};
+    const struct writer_shape shape = {
+        .rows = 9000, .dimension = 150, .id_kind = SHF_ID_INT, .payload_every = 3, .is_vector_only = true};
+    for (size_t i = 0; i < sizeof shardings / sizeof *shardings; i++) {
+        sharding = shardings[i];
+        go(&shape);
+        for (size_t way = 1; way < WAYS && i < 2; way++)
+            assert_same_file(way, i ? "hyperplanes.npy" : "centroids.npy", 0);
+        support_remove_tree(root);
+    }
+    sharding = NULL;
+}
+
 /* Sizes of the sidecars; their bytes name the version of the shard that they belong to. */
 static void test_sidecars(void **state) {
     (void)state;
@@ -114,6 +145,7 @@ static void test_sidecars(void **state) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void) {
-    const struct CMUnitTest tests[] = {TEST(test_keys_and_values), TEST(test_vectors), TEST(test_sidecars)};
+    const struct CMUnitTest tests[] = {TEST(test_keys_and_values), TEST(test_vectors), TEST(test_vectors_alone),
+                                       TEST(test_sidecars)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
