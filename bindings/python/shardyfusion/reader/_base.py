@@ -161,7 +161,7 @@ class _BaseReader(Lifecycle):
         core = self._core
         if core is None:
             return ReaderHealth("unhealthy", "", timedelta(0), 0, self._closed)
-        status, shards, is_closed, age = core.health(threshold)
+        status, shards, is_closed, age, _ = core.health(threshold)
         ref = core.snapshot().info()["manifest_ref"]
         return ReaderHealth(status, ref, timedelta(seconds=round(age, 2)), shards, is_closed)
 

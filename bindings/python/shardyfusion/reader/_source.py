@@ -58,6 +58,7 @@ class Source:
         max_fallback_attempts: int,
         vectors_alone: bool = False,
         opens_shards_late: bool = False,
+        max_open_shards: int = 0,
     ) -> None:
         for name, text in (("s3_prefix", s3_prefix), ("local_root", local_root)):
             if not isinstance(text, str) or not text:
@@ -76,6 +77,7 @@ class Source:
             "url": s3_prefix,
             "local_root": local_root,
             "flags": _OPEN_LAZY if opens_shards_late else 0,
+            "max_open_shards": max_open_shards,
             "current_pointer_key": current_pointer_key,
             "max_concurrency": _count("max_concurrency" if waiting.is_async else "max_workers", max_concurrency, 1),
             "max_fallback_attempts": self.max_fallback_attempts or -1,

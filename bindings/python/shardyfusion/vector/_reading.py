@@ -57,7 +57,7 @@ def probes_of(num_probes: int | None) -> int:
     return num_probes
 
 
-def _checked_cache_limit(max_cached_shards: int | None) -> int:
+def _cache_limit(max_cached_shards: int | None) -> int:
     if max_cached_shards is None:
         return 0
     if isinstance(max_cached_shards, bool) or not isinstance(max_cached_shards, int) or max_cached_shards > 2**31 - 1:
@@ -84,7 +84,6 @@ class _VectorReading(Lifecycle):
         credential_provider: CredentialProvider | None,
         s3_connection_options: S3ConnectionOptions | None,
     ) -> None:
-        _checked_cache_limit(max_cached_shards)
         source = Source(
             self._waiting,
             s3_prefix=s3_prefix,
@@ -99,6 +98,7 @@ class _VectorReading(Lifecycle):
             max_fallback_attempts=max_fallback_attempts,
             vectors_alone=True,
             opens_shards_late=not preload_shards,
+            max_open_shards=_cache_limit(max_cached_shards),
         )
         self._s3_prefix = s3_prefix
         super().__init__(source, metrics_collector=metrics_collector, rate_limiter=rate_limiter)
@@ -213,7 +213,7 @@ class _VectorReading(Lifecycle):
         core = self._core
         if core is None:
             return VectorReaderHealth("unhealthy", None, None, 0, self._closed)
-        status, shards, is_closed, age = core.health(threshold)
+        status, shards, is_closed, age, _ = core.health(threshold)
         return VectorReaderHealth(status, core.snapshot().info()["manifest_ref"], age, shards, is_closed)
 
 

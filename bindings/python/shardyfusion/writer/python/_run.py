@@ -90,7 +90,7 @@ class _Batch:
         beside = (self.vectors, self.ids, self.payloads) if self._has_vectors else (None, None, None)
         contexts = self.contexts if self._has_contexts else None
         try:
-            _call(self._core.submit_write, self.keys, self.values, *beside, contexts, self._written + 1)
+            _call(self._core.submit_write, self.keys, self.values, *beside, contexts, None, self._written + 1)
         except ShardyfusionError as error:
             raise failure_of_write(error) from error
         self._written += count
