@@ -168,8 +168,8 @@ class Writer:
 
     @classmethod
     def submit_open(cls, queue: Queue, options: dict[str, Any], /) -> Operation | None:
-        """Result: a Writer. Options as in shf_writer_options; "s3": a dict as in shf_s3_options. Centroids and hyperplanes
-        are arrays or sequences of sequences."""
+        """Result: a Writer. Options as in shf_writer_options; "s3": a dict as in shf_s3_options; "centroids" and
+        "hyperplanes": arrays or sequences of sequences."""
 
     @property
     def run_id(self) -> str:
