@@ -119,14 +119,14 @@ def test_a_generator_of_many(place: pathlib.Path) -> None:
 
 def test_vectors_of_any_numbers(place: pathlib.Path) -> None:
     rows = [
-        VectorRecord(1, numpy.arange(8, dtype=numpy.float64), shard_id=0),
-        VectorRecord(2, numpy.arange(16, dtype=numpy.float32)[::2], shard_id=numpy.int64(1)),  # type: ignore[arg-type]
+        VectorRecord(1, numpy.array(range(8), dtype=numpy.float64), shard_id=0),
+        VectorRecord(2, numpy.array(range(16), dtype=numpy.float32)[::2], shard_id=numpy.int64(1)),  # type: ignore[arg-type]
         VectorRecord(3, [1] * 8, shard_id=2),
         VectorRecord(numpy.int64(2**62), tuple(range(8)), {"when": pathlib.Path("x")}, 2),  # type: ignore[arg-type]
     ]
     vector_records.write(place, "explicit", rows)
     with opened(place) as reader:
-        hits = reader.search(range(8), 4, shard_ids=[0, 1, 2]).results  # type: ignore[arg-type]
+        hits = reader.search(range(8), 4, shard_ids=[0, 1, 2]).results
         assert [(hit.id, hit.score) for hit in hits[:2]] == [(1, 0.0), (2**62, 0.0)]
         assert hits[1].payload == {"when": "x"}
 
