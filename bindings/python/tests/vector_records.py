@@ -45,7 +45,7 @@ def records(count: int = 600, seed: int = 1) -> list[VectorRecord]:
 
 SHARDINGS: dict[str, dict[str, Any]] = {
     "trained": {"strategy": VectorShardingStrategy.CLUSTER, "num_dbs": 4, "train_centroids": True, "num_probes": 2},
-    "centroids": {"strategy": VectorShardingStrategy.CLUSTER, "centroids": vectors(5, seed=9)},
+    "centroids": {"strategy": VectorShardingStrategy.CLUSTER, "centroids": vectors(5)},
     "lsh": {"strategy": VectorShardingStrategy.LSH, "num_dbs": 5, "num_hash_bits": 6, "num_probes": 3},
     "hyperplanes": {"strategy": VectorShardingStrategy.LSH, "num_dbs": 3, "hyperplanes": vectors(4, seed=7)},
     "explicit": {"strategy": VectorShardingStrategy.EXPLICIT, "num_dbs": 3},
