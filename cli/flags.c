@@ -159,6 +159,11 @@ APPLY(set_concurrency) {
     return ok ? NULL : wrong(flag, value, "a number from 1 to 65536");
 }
 
+APPLY(set_open_shards) {
+    bool ok = cli_parse_u32(value, 1, CLI_MAX_OPEN_SHARDS, &o->max_open_shards);
+    return ok ? NULL : wrong(flag, value, "a number from 1 to 65536");
+}
+
 APPLY(set_timeout) {
     o->has_timeout = cli_parse_seconds(value, &o->timeout_ms);
     return o->has_timeout ? NULL : wrong(flag, value, "a number of seconds (0 = no limit, at most a year)");
@@ -239,6 +244,7 @@ const struct cli_flag cli_flags[] = {
     {"local-root", 0, true, CLI_EVERY, set_local_root},
     {"memory-budget", 0, true, CLI_EVERY, set_budget},
     {"max-concurrency", 0, true, CLI_READING, set_concurrency},
+    {"max-open-shards", 0, true, CLI_READING, set_open_shards},
     {"timeout", 0, true, CLI_EVERY, set_timeout},
     {"color", 0, true, CLI_EVERY, set_color},
     {"no-progress", 0, false, CLI_EVERY, set_no_progress},

@@ -45,6 +45,8 @@ static const char global_flags[] =
     "                              where auto goes over to range reads (default: 16 MiB, 2 GiB)\n"
     "      --memory-budget BYTES   what may be allocated for data (default: 1 GiB; of build: 512 MiB)\n"
     "      --max-concurrency N     shard operations in flight\n"
+    "      --max-open-shards N     in snapshots of vectors only: so many shards stay open, each opened when it is "
+    "searched\n"
     "      --timeout SECONDS       for each operation (default: 60, none for opening and building; 0 = none)\n"
     "      --color WHEN            auto, always or never (NO_COLOR is honoured)\n"
     "  -v, --verbose               say more (-vv: everything); -q, --quiet: no warnings; --no-progress\n"

@@ -27,6 +27,8 @@ enum cli_command {
 enum cli_format { CLI_FORMAT_UNSET = 0, CLI_JSON, CLI_JSONL, CLI_TABLE, CLI_TEXT };
 enum cli_encoding { CLI_ENCODING_UNSET = 0, CLI_BASE64, CLI_UTF8, CLI_HEX };
 enum cli_key_format { CLI_KEY_AUTO = 0, CLI_KEY_TEXT, CLI_KEY_HEX, CLI_KEY_BASE64, CLI_KEY_JSON };
+#define CLI_MAX_OPEN_SHARDS 65536u
+
 enum cli_color { CLI_COLOR_AUTO = 0, CLI_COLOR_ALWAYS, CLI_COLOR_NEVER };
 
 struct cli_options {
@@ -49,7 +51,7 @@ struct cli_options {
     enum cli_color color;
     int sqlite_mode; /* SHF_ACCESS_*, or -1 */
     uint32_t offset;
-    uint32_t max_concurrency; /* 0 = not given, as below */
+    uint32_t max_concurrency, max_open_shards; /* 0 = not given, as below */
     uint32_t top_k, num_probes, limit;
     unsigned verbose;
 

@@ -125,8 +125,8 @@ static void lease_renewed(struct shf_lease *lease) {
     publish->run_record = lease->key ? shf_location_key_url(lease->location, lease->key) : NULL;
     if (lease->key && !publish->run_record) {
         struct shf_error *error = NULL;
-        shf_publish_note(publish, shf_error_set(&error, SHF_E_NO_MEMORY, "no memory for the URL of the run record"),
-                         error);
+        shf_status status = shf_error_set(&error, SHF_E_NO_MEMORY, "no memory for the URL of the run record");
+        shf_publish_note(publish, status, error);
         shf_publish_fail(publish);
         return;
     }

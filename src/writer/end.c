@@ -36,7 +36,7 @@ static void remove_files(struct shf_task *task) {
     struct shf_rows *rows = writer->rows;
     writer->rows = NULL;
     writer->spilled_bytes = spilled;
-    if (writer->setup.vectors) shf_vector_sharder_drop_sample(writer->setup.vectors);
+    if (writer->setup.vectors) shf_vector_sharder_clear(writer->setup.vectors); /* no task of the rows is left */
     (void)pthread_mutex_unlock(&writer->mutex);
     shf_rows_free(rows);
     shf_scratch_remove(&writer->scratch);

@@ -20,11 +20,12 @@ static uint32_t bits_of(const struct shf_vector_options *options) {
 
 /* Only where it is known how much of the caller's memory there is to read; else the check refuses it. */
 static shf_status copy_table(const shf_writer_options *o, struct shf_vector_options *out) {
-    const float *items = o->centroids ? o->centroids : o->hyperplanes;
-    uint32_t rows = o->centroids ? o->num_dbs : bits_of(out);
-    uint32_t most = o->centroids ? SHF_LIMIT_WRITER_SHARDS : SHF_LIMIT_HASH_BITS;
-    if (!out->is_vector_only || !items || (o->centroids && o->hyperplanes)) return SHF_OK;
-    if (rows < 1 || rows > most || o->dimension < 1 || o->dimension > SHF_LIMIT_DIMENSION) return SHF_OK;
+    enum shf_vector_strategy strategy = out->is_vector_only ? shf_vector_options_strategy(out) : 0;
+    bool is_cluster = strategy == SHF_VECTORS_BY_CLUSTER, is_lsh = strategy == SHF_VECTORS_BY_LSH;
+    const float *items = is_cluster ? o->centroids : is_lsh ? o->hyperplanes : NULL;
+    uint32_t rows = is_cluster ? o->num_dbs : bits_of(out);
+    uint32_t most = is_cluster ? SHF_LIMIT_WRITER_SHARDS : SHF_LIMIT_HASH_BITS;
+    if (!items || rows < 1 || rows > most || o->dimension < 1 || o->dimension > SHF_LIMIT_DIMENSION) return SHF_OK;
     size_t size = shf_npy_size(rows, o->dimension);
     if (!size || !shf_budget_take(out->budget, size)) return SHF_E_NO_MEMORY;
     out->table = shf_alloc(size);

@@ -32,12 +32,20 @@ shf_status shf_vector_sharder_new(struct shf_vector_options *options, enum shf_m
     return SHF_OK;
 }
 
-void shf_vector_sharder_free(struct shf_vector_sharder *sharder) {
-    if (!sharder) return;
+void shf_vector_sharder_clear(struct shf_vector_sharder *sharder) {
     shf_free(sharder->table);
     shf_budget_give(sharder->budget, sharder->charged_bytes);
     shf_vector_router_free(sharder->router);
     shf_sample_free(sharder->sample);
+    sharder->table = NULL;
+    sharder->charged_bytes = 0;
+    sharder->router = NULL;
+    sharder->sample = NULL;
+}
+
+void shf_vector_sharder_free(struct shf_vector_sharder *sharder) {
+    if (!sharder) return;
+    shf_vector_sharder_clear(sharder);
     shf_free(sharder);
 }
 

@@ -33,6 +33,8 @@ struct shf_vector_sharder {
 /* The options' table moves in. memory_bytes: for rows; a sample gets a quarter of it. SHF_E_NO_MEMORY. */
 shf_status shf_vector_sharder_new(struct shf_vector_options *options, enum shf_metric metric, uint64_t memory_bytes,
                                   struct shf_vector_sharder **out, struct shf_error **error);
+/* Gives back the memory of sample and table, which nobody needs any more. */
+void shf_vector_sharder_clear(struct shf_vector_sharder *sharder);
 void shf_vector_sharder_free(struct shf_vector_sharder *sharder); /* NULL is fine */
 
 /* Whether shf_vector_sharder_place decides; else each row says, or an expression. */

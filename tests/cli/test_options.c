@@ -74,7 +74,7 @@ static void values(void **state) {
     (void)state;
     assert_right(PARSE(&o, "search", "--like", "", "--shard-ids", "0,2,65535", "--top-k", "4294967295", "--offset", "0",
                        "--sqlite-mode", "range", "--sqlite-auto-per-shard-bytes", "0", "--memory-budget", "1",
-                       "--max-concurrency", "65536", "--timeout", "0"));
+                       "--max-concurrency", "65536", "--max-open-shards", "65536", "--timeout", "0"));
     assert_string_equal(o.like, "");
     assert_int_equal(o.shard_id_count, 3);
     assert_int_equal(o.shard_ids[2], 65535);
@@ -83,6 +83,7 @@ static void values(void **state) {
     assert_int_equal(o.sqlite_mode, SHF_ACCESS_RANGE);
     assert_true(o.has_per_shard && o.per_shard_bytes == 0);
     assert_true(o.has_timeout && o.timeout_ms == 0);
+    assert_int_equal(o.max_open_shards, 65536);
     cli_options_free(&o);
     assert_right(PARSE(&o, "search", "1", "--shard-ids", ""));
     assert_true(o.has_shard_ids && o.shard_id_count == 0);
@@ -125,6 +126,7 @@ static void wrong_usage(void **state) {
     WRONG("--memory-budget: '0' is not", "info", "--memory-budget", "0");
     WRONG("--memory-budget: '1XB' is not", "info", "--memory-budget", "1XB");
     WRONG("--max-concurrency: '0' is not", "info", "--max-concurrency", "0");
+    WRONG("--max-open-shards: '0' is not", "search", "--max-open-shards", "0");
     WRONG("--sqlite-mode: 'mmap' is not", "info", "--sqlite-mode", "mmap");
     WRONG("--s3-option: 'region' is not KEY=VALUE", "info", "--s3-option", "region");
     WRONG("--s3-option: '=x' is not KEY=VALUE", "info", "--s3-option", "=x");

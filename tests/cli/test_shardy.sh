@@ -565,6 +565,11 @@ if [ -d "$PEER" ]; then
     holds '"num_shards_queried":2,' "$T/out"
     run -u "$V" search 1,0,0,0,0,0,0,0 --num-probes 50 --explain --output-format text
     holds ' rows in 3 of 3 shards, 8 dimensions, l2, 3 probed' "$T/out"
+    run -u "$V" search 1,0,0,0,0,0,0,0
+    cp "$T/out" "$T/unbounded"
+    run -u "$V" search 1,0,0,0,0,0,0,0 --max-open-shards 1
+    sed 's/"latency_ms":[^,}]*//' "$T/out" > "$T/bounded"
+    sed 's/"latency_ms":[^,}]*//' "$T/unbounded" | cmp -s - "$T/bounded" || fail "other hits with --max-open-shards"
     run -u "$V" get abc
     holds 'is a vector-only snapshot: it has no keys to look up' "$T/err"
     run -u "$V" route abc

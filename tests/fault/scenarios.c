@@ -285,6 +285,23 @@ static void search_shards(struct session *session) {
     search_with(session, &query);
 }
 
+/* Each opens a shard and closes another, where one may be open. */
+static void search_in_turn(struct session *session) {
+    static const uint32_t turns[] = {0, 1, 0};
+    for (size_t i = 0; i < sizeof turns / sizeof turns[0]; i++) {
+        shf_query query = world_query(0);
+        shf_op *op = NULL;
+        query.shard_ids = &turns[i];
+        query.shard_count = 1;
+        shf_status status = shf_search_sync(session->reader, &query, session_timeout_ms, &op);
+        bool ok = session_ended(session, status, op);
+        if (ok && !shf_op_hit_count(op, 0)) ok = session_wrong(session, "nothing in shard %u", turns[i]);
+        shf_op_release(op);
+        if (!ok) return;
+    }
+    search(session);
+}
+
 static void route_vector(struct session *session) {
     shf_query query = world_query(0);
     shf_snapshot *snapshot = NULL;
@@ -566,6 +583,18 @@ const struct scenario scenarios[] = {
      .check = write_check,
      .start = START_RUNTIME,
      .writes = true},
+    {.name = "write vectors, centroids", .run = write_and_train, .check = write_check, .start = START_RUNTIME, .writes = true},
+    {.name = "write vectors, hashed",
+     .run = write_hashed_vectors,
+     .check = write_check,
+     .start = START_RUNTIME,
+     .writes = true},
+    {.name = "write vectors, centroids, store",
+     .run = write_and_train,
+     .check = write_check,
+     .start = START_RUNTIME,
+     .writes = true,
+     .over_store = true},
     {.name = "write, and give up", .run = write_and_give_up, .check = write_check, .start = START_RUNTIME, .writes = true},
     {.name = "write, duplicates",
      .run = write_duplicates,
@@ -722,6 +751,19 @@ const struct scenario scenarios[] = {
      .start = START_READER,
      .cache = CACHE_COLD,
      .flags = LAZY | COPY},
+#define BOUNDED VECTORS, .max_open_shards = 1, .start = START_READER
+    {.name = "vectors, in turn, bounded", BOUNDED, .run = search_in_turn, .cache = CACHE_COLD, .flags = LAZY},
+    {.name = "vectors, in turn, bounded, warm, copies", BOUNDED, .run = search_in_turn, .flags = LAZY | COPY},
+    {.name = "vectors, like, bounded", BOUNDED, .run = search_like_dot, .flags = LAZY},
+    {.name = "vectors, batch_search, bounded", BOUNDED, .run = batch_search},
+    {.name = "vectors, refresh, bounded",
+     BOUNDED,
+     .run = refresh_changed,
+     .cache = CACHE_COLD,
+     .flags = COPY,
+     .published = WORLD_SECOND},
+    {.name = "vectors, release, bounded", BOUNDED, .run = search_and_release, .cache = CACHE_COLD, .flags = LAZY | COPY},
+    {.name = "vectors, in turn, bounded, store", BOUNDED, .run = search_in_turn, .flags = LAZY, .over_store = true},
     {.name = "vectors, open, cold, store",
      VECTORS,
      .run = open_reader,

@@ -28,6 +28,22 @@ static unsigned run_number;
 static char *file_prefix(void) { return support_path("%s/written-%u", world_root, run_number); }
 
 static const char *by_expression; /* of the next writer; NULL = by hash */
+static const char *vectors_alone; /* how they are sharded; NULL = the rows have keys */
+static float *vectors;            /* of such rows; they are let go when all is checked */
+
+static const float *make_vectors(unsigned first, unsigned count) {
+    free(vectors);
+    vectors = calloc((size_t)count * DIMENSION, sizeof *vectors);
+    for (unsigned i = 0; i < count * DIMENSION; i++) vectors[i] = (float)((first * DIMENSION + i) * 7919 % 1013) - 500;
+    return vectors;
+}
+
+static void ask_for_vectors(shf_writer_options *options) {
+    options->backend = SHF_WRITE_VECTOR;
+    options->vector_sharding = vectors_alone;
+    options->metric = "l2";
+    options->seed = 4;
+}
 
 static shf_writer *open_writer(struct session *session, bool is_unified, uint32_t flags) {
     shf_writer_options options;
@@ -43,6 +59,7 @@ static shf_writer *open_writer(struct session *session, bool is_unified, uint32_
     options.cel_expr = by_expression;
     options.cel_columns = by_expression ? "{\"key\": \"int\"}" : NULL;
     options.infer_routing_values = by_expression != NULL;
+    if (vectors_alone) ask_for_vectors(&options);
     options.run_id = "written";
     options.custom = "{\"a\": 1}";
     options.memory_bytes = 4u << 20;
@@ -124,6 +141,38 @@ void write_by_expression(struct session *session) {
     close_writer(writer);
 }
 
+static void make_vector_row(shf_row *row, unsigned number, const float *vector) {
+    SHF_INIT(row);
+    row->id.kind = SHF_ID_INT;
+    row->id.int_value = (int64_t)number - 20;
+    row->vector = vector;
+    row->dimension = DIMENSION;
+    if (number % 3 == 0) row->payload = (shf_slice){"{\"p\": true}", 11};
+}
+
+static bool write_vectors(struct session *session, shf_writer *writer, unsigned count) {
+    shf_row *rows = calloc(count, sizeof *rows);
+    shf_op *op = NULL;
+    const float *vector = make_vectors(0, count);
+    for (unsigned i = 0; i < count; i++) make_vector_row(&rows[i], i, vector + (size_t)i * DIMENSION);
+    shf_status status = shf_write_sync(writer, rows, count, session_timeout_ms, &op);
+    bool ok = session_ended(session, status, op);
+    shf_op_release(op);
+    free(rows);
+    return ok;
+}
+
+static void write_vectors_alone(struct session *session, const char *sharding) {
+    vectors_alone = sharding;
+    shf_writer *writer = open_writer(session, false, 0);
+    if (!writer) return;
+    if (write_vectors(session, writer, FEW)) publish(session, writer, FEW);
+    close_writer(writer);
+}
+
+void write_and_train(struct session *session) { write_vectors_alone(session, "cluster"); }
+void write_hashed_vectors(struct session *session) { write_vectors_alone(session, "lsh"); }
+
 void write_more_than_fits(struct session *session) {
     shf_writer *writer = open_writer(session, false, SHF_WRITE_NO_SIDECAR);
     if (!writer) return;
@@ -188,6 +237,25 @@ static void require_values(shf_reader *reader) {
     }
 }
 
+/* Each is found in the first shard that its vector leads to. */
+static void require_vectors(shf_reader *reader) {
+    for (unsigned i = 0; i < written; i++) {
+        shf_query query;
+        shf_hit hit;
+        shf_op *op = NULL;
+        SHF_INIT(&query);
+        SHF_INIT(&hit);
+        query.vector = vectors + (size_t)i * DIMENSION;
+        query.dimension = DIMENSION;
+        query.top_k = 1;
+        if (shf_search_sync(reader, &query, 0, &op) || shf_op_hit(op, 0, 0, &hit) || hit.score != 0 ||
+            hit.id.int_value != (int64_t)i - 20) {
+            plan_fail("vector %u is not found where it belongs", i);
+        }
+        shf_op_release(op);
+    }
+}
+
 void write_check(struct session *session) {
     shf_status status;
     char *prefix = file_prefix();
@@ -197,11 +265,15 @@ void write_check(struct session *session) {
     if (!is_published && reader && is_known) plan_fail("what was not published is there");
     if (reader) {
         shf_op *op = NULL;
-        if (is_published) require_values(reader);
+        if (is_published && vectors_alone) require_vectors(reader);
+        if (is_published && !vectors_alone) require_values(reader);
         (void)shf_close_sync(reader, SHF_CLOSE_DRAIN, 0, &op);
         shf_op_release(op);
         shf_reader_release(reader);
     }
     support_remove_tree(prefix);
     free(prefix);
+    free(vectors);
+    vectors = NULL;
+    vectors_alone = NULL;
 }

@@ -6,6 +6,8 @@
 
 void write_and_publish(struct session *session);
 void write_by_expression(struct session *session);
+void write_and_train(struct session *session); /* vectors alone: centroids are found among them */
+void write_hashed_vectors(struct session *session);
 void write_more_than_fits(struct session *session); /* rows are sorted on the disk */
 void write_and_give_up(struct session *session);    /* closed before it is published */
 void write_duplicates(struct session *session);     /* ends with SHF_E_INVALID */

@@ -355,6 +355,59 @@ static void test_like_goes_on(void **state) {
     support_close(reader);
 }
 
+/* The file of that name, or the first one in the directory of that name. */
+static char *file_below(const char *directory, const char *name) {
+    char *path = support_find_file(directory, name, 0);
+    struct dirent **entries = NULL;
+    int count = scandir(path, &entries, NULL, alphasort);
+    if (count < 0) return path;
+    assert_true(count > 2); /* after . and .. */
+    char *first = support_path("%s/%s", path, entries[2]->d_name);
+    for (int i = 0; i < count; i++) free(entries[i]);
+    free(entries);
+    free(path);
+    return first;
+}
+
+/* What is damaged while it is closed fails when it is opened again, and nothing else does. */
+static void check_damage(const char *file_name) {
+    shf_reader *reader = open_ok(0, 1);
+    for (uint32_t shard = 0; shard < num_dbs; shard++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "db=%05u", shard);
+        char *directory = support_find_file(url, name, 0), *path = file_below(directory, file_name);
+        char *aside = support_path("%s/aside", root);
+        uint32_t other = (shard + 1) % num_dbs;
+        search_shard(reader, shard);
+        search_shard(reader, other);
+        const shf_runtime_stats before = used();
+        assert_int_equal(rename(path, aside), 0);
+        support_write_file(path, "neither of the formats", 22);
+        shf_status status = try_shard(reader, shard);
+        assert_true(status == SHF_E_CORRUPT || status == SHF_E_INDEX);
+        assert_int_equal(open_shards(reader), 0);
+        search_shard(reader, other);
+        const shf_runtime_stats after = used();
+        assert_true(after.budget_used_bytes == before.budget_used_bytes && after.mapped_bytes == before.mapped_bytes);
+        assert_int_equal(rename(aside, path), 0);
+        search_shard(reader, shard);
+        assert_int_equal(open_shards(reader), 1);
+        free(directory);
+        free(path);
+        free(aside);
+    }
+    support_close(reader);
+}
+
+static void test_damaged_meanwhile(void **state) {
+    (void)state;
+    use_case("vector-lsh-sqlitevec");
+    check_damage("shard.db");
+    use_case("vector-cluster-lancedb");
+    check_damage("_versions"); /* the first name is that of the newest manifest */
+    check_damage("data");
+}
+
 /* ---- with the snapshot; refreshes ---- */
 
 static void refresh_to(shf_reader *reader, const char *name, shf_slice manifest, uint32_t opened) {
@@ -499,6 +552,7 @@ int main(void) {
                                        cmocka_unit_test_setup_teardown(test_least_recently_used, set_up, tear_down),
                                        cmocka_unit_test_setup_teardown(test_more_than_the_bound, set_up, tear_down),
                                        cmocka_unit_test_setup_teardown(test_like_goes_on, set_up, tear_down),
+                                       cmocka_unit_test_setup_teardown(test_damaged_meanwhile, set_up, tear_down),
                                        cmocka_unit_test_setup_teardown(test_preload, set_up, tear_down),
                                        cmocka_unit_test_setup_teardown(test_kept_snapshot, set_up, tear_down),
                                        cmocka_unit_test_setup_teardown(test_given_back, set_up, tear_down),

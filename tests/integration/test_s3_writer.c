@@ -125,6 +125,40 @@ static void test_vectors_and_odd_prefixes(void **state) {
     writer_rows_free(rows);
 }
 
+/* The table goes up before the manifest that names it, under any name of a prefix. */
+static void test_vectors_alone(void **state) {
+    (void)state;
+    static const char *const shardings[] = {"cluster", "lsh", "explicit"};
+    const struct writer_shape shape = {
+        .rows = 1500, .dimension = 24, .id_kind = SHF_ID_TEXT, .payload_every = 2, .is_vector_only = true};
+    struct writer_rows *rows = writer_rows_new(&shape);
+    for (size_t i = 0; i < sizeof shardings / sizeof *shardings; i++) {
+        struct s3_writer_options options;
+        shf_status status;
+        char *url = support_path("%s/a b/\xc3\xa4+%%/%s", s3_prefix, shardings[i]);
+        s3_writer_options_make(&options, NULL);
+        options.writer.url = url;
+        options.writer.backend = SHF_WRITE_VECTOR;
+        options.writer.vector_sharding = shardings[i];
+        options.writer.metric = "l2";
+        shf_writer *writer = s3_writer_open(&options);
+        writer_write(writer, rows->rows, 1500, 300);
+        shf_op *op = writer_publish(writer, &status);
+        if (!op) fail_msg("%s", support_message);
+        struct s3_opened opened = s3_open(url, &options.s3, 0, 0);
+        if (!opened.reader) fail_msg("%s", opened.message);
+        writer_assert_told(op, opened.reader, rows);
+        writer_assert_searches(opened.reader, rows, true, 4);
+        support_close(opened.reader);
+        shf_op_release(op);
+        writer_close(writer);
+        free(url);
+    }
+    assert_int_equal(writer_count_files(s3_prefix_path, "centroids.npy"), 1);
+    assert_int_equal(writer_count_files(s3_prefix_path, "hyperplanes.npy"), 1);
+    writer_rows_free(rows);
+}
+
 /* Above the size from which on shards go up in parts. */
 static void test_a_large_shard(void **state) {
     (void)state;
@@ -402,12 +436,10 @@ static void test_wrong_credentials(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_publish_refresh_history), TEST(test_vectors_and_odd_prefixes),
-        TEST(test_a_large_shard),           TEST(test_a_run_id_is_used_once),
-        TEST(test_two_begin_one_run),       TEST(test_many_begin_one_run),
-        TEST(test_two_publish_at_once),     TEST(test_resume),
-        TEST(test_a_shard_is_tried_again),  TEST(test_losers_that_stay),
-        TEST(test_wrong_credentials),
+        TEST(test_publish_refresh_history), TEST(test_vectors_and_odd_prefixes), TEST(test_vectors_alone),
+        TEST(test_a_large_shard),           TEST(test_a_run_id_is_used_once),    TEST(test_two_begin_one_run),
+        TEST(test_many_begin_one_run),      TEST(test_two_publish_at_once),      TEST(test_resume),
+        TEST(test_a_shard_is_tried_again),  TEST(test_losers_that_stay),         TEST(test_wrong_credentials),
     };
     if (!s3_server_is_there()) return S3_SERVER_SKIPPED;
     return cmocka_run_group_tests(tests, s3_group_begin, s3_group_end);

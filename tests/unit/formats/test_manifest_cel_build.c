@@ -40,6 +40,58 @@ static void test_text(void **state) {
                 "\"routing_values\": [], \"strategy\": \"cel\"}");
 }
 
+/* custom.vector of vectors alone, which has the same members between others. */
+static void test_vectors_alone(void **state) {
+    (void)state;
+    struct shf_error *error = NULL;
+    struct shf_manifest_cel cel = {0};
+    char *got = NULL;
+    struct shf_manifest_vector_spec spec = {.strategy = SHF_VECTORS_BY_CEL,
+                                            .metric = SHF_METRIC_L2,
+                                            .dimension = 8,
+                                            .num_probes = 1,
+                                            .total_vectors = UINT64_C(5000000000)};
+    expect_ok(shf_manifest_cel_take("region", "{\"region\": \"string\"}", "[\"\xc3\xa9\", \"us\"]", &cel, &error), error);
+    spec.cel = &cel;
+    expect_ok(shf_manifest_vector_build(&spec, &got, &error), error);
+    assert_string_equal(got, "{\"cel_columns\": {\"region\": \"string\"}, \"cel_expr\": \"region\", \"dim\": 8, "
+                             "\"index_type\": \"hnsw\", \"metric\": \"l2\", \"num_probes\": 1, \"quantization\": null, "
+                             "\"sharding_strategy\": \"cel\", \"total_vectors\": 5000000000}");
+    shf_free(got);
+    spec.values = cel.routing_values;
+    spec.value_count = cel.routing_count;
+    expect_ok(shf_manifest_vector_build(&spec, &got, &error), error);
+    assert_non_null(
+        strstr(got, "\"quantization\": null, \"routing_values\": [\"\\u00e9\", \"us\"], \"sharding_strategy\""));
+    shf_free(got);
+    shf_manifest_cel_free(&cel);
+    spec = (struct shf_manifest_vector_spec){.strategy = SHF_VECTORS_BY_LSH,
+                                             .metric = SHF_METRIC_COSINE,
+                                             .dimension = 4,
+                                             .num_probes = 3,
+                                             .total_vectors = 0,
+                                             .hash_bits = 6,
+                                             .table_ref = "s3://b/\"p\"/hyperplanes.npy"};
+    expect_ok(shf_manifest_vector_build(&spec, &got, &error), error);
+    assert_string_equal(got,
+                        "{\"dim\": 4, \"hyperplanes_ref\": \"s3://b/\\\"p\\\"/hyperplanes.npy\", "
+                        "\"index_type\": \"hnsw\", \"metric\": \"cosine\", \"num_hash_bits\": 6, \"num_probes\": 3, "
+                        "\"quantization\": null, \"sharding_strategy\": \"lsh\", \"total_vectors\": 0}");
+    shf_free(got);
+    spec.strategy = SHF_VECTORS_BY_CLUSTER;
+    spec.table_ref = "file:///c.npy";
+    expect_ok(shf_manifest_vector_build(&spec, &got, &error), error);
+    assert_string_equal(got, "{\"centroids_ref\": \"file:///c.npy\", \"dim\": 4, \"index_type\": \"hnsw\", "
+                             "\"metric\": \"cosine\", \"num_probes\": 3, \"quantization\": null, "
+                             "\"sharding_strategy\": \"cluster\", \"total_vectors\": 0}");
+    shf_free(got);
+    spec.strategy = SHF_VECTORS_BY_ID;
+    expect_ok(shf_manifest_vector_build(&spec, &got, &error), error);
+    assert_string_equal(got, "{\"dim\": 4, \"index_type\": \"hnsw\", \"metric\": \"cosine\", \"num_probes\": 3, "
+                             "\"quantization\": null, \"sharding_strategy\": \"explicit\", \"total_vectors\": 0}");
+    shf_free(got);
+}
+
 static void test_refused(void **state) {
     static const struct {
         const char *expression, *columns, *values, *says;
@@ -122,10 +174,8 @@ static void test_failing_allocations(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_text),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_failing_allocations),
+        cmocka_unit_test(test_text),   cmocka_unit_test(test_vectors_alone),       cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_limits), cmocka_unit_test(test_failing_allocations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

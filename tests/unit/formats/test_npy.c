@@ -204,6 +204,43 @@ static void test_cuts(void **state) {
     }
 }
 
+/* What is written is read, bit for bit; the header is NumPy's. */
+static void test_written(void **state) {
+    (void)state;
+    static const struct {
+        uint64_t rows, columns;
+        const char *shape;
+    } shapes[] = {{1, 1, "(1, 1)"}, {3, 8, "(3, 8)"}, {32768, 2, "(32768, 2)"}, {63, 8192, "(63, 8192)"}};
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        size_t count = (size_t)(shapes[i].rows * shapes[i].columns),
+               size = shf_npy_size(shapes[i].rows, shapes[i].columns);
+        float *items = malloc(count * sizeof *items);
+        double *read = malloc(count * sizeof *read);
+        uint8_t *bytes = malloc(size);
+        char text[128];
+        struct shf_npy npy;
+        struct shf_error *error = NULL;
+        assert_int_equal(size, 128 + 4 * count);
+        for (size_t item = 0; item < count; item++)
+            items[item] = (float)(1 / (1.0 + (double)item)) * (item % 2 ? 1 : -1);
+        shf_npy_write(items, shapes[i].rows, shapes[i].columns, bytes);
+        expect_ok(shf_npy_parse(bytes, size, &npy, &error), error);
+        assert_true(npy.rows == shapes[i].rows && npy.columns == shapes[i].columns && npy.item_bytes == 4);
+        shf_npy_read(&npy, read);
+        for (size_t item = 0; item < count; item++) assert_true(read[item] == (double)items[item]);
+        (void)snprintf(text, sizeof text, "{'descr': '<f4', 'fortran_order': False, 'shape': %s, } ", shapes[i].shape);
+        assert_memory_equal(bytes, "\x93NUMPY\1\0\x76\0", 10);
+        assert_memory_equal(bytes + 10, text, strlen(text));
+        assert_int_equal(bytes[127], '\n');
+        free(items);
+        free(read);
+        free(bytes);
+    }
+    assert_int_equal(shf_npy_size(UINT64_MAX, 2), 0);
+    assert_int_equal(shf_npy_size(UINT64_MAX / 8, 2), 0);
+    assert_int_equal(shf_npy_size(1, UINT64_MAX / 4), 0);
+}
+
 /* What the Python project wrote. */
 static void test_peer(void **state) {
     (void)state;
@@ -236,13 +273,10 @@ static void test_peer(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_types),
-                                       cmocka_unit_test(test_halves),
-                                       cmocka_unit_test(test_forms),
-                                       cmocka_unit_test(test_types_refused),
-                                       cmocka_unit_test(test_headers_refused),
-                                       cmocka_unit_test(test_sizes_refused),
-                                       cmocka_unit_test(test_cuts),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_written),       cmocka_unit_test(test_types),
+                                       cmocka_unit_test(test_halves),        cmocka_unit_test(test_forms),
+                                       cmocka_unit_test(test_types_refused), cmocka_unit_test(test_headers_refused),
+                                       cmocka_unit_test(test_sizes_refused), cmocka_unit_test(test_cuts),
                                        cmocka_unit_test(test_peer)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

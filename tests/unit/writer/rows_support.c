@@ -136,6 +136,11 @@ static void done(void *context, shf_status status, struct shf_error *error) {
 
 static void stopped(void *context) { (void)sem_post(&((struct rows_run_of_test *)context)->stopped); }
 
+static uint32_t place(const void *context, const float *vector) {
+    const struct rows_case *c = context;
+    return (uint32_t)(hash_of((const uint8_t *)vector, 4) % c->num_dbs);
+}
+
 shf_status rows_begin(struct rows_run_of_test *t, const struct rows_case *c, shf_runtime *runtime, int scratch_fd) {
     *t = (struct rows_run_of_test){.c = c, .runtime = runtime, .scratch_fd = scratch_fd};
     (void)sem_init(&t->room, 0, 0);
@@ -146,6 +151,8 @@ shf_status rows_begin(struct rows_run_of_test *t, const struct rows_case *c, shf
                                              .num_dbs = c->late ? 0 : c->num_dbs,
                                              .dimension = c->shape.dimension,
                                              .last_wins = c->last_wins,
+                                             .place = c->by_vector ? place : NULL,
+                                             .place_context = c,
                                              .scratch_fd = scratch_fd,
                                              .scratch_name = "the scratch directory",
                                              .max_runs = c->max_runs,
@@ -371,7 +378,8 @@ shf_status rows_check(struct rows_run_of_test *t) {
         model[i] = (struct model_row){.key_size = row.key_size,
                                       .number = i,
                                       .value_size = row.value_size,
-                                      .shard = (uint32_t)(row.hash % t->c->num_dbs)};
+                                      .shard = t->c->by_vector ? place(t->c, row.vector)
+                                                               : (uint32_t)(row.hash % t->c->num_dbs)};
         memcpy(model[i].key, row.key, row.key_size);
     }
     free(bytes);

@@ -28,6 +28,7 @@ struct rows_case {
     uint32_t num_dbs, max_runs;
     bool late; /* num_dbs is told at the end */
     bool last_wins;
+    bool by_vector;   /* which decides the shard */
     uint32_t threads; /* that add, and that merge */
 };
 

@@ -31,6 +31,26 @@ static void test_in_memory(void **state) {
     }
 }
 
+/* In memory and through files, with the number of shards known at once and late. */
+static void test_the_vector_decides(void **state) {
+    (void)state;
+    static const uint32_t shards[] = {1, 7, 30000};
+    for (unsigned i = 0; i < 12; i++) {
+        struct rows_case c = {.shape = {.seed = 50 + i,
+                                        .count = 6000,
+                                        .key_kinds = i % 4 == 0 ? 50 : 1u << 30,
+                                        .most_value = i < 6 ? 20 : 1000,
+                                        .dimension = i % 2 ? 3 : 700},
+                              .memory_bytes = i < 6 ? 8 << 20 : 2 << 20,
+                              .num_dbs = shards[i % 3],
+                              .late = i / 3 % 2,
+                              .last_wins = i % 4 == 0,
+                              .by_vector = true,
+                              .threads = 1 + i % 2};
+        rows_all(&c);
+    }
+}
+
 /* Conflicts are found with equal keys in memory, in runs and in both. */
 static void test_duplicates_are_refused(void **state) {
     (void)state;
@@ -432,6 +452,7 @@ int main(void) {
         cmocka_unit_test(test_memory_stays_within_its_limit),
         cmocka_unit_test(test_no_rows),
         cmocka_unit_test(test_in_memory),
+        cmocka_unit_test(test_the_vector_decides),
         cmocka_unit_test(test_duplicates_are_refused),
         cmocka_unit_test(test_spilled),
         cmocka_unit_test(test_views_stay),
