@@ -157,7 +157,7 @@ static void draw_dots(const struct figure *figure, const struct cli_point *at, c
 
 static void draw_recall(const struct figure *figure) {
     const struct cli_recall_report *report = figure->report;
-    struct cli_point mean[CLI_RECALL_MOST_POINTS], low[CLI_RECALL_MOST_POINTS];
+    struct cli_point mean[CLI_RECALL_MOST_POINTS] = {0}, low[CLI_RECALL_MOST_POINTS] = {0};
     for (size_t i = 0; i < report->point_count; i++) {
         mean[i].x = low[i].x = x_of(figure, report->points[i].num_probes);
         mean[i].y = y_of(&figure->recall, report->points[i].recall.mean);
@@ -171,7 +171,7 @@ static void draw_recall(const struct figure *figure) {
 
 static void draw_latency(const struct figure *figure) {
     const struct cli_recall_report *report = figure->report;
-    struct cli_point points[CLI_RECALL_MOST_POINTS];
+    struct cli_point points[CLI_RECALL_MOST_POINTS] = {0};
     double exact = y_of(&figure->latency, report->exact.p50_ms);
     char text[LABEL_BYTES], number[LABEL_BYTES];
     latency_label(report->exact.p50_ms, number);
