@@ -98,7 +98,8 @@ void cli_command_queries(struct cli_session *session) {
     struct queries q = {.session = session, .defaults = {.options = o}, .file = {.fd = -1}};
     char *error = cli_context_parse(&o->contexts, &q.defaults.context);
     if (!error) error = cli_query_file_open(&q.file, o->queries);
-    if (!error && !cli_session_open(session, o->has_shard_ids ? SHF_OPEN_LAZY : 0)) goto done;
+    bool in_some = o->has_shard_ids || session->settings->reader.max_open_shards; /* the others need not be opened */
+    if (!error && !cli_session_open(session, in_some ? SHF_OPEN_LAZY : 0)) goto done;
     if (!error) error = cli_columns_apply(session->snapshot, &q.defaults.context);
     if (error)
         cli_session_error(session, NULL, error);

@@ -68,7 +68,8 @@ void cli_command_search(struct cli_session *session) {
     shf_op *op = NULL;
     char *error = cli_context_parse(&o->contexts, &defaults.context);
     if (!error) error = read_query(o, &query);
-    bool in_some = o->has_shard_ids || o->num_probes; /* the others need not be opened */
+    /* The others need not be opened. */
+    bool in_some = o->has_shard_ids || o->num_probes || session->settings->reader.max_open_shards;
     if (!error && !cli_session_open(session, in_some ? SHF_OPEN_LAZY : 0)) goto done;
     if (!error) error = cli_columns_apply(session->snapshot, &defaults.context);
     if (!error && o->like) {

@@ -24,7 +24,7 @@ void cli_config_file_free(struct cli_config_file *file);
 /* reader.toml; texts live in the file. Zero or NULL = not said. */
 struct cli_reader_config {
     const char *current_url, *s3_prefix, *local_root, *profile, *null_repr;
-    uint32_t max_workers;
+    uint32_t max_workers, max_open_shards;
     int sqlite_mode; /* SHF_ACCESS_*, or -1 */
     bool has_per_shard, has_total;
     uint64_t per_shard_bytes, total_bytes;

@@ -45,13 +45,15 @@ static void ineffective(struct cli_config_file *file) {
 }
 
 static char *reader_section(struct cli_config_file *file, struct cli_reader_config *out) {
-    int64_t workers = 0;
+    int64_t workers = 0, open = 0;
     RESULT_OR(cli_config_text(file, "reader", "current_url", &out->current_url));
     RESULT_OR(cli_config_text(file, "reader", "s3_prefix", &out->s3_prefix));
     RESULT_OR(cli_config_text(file, "reader", "local_root", &out->local_root));
     RESULT_OR(cli_config_text(file, "reader", "credentials_profile", &out->profile));
     RESULT_OR(cli_config_integer(file, "reader", "max_workers", 1, 65536, NULL, &workers));
     out->max_workers = (uint32_t)workers;
+    RESULT_OR(cli_config_integer(file, "reader", "max_open_shards", 1, CLI_MAX_OPEN_SHARDS, NULL, &open));
+    out->max_open_shards = (uint32_t)open;
     RESULT_OR(access_settings(file, out));
     ineffective(file);
     return NULL;

@@ -25,6 +25,7 @@ static const char overview[] = "shardy - read and build sharded key-value and ve
                                "  health             whether the snapshot can be served, and how old it is\n"
                                "  history            the newest manifests\n"
                                "  build INPUT...     a new snapshot from JSON lines, and vectors if there are any\n"
+                               "  recall             how much searches find with so many probes, and what they cost\n"
                                "\n";
 
 static const char global_flags[] =
@@ -45,6 +46,8 @@ static const char global_flags[] =
     "                              where auto goes over to range reads (default: 16 MiB, 2 GiB)\n"
     "      --memory-budget BYTES   what may be allocated for data (default: 1 GiB; of build: 512 MiB)\n"
     "      --max-concurrency N     shard operations in flight\n"
+    "      --max-open-shards N     in snapshots of vectors only: so many shards stay open, each opened when it is "
+    "searched\n"
     "      --timeout SECONDS       for each operation (default: 60, none for opening and building; 0 = none)\n"
     "      --color WHEN            auto, always or never (NO_COLOR is honoured)\n"
     "  -v, --verbose               say more (-vv: everything); -q, --quiet: no warnings; --no-progress\n"
@@ -102,6 +105,29 @@ static const struct {
      "  --num-probes N              shards to visit, in snapshots of vectors only (default: the snapshot's number)\n"
      "  --exact                     exact distances and order; so far every search is exact\n"
      "  --explain                   also the plan and where the time went\n"},
+    {CLI_RECALL,
+     "Examples:\n"
+     "  shardy -u ./snapshot recall --plot recall.svg\n"
+     "  shardy -u ./snapshot recall --queries questions.npy --num-probes 4,8,16 --top-k 20\n"
+     "  shardy -u ./snapshot recall --sample 1000 --target 0.99 --output-format json\n"
+     "\n"
+     "Usage: shardy recall [--queries FILE | --sample N] [FLAGS]\n"
+     "\n"
+     "Compares searches that probe some shards with exact ones, in a snapshot of vectors only: the share of the exact\n"
+     "rows that they find (recall) and their latency, asked one after another. Searches of other snapshots are exact;\n"
+     "of them one line tells the latency.\n"
+     "\n"
+     "  --queries FILE              vectors to ask for: rows of an .npy file, or JSON lines (- = standard input)\n"
+     "  --sample N                  ask for so many stored vectors instead, each without itself (default: 200);\n"
+     "                              --queries N is the same\n"
+     "  --seed N                    which ones are drawn (default: 42)\n"
+     "  --num-probes 1,2,4          measure these (default: 1, 2, 4, ... up to all shards, the snapshot's own number,\n"
+     "                              and what is between until the smallest that reaches the target is known)\n"
+     "  --target R                  the recall wanted on average (default: 0.95)\n"
+     "  --top-k N                   how many rows (default: 10)\n"
+     "  --shard-ids 0,2             how much of all is found in these shards, whatever the sharding\n"
+     "  --routing-context K=V       where to search, where the sharding knows (repeatable)\n"
+     "  --plot F.svg                also as a picture\n"},
     {CLI_INFO, "Example:\n  shardy -u ./snapshot info --output-format json\n\n"
                "Usage: shardy info [FLAGS]\n\nPrints what the snapshot is. Reads the manifest only.\n"},
     {CLI_SHARDS, "Example:\n  shardy -u ./snapshot shards --output-format table\n\n"

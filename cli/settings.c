@@ -66,6 +66,7 @@ static void fill_reader(struct cli_settings *s, const struct cli_reader_config *
     r->auto_per_shard_bytes = threshold(per_shard, o->has_per_shard ? o->per_shard_bytes : config->per_shard_bytes);
     r->auto_total_bytes = threshold(total, o->has_total ? o->total_bytes : config->total_bytes);
     r->max_concurrency = o->max_concurrency ? o->max_concurrency : config->max_workers;
+    r->max_open_shards = o->max_open_shards ? o->max_open_shards : config->max_open_shards;
     r->timeout_ms = !o->has_timeout ? 0 : o->timeout_ms ? o->timeout_ms : -1;
     r->s3 = &s->s3;
     if (mode != SHF_ACCESS_AUTO || o->command == CLI_BUILD) return; /* the library itself speaks of range */

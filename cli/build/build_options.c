@@ -172,7 +172,7 @@ const struct cli_flag cli_build_flags[] = {
     {"dry-run", 0, false, CLI_BUILD, set_dry_run},
     {"on-duplicate", 0, true, CLI_BUILD, set_on_duplicate},
     {"on-error", 0, true, CLI_BUILD, set_on_error},
-    {"seed", 0, true, CLI_BUILD, set_seed},
+    {"seed", 0, true, CLI_BUILD | CLI_RECALL, set_seed},
     {"cel-expr", 0, true, CLI_BUILD, set_expression},
     {"cel-column", 0, true, CLI_BUILD, add_column},
     {"routing-values", 0, true, CLI_BUILD, set_routing_values},

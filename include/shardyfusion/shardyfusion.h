@@ -7,6 +7,7 @@
  *   runtime.h  the runtime (threads, connections, budget), the completion queue, finished operations
  *   reader.h   open, get, multi_get, search, refresh, close, inspection, and the synchronous forms
  *   writer.h   open, write, publish, close: building a snapshot
+ *   cel.h      the expressions that snapshots may be sharded by, without a snapshot
  *
  * Rules that hold for every function:
  *
@@ -34,5 +35,6 @@
 #include "runtime.h"
 #include "reader.h"
 #include "writer.h"
+#include "cel.h"
 
 #endif

@@ -159,6 +159,12 @@ shf_status shf_snapshot_route_vector(const shf_snapshot *snapshot, const float *
     return status;
 }
 
+static uint32_t count_open(const struct shf_snapshot *snapshot) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < snapshot->shard_count; i++) count += shf_shard_is_ready(snapshot->shards[i]);
+    return count;
+}
+
 shf_status shf_health(shf_reader *reader, int64_t staleness_threshold_ms, shf_health_info *out) {
     if (!reader || !out) return SHF_E_INVALID;
     if (shf_rt_forked(reader->runtime)) return SHF_E_FORKED;
@@ -170,6 +176,7 @@ shf_status shf_health(shf_reader *reader, int64_t staleness_threshold_ms, shf_he
         bool stale = staleness_threshold_ms > 0 && age_us / 1000 > staleness_threshold_ms;
         info.num_shards = snapshot->manifest->num_dbs;
         info.manifest_age_seconds = (double)age_us / 1e6;
+        info.open_shards = count_open(snapshot);
         if (!closed) info.status = stale ? SHF_DEGRADED : SHF_HEALTHY;
         shf_snapshot_drop(snapshot);
     }

@@ -49,7 +49,7 @@ static void shards_ready(struct shf_shard_group *group) {
     if (group->status) {
         shf_reader_finish(&lookup->base, group->status, group->error);
     } else {
-        shf_reader_work(&lookup->base, work);
+        shf_reader_work(&lookup->base, work, NULL);
     }
 }
 
@@ -201,9 +201,9 @@ void shf_lookup_go_on_elsewhere(struct shf_lookup_op *lookup, const struct shf_l
     }
     if (!shf_reader_activate(&lookup->base)) return;
     if (shf_lookup_routes_later(lookup, keys)) {
-        shf_reader_work(&lookup->base, route);
+        shf_reader_work(&lookup->base, route, NULL);
     } else if (lookup->detour->group.count == 0) {
-        shf_reader_work(&lookup->base, work);
+        shf_reader_work(&lookup->base, work, NULL);
     } else {
         lookup->base.task.run = open_shards;
         shf_rt_post_loop(lookup->base.reader->runtime, &lookup->base.task);

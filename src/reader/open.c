@@ -82,6 +82,11 @@ static void state_made(struct shf_task *task) {
         shf_log_write(shf_rt_log(source->runtime), SHF_LOG_INFO,
                       "range reads are not in this version: shards are downloaded whole");
     }
+    if (source->open_shards.limit && load->fresh->kind != SHF_KIND_VECTOR_ONLY) {
+        shf_log_write(shf_rt_log(source->runtime), SHF_LOG_INFO,
+                      "max_open_shards is for vector-only snapshots: the shards of %s stay open",
+                      load->fresh->manifest_ref);
+    }
     if (source->flags & SHF_OPEN_LAZY) {
         serve(load);
         return;
@@ -91,6 +96,7 @@ static void state_made(struct shf_task *task) {
                                            .count = load->fresh->shard_count,
                                            .deadline_ns = load->base.op.deadline_ns,
                                            .cancel = load->base.op.cancel,
+                                           .skips_seen = true,
                                            .done = shards_ready};
     shf_shard_group_start(&load->group);
 }

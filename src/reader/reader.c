@@ -112,7 +112,9 @@ void shf_reader_finish(struct shf_reader_op *op, shf_status status, struct shf_e
 
 static void place_given(struct shf_turn *turn, shf_status status) {
     struct shf_reader_op *op = SHF_CONTAINER(turn, struct shf_reader_op, turn);
-    if (status) {
+    if (status && op->refused) {
+        op->refused(op, status);
+    } else if (status) {
         shf_reader_finish(op, status, NULL);
     } else {
         op->task.run = op->work;
@@ -128,12 +130,14 @@ static void wait_for_place(struct shf_task *task) {
     shf_limiter_wait(&op->reader->source->limiter, &op->turn);
 }
 
-void shf_reader_work(struct shf_reader_op *op, void (*work)(struct shf_task *task)) {
+void shf_reader_work(struct shf_reader_op *op, void (*work)(struct shf_task *task),
+                     void (*refused)(struct shf_reader_op *op, shf_status status)) {
     if (shf_limiter_try(&op->reader->source->limiter)) {
         op->task.run = work;
         shf_rt_post_worker(op->op.runtime, &op->task);
     } else {
         op->work = work;
+        op->refused = refused;
         op->task.run = wait_for_place;
         shf_rt_post_loop(op->op.runtime, &op->task);
     }

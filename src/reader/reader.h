@@ -47,6 +47,7 @@ struct shf_reader_op {
     /* while it waits for a place among the reader's shard operations: */
     struct shf_turn turn;
     void (*work)(struct shf_task *task);
+    void (*refused)(struct shf_reader_op *op, shf_status status);
 };
 
 /* A reader that serves nothing yet; counts as a handle of the runtime until shf_reader_release. The source moves in. */
@@ -71,9 +72,11 @@ void shf_reader_finish(struct shf_reader_op *op, shf_status status, struct shf_e
 
 /*
  * Runs `work` with the operation's task on a worker, once the reader has a place for it, which `work` gives back with
- * shf_limiter_done; finishes the operation when its time ends before that. Any thread; the operation is active.
+ * shf_limiter_done. When its time ends before that, `refused`, which is to finish the operation, is called on the loop thread;
+ * NULL: it is just finished. Any thread; the operation is active.
  */
-void shf_reader_work(struct shf_reader_op *op, void (*work)(struct shf_task *task));
+void shf_reader_work(struct shf_reader_op *op, void (*work)(struct shf_task *task),
+                     void (*refused)(struct shf_reader_op *op, shf_status status));
 
 /* Serves `snapshot` (moved in) from now on; dropped instead when the reader is closed: SHF_E_CLOSED. */
 shf_status shf_reader_serve(struct shf_reader *reader, struct shf_snapshot *snapshot);

@@ -41,6 +41,7 @@ static void destroy(struct shf_op *op) {
 
 void shf_search_end(struct shf_search_run *run, shf_status status, struct shf_error *error) {
     struct shf_search_op *search = run->search;
+    shf_search_let_go(run);
     search->run = NULL;
     free_run(run);
     shf_reader_finish(&search->base, status, error);
@@ -83,6 +84,18 @@ static shf_status measure_like(const shf_vector_id *like, struct sizes *sizes, s
     return SHF_OK;
 }
 
+static shf_status measure_place(const shf_vector_place *place, uint32_t shards, struct sizes *sizes,
+                                struct shf_error **error) {
+    if (place->reserved) return shf_error_set(error, SHF_E_INVALID, "`like_place`: reserved is not 0");
+    if (place->shard >= shards) {
+        return shf_error_set(error, SHF_E_INVALID,
+                             "`like_place`: shard %u is out of range: the snapshot has shards 0 to %u", place->shard,
+                             shards - 1);
+    }
+    sizes->likes++;
+    return SHF_OK;
+}
+
 /* In a snapshot with keys. Under a hash a context says nothing; shard_ids win over it. */
 static bool goes_by_context(const struct shf_snapshot *snapshot, const shf_query *query) {
     return snapshot->cel && query->context && !query->shard_ids;
@@ -96,8 +109,8 @@ static shf_status measure(const struct shf_snapshot *snapshot, const shf_query *
         return shf_error_set(error, SHF_E_INVALID,
                              "num_probes is for vector-only snapshots; this one searches every shard");
     }
-    if ((query->vector != NULL) == (query->like != NULL)) {
-        return shf_error_set(error, SHF_E_INVALID, "a query needs either a vector or the id of a stored one");
+    if ((query->vector != NULL) + (query->like != NULL) + (query->like_place != NULL) != 1) {
+        return shf_error_set(error, SHF_E_INVALID, "a query needs either a vector or the id or place of a stored one");
     }
     if (query->vector && query->dimension != dimension) {
         return shf_error_set(error, SHF_E_INVALID, "the query has %u dimensions, the vectors of this snapshot have %u",
@@ -110,6 +123,7 @@ static shf_status measure(const struct shf_snapshot *snapshot, const shf_query *
     uint32_t probes = goes_by_context(snapshot, query) ? 1 : probes_of(snapshot, query);
     if (probes > sizes->most_probes) sizes->most_probes = probes;
     sizes->shard_ids += query->shard_ids ? query->shard_count : probes; /* fits: 65,536 queries of as many shards */
+    if (query->like_place) return measure_place(query->like_place, shards, sizes, error);
     return query->like ? measure_like(query->like, sizes, error) : SHF_OK;
 }
 
@@ -142,7 +156,13 @@ static shf_status copy_shards(struct shf_search_run *run, const shf_query *given
     return SHF_OK;
 }
 
-static void copy_like(const shf_vector_id *like, uint32_t query, struct shf_search_like *copy, char **text) {
+static void copy_like(const shf_query *given, uint32_t query, struct shf_search_like *copy, char **text) {
+    const shf_vector_id *like = given->like;
+    if (!like) {
+        *copy = (struct shf_search_like){
+            .query = query, .is_place = true, .shard = given->like_place->shard, .row = given->like_place->row};
+        return;
+    }
     *copy = (struct shf_search_like){.query = query, .is_text = like->kind == SHF_ID_TEXT, .integer = like->int_value};
     if (!copy->is_text) return;
     if (like->text.size) memcpy(*text, like->text.data, like->text.size);
@@ -170,6 +190,7 @@ static shf_status copy_queries(struct shf_search_run *run, const shf_query *quer
         return shf_arena_refuse(&run->arena, "the copy of the queries", error);
     }
     run->shard_ids = ids;
+    run->likes_missing = (uint32_t)sizes->likes;
     for (uint32_t q = 0; q < plan->query_count; q++) {
         const shf_query *query = &queries[q];
         uint32_t *own_ids = ids;
@@ -181,7 +202,7 @@ static shf_status copy_queries(struct shf_search_run *run, const shf_query *quer
             vector += dimension;
         } else {
             struct shf_search_like *like = &run->likes[run->like_count++];
-            copy_like(query->like, q, like, &text);
+            copy_like(query, q, like, &text);
             if (run->probes && run->probes[q]) like->shards = own_ids;
         }
     }
@@ -232,65 +253,7 @@ static shf_status take_in(struct shf_search_op *search, const shf_query *queries
     return copy_queries(run, queries, &sizes, error);
 }
 
-/* ---- the steps ---- */
-
-/* All shards are open. */
-static void go_on(struct shf_search_run *run) {
-    struct shf_search_op *search = run->search;
-    struct shf_error *error = NULL;
-    bool more = true;
-    shf_status status = shf_search_resolve_like(run, &error);
-    if (!status) status = shf_plan_begin(&run->plan, &error);
-    while (!status && more) {
-        status = shf_op_check(&search->base.op, &error);
-        if (!status) status = shf_plan_next(&run->plan, &more, &error);
-    }
-    if (!status) {
-        shf_search_scan_all(run);
-        return;
-    }
-    shf_limiter_done(&search->base.reader->source->limiter, SHF_PLACE_WORK);
-    shf_search_end(run, status, error);
-}
-
-static void scan_task(struct shf_task *task) { go_on(SHF_CONTAINER(task, struct shf_search_op, base.task)->run); }
-
-static void shards_ready(struct shf_shard_group *group) {
-    struct shf_search_run *run = SHF_CONTAINER(group, struct shf_search_run, group);
-    if (group->status) {
-        shf_search_end(run, group->status, group->error);
-    } else {
-        shf_reader_work(&run->search->base, scan_task);
-    }
-}
-
-static void open_shards(struct shf_task *task) {
-    shf_shard_group_start(&SHF_CONTAINER(task, struct shf_search_op, base.task)->run->group);
-}
-
-static void check_task(struct shf_task *task) {
-    struct shf_search_op *search = SHF_CONTAINER(task, struct shf_search_op, base.task);
-    struct shf_search_run *run = search->run;
-    struct shf_source *source = search->base.reader->source;
-    struct shf_error *error = NULL;
-    shf_status status = shf_search_check(run, &error);
-    if (!status && run->group.count == 0) {
-        go_on(run);
-        return;
-    }
-    shf_limiter_done(&source->limiter, SHF_PLACE_WORK);
-    if (status) {
-        shf_search_end(run, status, error);
-        return;
-    }
-    run->group.runtime = source->runtime;
-    run->group.shards = run->needed;
-    run->group.deadline_ns = search->base.op.deadline_ns;
-    run->group.cancel = search->base.op.cancel;
-    run->group.done = shards_ready;
-    search->base.task.run = open_shards;
-    shf_rt_post_loop(source->runtime, &search->base.task);
-}
+/* ---- the call ---- */
 
 shf_status shf_reader_search(struct shf_reader *reader, enum shf_op_kind kind, const shf_query *queries, size_t count,
                              const struct shf_submission *submission, shf_op_id *id) {
@@ -314,7 +277,7 @@ shf_status shf_reader_search(struct shf_reader *reader, enum shf_op_kind kind, c
     if (status) {
         shf_search_end(search->run, status, error);
     } else if (shf_reader_activate(&search->base)) {
-        shf_reader_work(&search->base, check_task);
+        shf_search_begin(search);
     }
     return SHF_OK;
 }

@@ -33,29 +33,6 @@ static shf_status select_shards(const struct shf_snapshot *snapshot, uint32_t *i
     return SHF_OK;
 }
 
-/* Those that somebody asks for and that are not open; an id that `like` names may be in any shard. */
-static shf_status list_needed(struct shf_search_run *run, bool all, struct shf_error **error) {
-    const struct shf_snapshot *snapshot = run->search->base.snapshot;
-    const struct shf_plan *plan = &run->plan;
-    bool any_closed = false;
-    for (uint32_t i = 0; i < snapshot->shard_count; i++) {
-        any_closed = any_closed || !shf_shard_is_ready(snapshot->shards[i]);
-    }
-    if (!any_closed) return SHF_OK;
-    bool *wanted = shf_arena_zero(&run->arena, snapshot->shard_count, sizeof *wanted);
-    run->needed = shf_arena_alloc(&run->arena, snapshot->shard_count, sizeof(struct shf_shard *));
-    if (!wanted || !run->needed) return shf_arena_refuse(&run->arena, "the list of shards", error);
-    for (uint32_t q = 0; q < plan->query_count && !all; q++) {
-        const struct shf_plan_query *query = &plan->queries[q];
-        for (uint32_t i = 0; i < query->shard_count; i++) wanted[query->shards[i]] = true;
-    }
-    for (uint32_t i = 0; i < snapshot->shard_count; i++) {
-        struct shf_shard *shard = snapshot->shards[i];
-        if ((all || wanted[i]) && !shf_shard_is_ready(shard)) run->needed[run->group.count++] = shard;
-    }
-    return SHF_OK;
-}
-
 /* What was chosen or given, `ids` of query->shard_count, becomes what is searched. */
 static shf_status select_and_count(struct shf_search_run *run, uint32_t q, uint32_t *ids, struct shf_error **error) {
     const struct shf_snapshot *snapshot = run->search->base.snapshot;
@@ -87,14 +64,12 @@ static shf_status check_query(struct shf_search_run *run, uint32_t q, uint32_t *
 
 shf_status shf_search_check(struct shf_search_run *run, struct shf_error **error) {
     uint32_t *ids = run->shard_ids;
-    bool all = run->like_count > 0;
     for (uint32_t q = 0; q < run->plan.query_count; q++) {
         const struct shf_plan_query *query = &run->plan.queries[q];
         uint32_t given = query->shard_count;
         bool looks = q % QUERIES_BETWEEN_LOOKS == 0 || run->probes; /* routing may take a while */
         shf_status status = looks ? shf_op_check(&run->search->base.op, error) : SHF_OK;
         if (status) return status;
-        all = all || !query->shards;
         status = check_query(run, q, ids, error);
         if (status) {
             shf_search_name_query(run, q, error);
@@ -102,5 +77,5 @@ shf_status shf_search_check(struct shf_search_run *run, struct shf_error **error
         }
         ids += given;
     }
-    return list_needed(run, all, error);
+    return SHF_OK;
 }

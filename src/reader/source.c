@@ -70,6 +70,7 @@ shf_status shf_source_new(shf_runtime *runtime, const shf_reader_options *option
     (void)pthread_mutex_init(&source->cache_mutex, NULL);
     copy_numbers(source, &read);
     shf_limiter_init(&source->limiter, runtime, source->max_concurrency);
+    shf_open_shards_init(&source->open_shards, read.max_open_shards);
     status = SHF_E_NO_MEMORY;
     if (!(source->url = shf_strdup(read.url))) goto done;
     if (read.local_root && !(source->local_root = shf_strdup(read.local_root))) goto done;
@@ -115,6 +116,7 @@ void shf_source_release(struct shf_source *source) {
     if (source->cache) shf_disk_cache_release(source->cache);
     (void)pthread_mutex_destroy(&source->cache_mutex);
     shf_limiter_fini(&source->limiter);
+    shf_open_shards_fini(&source->open_shards);
     shf_s3_options_free(&source->s3);
     shf_free(source->url);
     shf_free(source->local_root);

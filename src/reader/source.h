@@ -8,6 +8,7 @@
 #include "io/disk_cache.h"
 #include "io/store.h"
 #include "reader/limiter.h"
+#include "reader/shard/open_shards.h"
 #include "shardyfusion/reader.h"
 #include "snapshot/location.h"
 #include "snapshot/manifest_given.h"
@@ -41,6 +42,7 @@ struct shf_source {
     struct shf_store **allowed_stores; /* one each */
 
     struct shf_limiter limiter;
+    struct shf_open_shards open_shards;
     pthread_mutex_t cache_mutex;
     struct shf_disk_cache *cache; /* under cache_mutex; opened at the first need */
 };

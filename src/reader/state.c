@@ -128,6 +128,7 @@ static shf_status make_shard(struct shf_source *source, const struct shf_snapsho
     shard->id = row->db_id;
     shard->keys = snapshot->keys;
     shard->vectors = snapshot->vectors;
+    shard->use.is_counted = snapshot->kind == SHF_KIND_VECTOR_ONLY && source->open_shards.limit > 0;
     shard->dimension = manifest->vector.dimension;
     shard->metric = manifest->vector.metric;
     shard->has_object = row->has_object;

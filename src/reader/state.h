@@ -42,6 +42,11 @@ void shf_snapshot_drop(struct shf_snapshot *snapshot);
 /* "a vector-only snapshot"; for messages. */
 const char *shf_snapshot_kind_text(const struct shf_snapshot *snapshot);
 
+/* Whether its shards may be closed while nobody uses them: then who uses one holds it. */
+static inline bool shf_snapshot_is_bounded(const struct shf_snapshot *snapshot) {
+    return snapshot->shard_count && snapshot->shards[0]->use.is_counted;
+}
+
 /* The shard of an id, or NULL when it is empty. id < num_dbs. */
 static inline struct shf_shard *shf_snapshot_shard_of(const struct shf_snapshot *snapshot, uint32_t id) {
     uint32_t index = snapshot->index_of[id];

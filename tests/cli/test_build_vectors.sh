@@ -46,7 +46,7 @@ finds() {
     shift
     run -u "$OUT/$name" search "$@" --output-format text
     ends 0
-    cut -d' ' -f1 "$T/out" >"$T/hits"
+    sed -n 's/^\(id=[^ ]*\) .*/\1/p' "$T/out" >"$T/hits"
     check "not the hits $(tr '\n' ' ' <"$T/wanted")" cmp -s "$T/hits" "$T/wanted"
 }
 

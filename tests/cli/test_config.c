@@ -49,18 +49,20 @@ static void reader_file(void **state) {
     struct cli_config_file file;
     struct cli_reader_config config;
     (void)state;
-    assert_right(read_reader("[reader]\ncurrent_url = \"s3://b/p/_CURRENT\"\ns3_prefix = \"\"\nlocal_root = '/var/x'\n"
-                             "max_workers = 8\ncredentials_profile = \"prod\"\nreader_backend = \"sqlite\"\n"
-                             "sqlite_mode = \"download\"\nsqlite_auto_per_shard_threshold_bytes = 0\n"
-                             "sqlite_auto_total_budget_bytes = 1_000_000\nthread_safety = \"pool\"\n"
-                             "pool_checkout_timeout = 30\nslate_env_file = \"x\"\n"
-                             "[output]\nformat = \"text\"\nvalue_encoding = \"utf8\"\nnull_repr = \"\"\n"
-                             "[manifest_store]\nbackend = \"s3\"\n",
-                             &file, &config));
+    assert_right(read_reader(
+        "[reader]\ncurrent_url = \"s3://b/p/_CURRENT\"\ns3_prefix = \"\"\nlocal_root = '/var/x'\n"
+        "max_workers = 8\nmax_open_shards = 5\ncredentials_profile = \"prod\"\nreader_backend = \"sqlite\"\n"
+        "sqlite_mode = \"download\"\nsqlite_auto_per_shard_threshold_bytes = 0\n"
+        "sqlite_auto_total_budget_bytes = 1_000_000\nthread_safety = \"pool\"\n"
+        "pool_checkout_timeout = 30\nslate_env_file = \"x\"\n"
+        "[output]\nformat = \"text\"\nvalue_encoding = \"utf8\"\nnull_repr = \"\"\n"
+        "[manifest_store]\nbackend = \"s3\"\n",
+        &file, &config));
     assert_string_equal(config.current_url, "s3://b/p/_CURRENT");
     assert_null(config.s3_prefix);
     assert_string_equal(config.local_root, "/var/x");
     assert_int_equal(config.max_workers, 8);
+    assert_int_equal(config.max_open_shards, 5);
     assert_string_equal(config.profile, "prod");
     assert_int_equal(config.sqlite_mode, SHF_ACCESS_DOWNLOAD);
     assert_true(config.has_per_shard && config.per_shard_bytes == 0);
@@ -79,6 +81,7 @@ static void wrong_reader_files(void **state) {
         {"[reader]\ncurrent_url = 5\n", "reader.toml: line 2: [reader] current_url must be text in quotes"},
         {"[reader]\nmax_workers = 0\n", "line 2: [reader] max_workers must be an integer from 1 to 65536"},
         {"[reader]\nmax_workers = \"4\"\n", "max_workers must be an integer"},
+        {"[reader]\nmax_open_shards = 0\n", "line 2: [reader] max_open_shards must be an integer from 1 to 65536"},
         {"[reader]\nsqlite_mode = \"mmap\"\n", "sqlite_mode must be"},
         {"[output]\nformat = \"xml\"\n", "[output] format must be"},
         {"[output]\nvalue_encoding = true\n", "value_encoding must be"},
@@ -185,13 +188,16 @@ static void settings(void **state) {
     bool usage;
     (void)state;
     options.s3_options = (struct cli_list){&pair, 1};
-    write_file(reader_path, "[reader]\ncurrent_url = \"/from/file\"\nmax_workers = 3\n[output]\nformat = \"json\"\n",
-               0644);
+    write_file(
+        reader_path,
+        "[reader]\ncurrent_url = \"/from/file\"\nmax_workers = 3\nmax_open_shards = 2\n[output]\nformat = \"json\"\n",
+        0644);
     write_file(credentials_path, "[default]\nregion = \"from-file\"\n", 0600);
     assert_right(cli_settings_load(&options, &s, &usage));
     assert_string_equal(s.reader.url, "/from/file");
     assert_string_equal(s.s3.region, "from-flag");
     assert_int_equal(s.reader.max_concurrency, 3);
+    assert_int_equal(s.reader.max_open_shards, 2);
     assert_int_equal(s.format, CLI_JSON);
     assert_int_equal(s.encoding, CLI_BASE64);
     assert_string_equal(s.null_repr, "null");

@@ -3,6 +3,7 @@
 #include "fault/scenarios_write.h"
 #include "fault/stand_in.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -285,6 +286,23 @@ static void search_shards(struct session *session) {
     search_with(session, &query);
 }
 
+/* Each opens a shard and closes another, where one may be open. */
+static void search_in_turn(struct session *session) {
+    static const uint32_t turns[] = {0, 1, 0};
+    for (size_t i = 0; i < sizeof turns / sizeof turns[0]; i++) {
+        shf_query query = world_query(0);
+        shf_op *op = NULL;
+        query.shard_ids = &turns[i];
+        query.shard_count = 1;
+        shf_status status = shf_search_sync(session->reader, &query, session_timeout_ms, &op);
+        bool ok = session_ended(session, status, op);
+        if (ok && !shf_op_hit_count(op, 0)) ok = session_wrong(session, "nothing in shard %u", turns[i]);
+        shf_op_release(op);
+        if (!ok) return;
+    }
+    search(session);
+}
+
 static void route_vector(struct session *session) {
     shf_query query = world_query(0);
     shf_snapshot *snapshot = NULL;
@@ -349,6 +367,34 @@ static void search_like(struct session *session) {
             (void)session_wrong(session, "the nearest to a stored vector is another");
         }
     }
+    shf_op_release(op);
+}
+
+/* The first row of a shard, by its place and among all hits: the answer is that of the place's row. */
+static void search_like_place(struct session *session) {
+    static double scores[WORLD_KINDS]; /* to itself, in the first run, which is one without a fault */
+    static const shf_vector_place place = {.shard = 1};
+    shf_query query;
+    shf_op *op = NULL;
+    double score = NAN;
+    SHF_INIT(&query);
+    query.top_k = 5000; /* more than any world has */
+    query.like_place = &place;
+    shf_status status = shf_search_sync(session->reader, &query, 0, &op);
+    if (!session_ended(session, status, op)) goto done;
+    for (size_t i = 0; i < shf_op_hit_count(op, 0); i++) {
+        shf_hit hit;
+        SHF_INIT(&hit);
+        if (!shf_op_hit(op, 0, i, &hit) && hit.shard == 1 && hit.row == 0) score = hit.score;
+    }
+    if (isnan(score)) {
+        (void)session_wrong(session, "the row of a place is not among all rows");
+    } else if (scores[world->kind] == 0) {
+        scores[world->kind] = score;
+    } else if (score != scores[world->kind]) {
+        (void)session_wrong(session, "another score of the row of a place: %.17g", score);
+    }
+done:
     shf_op_release(op);
 }
 
@@ -498,6 +544,7 @@ const struct scenario scenarios[] = {
     {.name = "search, lazy", .run = search, .start = START_READER, .cache = CACHE_COLD, .flags = LAZY},
     {.name = "search, shard ids", .run = search_shards, .start = START_READER},
     {.name = "search, like", .run = search_like, .start = START_READER},
+    {.name = "search, like, place", .run = search_like_place, .start = START_READER},
     {.name = "batch_search", .run = batch_search, .start = START_READER},
     {.name = "refresh, changed",
      .run = refresh_changed,
@@ -714,6 +761,12 @@ const struct scenario scenarios[] = {
     {.name = "vectors, search", VECTORS, .run = search, .start = START_READER},
     {.name = "vectors, search, lazy", VECTORS, .run = search, .start = START_READER, .cache = CACHE_COLD, .flags = LAZY},
     {.name = "vectors, search, like", VECTORS, .run = search_like_dot, .start = START_READER},
+    {.name = "vectors, search, place, lazy",
+     VECTORS,
+     .run = search_like_place,
+     .start = START_READER,
+     .cache = CACHE_COLD,
+     .flags = LAZY},
     {.name = "vectors, batch_search", VECTORS, .run = batch_search, .start = START_READER},
     {.name = "vectors, refresh",
      VECTORS,
@@ -734,6 +787,19 @@ const struct scenario scenarios[] = {
      .start = START_READER,
      .cache = CACHE_COLD,
      .flags = LAZY | COPY},
+#define BOUNDED VECTORS, .max_open_shards = 1, .start = START_READER
+    {.name = "vectors, in turn, bounded", BOUNDED, .run = search_in_turn, .cache = CACHE_COLD, .flags = LAZY},
+    {.name = "vectors, in turn, bounded, warm, copies", BOUNDED, .run = search_in_turn, .flags = LAZY | COPY},
+    {.name = "vectors, like, bounded", BOUNDED, .run = search_like_dot, .flags = LAZY},
+    {.name = "vectors, batch_search, bounded", BOUNDED, .run = batch_search},
+    {.name = "vectors, refresh, bounded",
+     BOUNDED,
+     .run = refresh_changed,
+     .cache = CACHE_COLD,
+     .flags = COPY,
+     .published = WORLD_SECOND},
+    {.name = "vectors, release, bounded", BOUNDED, .run = search_and_release, .cache = CACHE_COLD, .flags = LAZY | COPY},
+    {.name = "vectors, in turn, bounded, store", BOUNDED, .run = search_in_turn, .flags = LAZY, .over_store = true},
     {.name = "vectors, open, cold, store",
      VECTORS,
      .run = open_reader,

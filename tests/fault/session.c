@@ -143,6 +143,7 @@ shf_reader_options session_options(const struct session *session) {
     options.url = session->scenario->over_store ? STAND_IN_URL : session->url;
     options.local_root = session->cache;
     options.flags = session->scenario->flags;
+    options.max_open_shards = session->scenario->max_open_shards;
     options.s3 = session_s3;
     options.timeout_ms = WAIT_MS / 2;
     return options;

@@ -21,6 +21,7 @@ struct scenario {
     enum session_start start;
     enum session_cache cache;
     uint32_t flags;               /* SHF_OPEN_* */
+    uint32_t max_open_shards;     /* 0 = all */
     enum world_pointer opened;    /* what _CURRENT names when the reader is opened */
     enum world_pointer published; /* and when the run begins */
     shf_status expected;          /* how it ends without a fault */

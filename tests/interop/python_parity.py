@@ -5,8 +5,9 @@
     python_parity.py --there                      ends with 77, after a line that says so, where the project is not importable
 
 The project is taken from this Python, or from the one that SHF_PYTHON_PROJECT names; it needs what its extras for SQLite, range
-reads, sqlite-vec, LanceDB and SlateDB need. Snapshots are those of SHF_SHARED/fixtures/peer that are sharded by hash and hold keys
-and values: each side reads them from an S3 server of its own. Questions are in python_parity_questions.py. Differences that are
+reads, sqlite-vec, LanceDB, SlateDB and CEL need. Snapshots are those of SHF_SHARED/fixtures/peer: each side reads them from an S3
+server of its own. Questions are in python_parity_questions.py and python_parity_vectors.py; NAME may be "expressions" and "frames",
+too, which ask about the expressions of SHF_SHARED/fixtures/cel. Differences that are
 meant are in EXPECTED, each with its reason. Prints how often each was met, then every other difference, then "N passed, N failed" (snapshots);
 without the project, the snapshots or a server, one line that says so, and ends with 77.
 """
@@ -28,7 +29,7 @@ import building
 SKIPPED = 77
 ASKS = pathlib.Path(__file__).with_name("python_parity_asks.py")
 
-# What was asked, what the project said (a class of errors, or "answer"), what ours says, reason. All but the last are patterns.
+# What was asked, what the project said (a class of errors, "answer", or what outcomes() names), what ours says, reason. All but the last are patterns.
 REFUSED = "InvalidArgumentError"
 SEARCH = r"(batch_)?search( \d+|, .*)?"
 EXPECTED = [
@@ -39,14 +40,14 @@ EXPECTED = [
         "no pointer is a matter of state, a pointer to no manifest one of the store: the project lets an error of its store through",
     ),
     (
-        "wrong open, async workers .*",
+        "wrong open, (async|sync) workers .*",
         "answer",
         REFUSED,
-        "max_concurrency below 1 is refused: with 0, the project's multi_get never ends",
+        "max_concurrency and max_workers below 1 are refused: with 0, the project's multi_get never ends",
     ),
     (
         "closed (snapshot_info|shard_details|route_key|key_encoding)",
-        "answer",
+        "answer|ValueError",
         "ReaderStateError",
         "a closed reader refuses everything: the project's synchronous one goes on describing its snapshot",
     ),
@@ -65,9 +66,34 @@ EXPECTED = [
     ("wrong (get|route_key) numpy.int64", "ValueError", "answer", "numpy's integers are keys"),
     ("wrong route_key bytearray", "answer", REFUSED, "a bytearray is no key: the project routes it, but does not look it up"),
     ("wrong get empty .*", "Invalid", "answer", "an empty key is looked up like any other: SlateDB refuses it"),
-    ("wrong (get|route_key) lone surrogate", "UnicodeEncodeError", REFUSED, "both are a ValueError"),
+    ("wrong (get|route_key) lone surrogate", "UnicodeEncodeError|RuntimeError", REFUSED, "it is refused as an argument"),
     ("wrong multi_get, one text", "answer", REFUSED, "a text is not taken for a sequence of keys of one letter each"),
     ("wrong search, shard (-1|past the last)", "KeyError", REFUSED, "a shard that is not there is refused before any work"),
+    (
+        "wrong search, shard (-1|past the last)|wrong search, probes (0|-1)",
+        "answer",
+        REFUSED,
+        "shards that are not there, and probes below 1, are refused in vectors alone too: the project cuts them off",
+    ),
+    (
+        "health before open",
+        "answer",
+        "answer",
+        "a reader that was never opened is not healthy: the project's of vectors alone says so",
+    ),
+    (
+        ".*",
+        "failure as text",
+        f"ShardAssignmentError|{REFUSED}",
+        "an expression that fails is an error: the project takes the text of the failure for what the expression gives",
+    ),
+    (
+        r"(multi_)?get (\d+ )?(with a routing|by (its|one)) context|wrong (multi_)?get .*",
+        "nothing",
+        f"ShardAssignmentError|{REFUSED}",
+        "an expression that fails is an error: its text is no token of the project's, and so there is no such key",
+    ),
+    ("route result-012", "answer", "ValueError", "a text with blanks is no number of a shard"),
     ("wrong search, shard twice", "answer", REFUSED, "a shard named twice is refused: the project returns its hits twice"),
     (
         "wrong (batch_)?search, (dimension|None|text|one vector)",
@@ -93,17 +119,25 @@ EXPECTED = [
         "rows of zeros have an undefined cosine distance and come last: the project's search fails at them",
     ),
 ]
+# What cel-expr-python says of an expression that failed.
+FAILURE = re.compile(r"""(^|['"])(INVALID_ARGUMENT|OUT_OF_RANGE|UNKNOWN|NOT_FOUND): """)
 # The same for both answers in composite snapshots; the hits alone may differ.
-LANCE_SEARCH = rf"{SEARCH}|search, row of a matrix|wrong search, (top_k 5000|zero)"
+LANCE_SEARCH = rf"{SEARCH}|batch_search by itself|search of no shards|search, row of a matrix|wrong search, (top_k 5000|zero|token|column)"
 LANCE_REASON = (
     "LanceDB's shards are searched exactly, by the manifest's metric and in its unit: the project takes what an index "
     "tells (cosine distances are doubled there), or squared l2 where there is none"
 )
 
 
+EXPRESSIONS, FRAMES = "expressions", "frames"  # no snapshots: questions about expressions, also over pandas and pyarrow
+
+
 def packages_of(about):
     """What the project imports to read a snapshot."""
+    if about["kind"] == EXPRESSIONS:
+        return ["cel_expr_python"] + (["pandas", "pyarrow"] if about["name"] == FRAMES else [])
     needs = {"sqlite-vec": ["sqlite_vec"], "lancedb": ["lancedb"]}.get(about["backend"], [])
+    needs = needs + (["cel_expr_python"] if "cel" in about["name"] else [])
     return needs + (["slatedb"] if about["kv_backend"] == "slatedb" else ["apsw", "zstandard"])
 
 
@@ -153,16 +187,27 @@ def answers_of(python, server, snapshots, records, names, output, path):
     return loaded[0], {(line["case"], line["reader"], line["ask"]): line for line in loaded[1:] if "ask" in line}
 
 
-def outcome(line):
-    return line["error"][0] if "error" in line else "answer"
+def outcomes(line):
+    """What the patterns of EXPECTED may call it."""
+    said = line["error"][-1] if "error" in line else line["answer"]
+    named = [line["error"][0] if "error" in line else "answer"]
+    if named[0] in ("answer", "ValueError", "UnknownRoutingTokenError") and isinstance(said, str) and FAILURE.search(said):
+        named = ["failure as text"]
+    if said is None or (isinstance(said, list) and said and all(isinstance(one, list) and one[1:] == [None] for one in said)):
+        named.append("nothing")
+    return named
+
+
+def is_called(line, pattern):
+    return any(re.fullmatch(pattern, name) for name in outcomes(line))
 
 
 def reason_of(kind, ask, ours, theirs):
     """Why the two differ, where that is expected."""
-    if kind == "composite" and re.fullmatch(LANCE_SEARCH, ask) and "answer" in ours and "answer" in theirs:
+    if kind in ("composite", "vector-only-lancedb") and re.fullmatch(LANCE_SEARCH, ask) and "answer" in ours and "answer" in theirs:
         return LANCE_REASON if alike_but_for_ranks(ours["answer"], theirs["answer"]) else None
     for asked, said, says, reason in EXPECTED:
-        if re.fullmatch(asked, ask) and re.fullmatch(said, outcome(theirs)) and re.fullmatch(says, outcome(ours)):
+        if re.fullmatch(asked, ask) and is_called(theirs, said) and is_called(ours, says):
             return reason
     return None
 
@@ -219,32 +264,30 @@ def importable(python, names):
     return sorted(set(names) - set(ran.stdout.split()))
 
 
-def chosen_cases(records, project, wanted):
+def chosen_cases(records, our_python, project, wanted):
     """What is asked about, and why not about the others."""
-    cases, needs = {}, {"sqlite_vec", "lancedb", "slatedb", "apsw", "zstandard"}
-    there = importable(project, sorted(needs))
-    for path in sorted(records.glob("*/case.json")):
-        about = json.loads(path.read_text(encoding="utf-8"))
+    cases, needs = {}, {"sqlite_vec", "lancedb", "slatedb", "apsw", "zstandard", "cel_expr_python"}
+    frames = {"pandas", "pyarrow"} & set(importable(our_python, ["pandas", "pyarrow"]))
+    there = importable(project, sorted(needs | frames))
+    abouts = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(records.glob("*/case.json"))]
+    abouts += [{"name": name, "kind": EXPRESSIONS} for name in (EXPRESSIONS, FRAMES)]
+    for about in abouts:
         missing = [name for name in packages_of(about) if name not in there]
         if wanted and about["name"] not in wanted:
             continue
-        if about["kind"] == "vector-only" or about["name"].startswith("cel-"):
-            reason = "our package does not read vectors alone yet"
-            if about["kind"] != "vector-only":
-                reason = "the questions have no routing contexts"
-            print(f"{about['name']}: not compared: {reason}")
-        elif missing:
-            print(f"{about['name']}: not compared: the Python project has no {' and no '.join(missing)}")
+        if missing:
+            print(f"{about['name']}: not compared: the Python project, or ours, has no {' and no '.join(missing)}")
         else:
-            cases[about["name"]] = about["kind"]
+            lance = "-lancedb" if about["kind"] == "vector-only" and about["backend"] == "lancedb" else ""
+            cases[about["name"]] = about["kind"] + lance
     return cases
 
 
 def run(our_python, server, project, records, wanted):
-    cases = chosen_cases(records, project, wanted)
+    cases = chosen_cases(records, our_python, project, wanted)
     with tempfile.TemporaryDirectory() as empty:
         folder = pathlib.Path(empty)
-        for case in cases:
+        for case in cases.keys() - {EXPRESSIONS, FRAMES}:
             shutil.copytree(records / case / "snapshot", folder / "snapshots" / case)
         (head, ours), (other_head, theirs) = (
             answers_of(python, server, str(folder / "snapshots"), records, list(cases), folder / name, path)

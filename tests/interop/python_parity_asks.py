@@ -17,7 +17,17 @@ import pathlib
 import sys
 import tempfile
 
-from python_parity_questions import Asking, ask_closed, ask_inspection, ask_keys, ask_one_shard, ask_searches, ask_wrong_keys
+from python_parity_questions import (
+    Asking,
+    ask_by_contexts,
+    ask_closed,
+    ask_inspection,
+    ask_keys,
+    ask_one_shard,
+    ask_searches,
+    ask_wrong_keys,
+)
+from python_parity_vectors import ask_expressions, ask_frames, ask_vector_reader
 
 OPTIONS = {
     "endpoint_url": os.environ.get("AWS_ENDPOINT_URL"),
@@ -53,6 +63,13 @@ class Opening:
                 "async": sqlite_adapter.AsyncAdaptiveSqliteReaderFactory,
                 "sync": sqlite_adapter.AdaptiveSqliteReaderFactory,
             }
+        elif about["kind"] == "vector-only" and about["backend"] == "sqlite-vec":
+            from shardyfusion import sqlite_vec_adapter
+
+            self.factories = {
+                "async": sqlite_vec_adapter.AsyncSqliteVecReaderFactory,
+                "sync": sqlite_vec_adapter.SqliteVecReaderFactory,
+            }
         else:
             self.factories = {}
 
@@ -65,7 +82,12 @@ class Opening:
             from shardyfusion.reader import AsyncShardedReader, ConcurrentShardedReader, ShardedReader
 
             return {"async": AsyncShardedReader, "sync": ShardedReader, "concurrent": ConcurrentShardedReader}
-        return self.unified_classes()
+        return self.vector_classes() if self.about["kind"] == "vector-only" else self.unified_classes()
+
+    def vector_classes(self):
+        from shardyfusion.vector import AsyncShardedVectorReader, ShardedVectorReader
+
+        return {"async": AsyncShardedVectorReader, "sync": ShardedVectorReader}
 
     def unified_classes(self):
         from shardyfusion.reader.async_unified_reader import AsyncUnifiedShardedReader
@@ -75,16 +97,23 @@ class Opening:
 
 
 async def ask_reader(asking, reader, snapshots, about):
+    if about["kind"] == "vector-only":
+        await ask_vector_reader(asking, reader, records(snapshots, about["name"], "queries.jsonl"), about)
+        return
     keys = [key_of(record) for record in records(snapshots, about["name"], "expected.jsonl") if record["key"] not in EMPTY]
     await ask_inspection(asking, reader)
     await ask_keys(asking, reader, keys)
     await ask_one_shard(asking, reader, keys, about["key_encoding"])
+    if about["name"].startswith("cel-"):
+        keyed = [(key_of(record), record) for record in records(snapshots, about["name"], "expected.jsonl")]
+        await ask_by_contexts(asking, reader, [(key, record.get("routing_context")) for key, record in keyed])
     if about["kind"] != "kv-only":
         await ask_searches(asking, reader, records(snapshots, about["name"], "queries.jsonl"), about)
     await ask_wrong_keys(asking, reader)
     await ask_closed(asking, reader, keys[0])
 
 
+EXPRESSIONS, FRAMES = "expressions", "frames"
 EMPTY = ({"str": ""}, {"bytes": ""})
 
 
@@ -100,6 +129,8 @@ async def ask_opening(asking, opening, kind, reader_class):
         f"{kind} workers -1": {workers: -1},
         "pointer of another name": {"current_pointer_key": "_NOTHING"},
     }
+    if opening.about["kind"] == "vector-only":
+        del mistakes["pointer of another name"]
 
     async def opens(changed):
         arguments = opening.arguments_of(kind) | changed
@@ -112,6 +143,8 @@ async def ask_opening(asking, opening, kind, reader_class):
     if opening.about["kind"] == "kv-only":
         reader_class = opening.unified_classes()["async" if kind == "async" else "sync"]
         await asking.ask("wrong open, vectors of keys alone", lambda: opens({}))
+        reader_class = opening.vector_classes()["async" if kind == "async" else "sync"]
+        await asking.ask("wrong open, nothing but vectors of keys alone", lambda: opens({"reader_factory": None}))
 
 
 async def ask_case(snapshots, name, folder):
@@ -121,7 +154,8 @@ async def ask_case(snapshots, name, folder):
         asking = Asking(name, kind)
         if kind == "async":
             never_opened = reader_class(**opening.arguments_of(kind))
-            await asking.ask("get before open", lambda: never_opened.get("key"))
+            if about["kind"] != "vector-only":
+                await asking.ask("get before open", lambda: never_opened.get("key"))
             await asking.ask("health before open", lambda: never_opened.health().status)
         if "open_error" not in about:
             await ask_opening(asking, opening, kind, reader_class)
@@ -146,6 +180,13 @@ def main():
         flush=True,
     )
     for name in sys.argv[2:]:
+        if name == EXPRESSIONS:
+            recorded = snapshots.parent / "cel" / "routing.json"
+            asyncio.run(ask_expressions(Asking(name, "none"), recorded))
+            continue
+        if name == FRAMES:
+            asyncio.run(ask_frames(Asking(name, "none")))
+            continue
         with tempfile.TemporaryDirectory() as folder:
             asyncio.run(ask_case(snapshots, name, pathlib.Path(folder)))
         print(json.dumps({"case": name, "complete": True}), flush=True)

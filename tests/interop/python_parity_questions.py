@@ -77,6 +77,19 @@ async def ask_keys(asking, reader, keys):
     await asking.ask("shards_for_keys of nothing", lambda: reader.shards_for_keys([]))
 
 
+async def ask_by_contexts(asking, reader, keyed):
+    """Lookups with the routing context of each row, where it has one."""
+    together = {}
+    for number, (key, context) in enumerate(keyed):
+        more = {} if context is None else {"routing_context": context}
+        await asking.ask(f"get {number} by its context", lambda: reader.get(key, **more))
+        await asking.ask(f"route_key {number} by its context", lambda: reader.route_key(key, **more))
+        together.setdefault(json.dumps(context), []).append(key)
+    for number, (context, keys) in enumerate(together.items()):
+        more = {} if context == "null" else {"routing_context": json.loads(context)}
+        await asking.ask(f"multi_get {number} by one context", lambda: reader.multi_get(keys, **more))
+
+
 async def ask_one_shard(asking, reader, keys, encoding):
     stored_keys = [stored(key, encoding) for key in keys[:5]]
 
@@ -166,7 +179,7 @@ async def ask_searches(asking, reader, queries, about):
 
     vectors = [numpy.frombuffer(base64.b64decode(query["query"]), dtype="<f4") for query in queries]
     for number, (query, vector) in enumerate(zip(queries, vectors)):
-        chosen = {"shard_ids": query["shard_ids"]} if query.get("shard_ids") is not None else {}
+        chosen = {name: query[name] for name in ("shard_ids", "routing_context") if query.get(name) is not None}
         await asking.ask(f"search {number}", lambda: search(vector, query["top_k"], **chosen))
     ordinary = [vector for vector in vectors if vector.any()][:6]
     await asking.ask("search, ten by default", lambda: search(ordinary[0]))

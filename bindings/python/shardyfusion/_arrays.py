@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     class _Array(Buffer, Sized, Protocol):
         pass
 
-    ndarray: TypeAlias = _Array | Sequence[float] | Sequence[Sequence[float]]
+    class _NumpyArray(Protocol):  # whose stubs tell of the buffer from Python 3.12 on
+        def __array__(self) -> Any: ...
+        def __len__(self) -> int: ...
+
+    ndarray: TypeAlias = _Array | _NumpyArray | Sequence[float] | Sequence[Sequence[float]]
 else:
     ndarray = Any  # for those who evaluate annotations: dataclasses are often made into models of web frameworks

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from ._config_parts import (
     KeyValueWriteConfig,
     KvWriteRateLimitConfig,
-    ValidatableConfig,
     WriterLifecycleConfig,
     WriterManifestConfig,
     WriterObservabilityConfig,
     WriterOutputConfig,
     WriterRetryConfig,
     WriterStorageConfig,
+    assign,
+    check_not_both,
 )
 from ._config_vectors import VectorSpec, vector_metric_to_str
 from .errors import ConfigValidationError
@@ -37,24 +38,6 @@ _PARTS: dict[str, type] = {
     "observability": WriterObservabilityConfig,
     "lifecycle": WriterLifecycleConfig,
 }
-
-
-def check_not_both(part: str, given: object, **fields: object) -> None:
-    """Raises ConfigValidationError when a part is given and one of its fields by itself, too."""
-    also = [name for name, value in fields.items() if value is not None]
-    if given is not None and also:
-        raise ConfigValidationError(f"{part} is given and so is {', '.join(also)}: put that into {part}")
-
-
-def _assign(part: ValidatableConfig, name: str, value: object) -> None:
-    """Sets a field of a part, or leaves it as it was and raises ConfigValidationError."""
-    before = getattr(part, name)
-    setattr(part, name, value)
-    try:
-        part.validate()
-    except ConfigValidationError:
-        setattr(part, name, before)
-        raise
 
 
 @dataclass(slots=True, init=False)
@@ -160,7 +143,7 @@ class BaseShardedWriteConfig:
 
     @s3_prefix.setter
     def s3_prefix(self, value: str) -> None:
-        _assign(self.storage, "s3_prefix", value)
+        assign(self.storage, "s3_prefix", value)
 
     @property
     def credential_provider(self) -> CredentialProvider | None:
@@ -187,7 +170,7 @@ class BaseShardedWriteConfig:
 
     @key_encoding.setter
     def key_encoding(self, value: KeyEncoding) -> None:
-        _assign(self.kv, "key_encoding", value)
+        assign(self.kv, "key_encoding", value)
 
     @property
     def batch_size(self) -> int:
@@ -196,7 +179,7 @@ class BaseShardedWriteConfig:
 
     @batch_size.setter
     def batch_size(self, value: int) -> None:
-        _assign(self.kv, "batch_size", value)
+        assign(self.kv, "batch_size", value)
 
     @property
     def adapter_factory(self) -> DbAdapterFactory | None:
@@ -205,7 +188,7 @@ class BaseShardedWriteConfig:
 
     @adapter_factory.setter
     def adapter_factory(self, value: DbAdapterFactory | None) -> None:
-        _assign(self.kv, "adapter_factory", value)
+        assign(self.kv, "adapter_factory", value)
 
     @property
     def metrics_collector(self) -> MetricsCollector | None:
@@ -241,4 +224,4 @@ class BaseShardedWriteConfig:
 
     @vector_spec.setter
     def vector_spec(self, value: VectorSpec | None) -> None:
-        _assign(self, "vector", value)
+        assign(self, "vector", value)

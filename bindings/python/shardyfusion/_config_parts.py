@@ -36,6 +36,24 @@ def validate_configs(*configs: ValidatableConfig) -> None:
         config.validate()
 
 
+def check_not_both(part: str, given: object, **fields: object) -> None:
+    """Raises ConfigValidationError when a part is given and one of its fields by itself, too."""
+    also = [name for name, value in fields.items() if value is not None]
+    if given is not None and also:
+        raise ConfigValidationError(f"{part} is given and so is {', '.join(also)}: put that into {part}")
+
+
+def assign(part: ValidatableConfig, name: str, value: object) -> None:
+    """Sets a field of a part, or leaves it as it was and raises ConfigValidationError."""
+    before = getattr(part, name)
+    setattr(part, name, value)
+    try:
+        part.validate()
+    except ConfigValidationError:
+        setattr(part, name, before)
+        raise
+
+
 def check_positive(value: object, name: str, *, optional: bool = True) -> None:
     """Raises ConfigValidationError unless value is a number above 0, or None where that is allowed."""
     if value is None and optional:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import Literal, TypeAlias, cast, get_args
 
 from .errors import ConfigValidationError
-from .vector.config import VectorIndexConfig, VectorShardingSpec, VectorSpecSharding
+from .vector._index_config import VectorIndexConfig, VectorShardingSpec, VectorSpecSharding
 from .vector.types import DistanceMetric, VectorShardingStrategy
 
 VectorMetricLiteral: TypeAlias = Literal["cosine", "l2", "dot_product"]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from shardyfusion._reader_choice import (
     AUTO_PER_SHARD_BYTES,
     AUTO_TOTAL_BYTES,
     AccessMode,
+    Backend,
     Connection,
     ReaderChoice,
     choice_of,
@@ -40,7 +41,7 @@ class ReaderSettings:
     # Not shown: it holds secrets.
     s3: dict[str, object] = field(default_factory=dict, repr=False)
     credential_provider: CredentialProvider | None = field(default=None, repr=False)
-    backend: Literal["sqlite", "sqlite-vec", "slatedb", "composite"] | None = None
+    backend: Backend | None = None
 
 
 def credentials_of(provider: CredentialProvider) -> dict[str, object]:
@@ -80,34 +81,45 @@ def _bytes(value: float) -> int:
     return _MAX_BYTES if value >= _MAX_BYTES else -int(-value // 1)
 
 
+def _check_backend(backend: Backend, name: str, vectors_alone: bool) -> None:
+    if vectors_alone and backend not in ("sqlite-vec", "lancedb"):
+        raise ConfigValidationError(
+            f"reader_factory={name} does not read shards of vectors alone; use a factory of sqlite_vec_adapter or of "
+            "vector.adapters.lancedb_adapter, or leave it out"
+        )
+    if not vectors_alone and backend == "lancedb":
+        raise ConfigValidationError(
+            f"reader_factory={name} reads vectors alone; give it to CompositeReaderFactory as vector_factory, or leave "
+            "reader_factory out"
+        )
+
+
 def reader_settings(
     factory: object | None,
     *,
     s3_connection_options: S3ConnectionOptions | None,
     credential_provider: CredentialProvider | None,
     slate_env_file: str | None,
+    vectors_alone: bool = False,
 ) -> ReaderSettings:
     """Returns what the arguments of a reader mean, and asks the credential provider for the first time.
 
     The reader's own arguments and those of its factory together make one connection; an environment file says what they
-    leave open. ConfigValidationError for what the core cannot honour, with what to use instead.
+    leave open. vectors_alone: the reader is one of vector-only snapshots. ConfigValidationError for what the core
+    cannot honour, with what to use instead.
     """
     connections = [Connection("the reader", s3_connection_options, credential_provider, slate_env_file)]
     choice: ReaderChoice | None = None
     if factory is not None:
         choice = choice_of(factory, "reader_factory")
         connections += choice.connections
-    if choice is not None and choice.backend == "lancedb":
-        raise ConfigValidationError(
-            f"reader_factory={type(factory).__name__} reads vectors alone; give it to CompositeReaderFactory as "
-            "vector_factory, or leave reader_factory out"
-        )
+    if choice is not None:
+        _check_backend(choice.backend, type(factory).__name__, vectors_alone)
     s3, provider = s3_settings(connections)
     if type(provider) is StaticCredentialProvider:
         provider = None
     if choice is None:
         return ReaderSettings(s3=s3, credential_provider=provider)
-    assert choice.backend != "lancedb"
     return ReaderSettings(
         access_mode=choice.access_mode,
         auto_per_shard_bytes=_bytes(choice.auto_per_shard_bytes),

@@ -133,8 +133,9 @@ class Reader:
     def snapshot(self) -> Snapshot:
         """The snapshot that is served now."""
 
-    def health(self, staleness_threshold_ms: int, /) -> tuple[Any, int, bool, float]:
-        """Status, shards, whether it is closed, age of the manifest in seconds. A threshold of 0 judges no age."""
+    def health(self, staleness_threshold_ms: int, /) -> tuple[Any, int, bool, float, int]:
+        """Status, shards, whether it is closed, age of the manifest in seconds, open shards. A threshold of 0 judges no
+        age."""
 
 @final
 class Snapshot:
@@ -152,6 +153,10 @@ class Snapshot:
     def route(self, key: int | str | bytes, context: dict[str, object] | None = None, /) -> int:
         """The shard of a key."""
 
+    def route_vector(self, query: object, num_probes: int, context: dict[str, object] | None, /) -> list[int]:
+        """The shards that a search goes to, empty ones too; 0 probes: as many as the manifest says. None will do for a
+        query that the sharding does not look at."""
+
     def get_stored(self, shard: int, keys: Sequence[bytes], /) -> Any:
         """A dict from stored keys to bytes or None, or WOULD_WAIT."""
 
@@ -163,7 +168,8 @@ class Writer:
 
     @classmethod
     def submit_open(cls, queue: Queue, options: dict[str, Any], /) -> Operation | None:
-        """Result: a Writer. Options as in shf_writer_options; "s3": a dict as in shf_s3_options."""
+        """Result: a Writer. Options as in shf_writer_options; "s3": a dict as in shf_s3_options; "centroids" and
+        "hyperplanes": arrays or sequences of sequences."""
 
     @property
     def run_id(self) -> str:
@@ -172,20 +178,21 @@ class Writer:
     def submit_write(
         self,
         queue: Queue,
-        keys: Sequence[int | str | bytes],
-        values: Sequence[_Buffer],
+        keys: Sequence[int | str | bytes] | None,
+        values: Sequence[_Buffer] | None,
         vectors: Sequence[object] | None,
         ids: Sequence[int | str | None] | None,
         payloads: Sequence[str | None] | None,
         contexts: Sequence[dict[str, object] | None] | None,
+        shards: Sequence[int | None] | None,
         first: int,
         /,
     ) -> Operation | None:
         """Rows by columns, 1 to 65,536 of them; all are taken or none. Result: None, once the next ones may come.
 
         An id of None is the key, a payload the text of a JSON object; these three are None without vectors. contexts:
-        columns that the sharding reads; None: the keys alone route. `first` is the number of the first row, for
-        messages.
+        columns that the sharding reads; None: the keys alone route. Keys and values are None in snapshots of vectors
+        alone; shards are for those where each row names its own. `first` is the number of the first row, for messages.
         """
 
     def submit_publish(self, queue: Queue, /) -> Operation | None:
@@ -199,3 +206,13 @@ class Writer:
 
     def progress(self) -> dict[str, Any]:
         """As in shf_writer_progress; "phase" is write, sort, build, publish, done or failed."""
+
+@final
+class Expression:
+    """A compiled CEL expression."""
+
+    @classmethod
+    def compile(cls, text: str, columns: tuple[tuple[str, int], ...], /) -> Expression:
+        """columns: names and SHF_CONTEXT_* kinds."""
+
+    def evaluate(self, context: dict[str, object], /) -> int | str | bytes: ...

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
-from ._config_base import BaseShardedWriteConfig, check_not_both
+from ._config_base import BaseShardedWriteConfig
 from ._config_parts import (
     KeyValueWriteConfig,
     KvWriteRateLimitConfig,
@@ -19,6 +19,7 @@ from ._config_parts import (
     WriterRetryConfig,
     WriterStorageConfig,
     check_callable,
+    check_not_both,
     check_positive,
     validate_configs,
 )

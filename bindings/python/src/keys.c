@@ -69,6 +69,20 @@ bool key_from(struct module_state *state, PyObject *object, shf_key *out) {
     return fits;
 }
 
+bool whole_number(struct module_state *state, PyObject *object, const char *what, long long least, uint32_t *out) {
+    PyObject *integer = PyIndex_Check(object) ? PyNumber_Index(object) : NULL;
+    int overflow = 0;
+    long long value = integer ? PyLong_AsLongLongAndOverflow(integer, &overflow) : -1;
+    Py_XDECREF(integer);
+    if (integer && !overflow && value >= least && value <= UINT32_MAX) {
+        *out = (uint32_t)value;
+        return true;
+    }
+    PyErr_Clear();
+    (void)raise_invalid(state, "%s must be an int from %lld to %lld", what, least, (long long)UINT32_MAX);
+    return false;
+}
+
 bool key_list_from(struct module_state *state, PyObject *sequence, struct key_list *out) {
     out->keys = out->few;
     out->count = 0;

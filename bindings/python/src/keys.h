@@ -1,4 +1,4 @@
-/* Keys and routing contexts of Python as those of the library. What they point at stays the Python objects'. */
+/* Keys, numbers and routing contexts of Python as those of the library. What they point at stays the Python objects'. */
 #ifndef SHARDYFUSION_PYTHON_KEYS_H
 #define SHARDYFUSION_PYTHON_KEYS_H
 
@@ -6,6 +6,9 @@
 
 /* int (whatever has __index__), str or bytes; else raises. Borrows `object`. */
 bool key_from(struct module_state *state, PyObject *object, shf_key *out);
+
+/* An argument that is an int (whatever has __index__) from `least` to 2^32-1; else raises, and calls it `what`. */
+bool whole_number(struct module_state *state, PyObject *object, const char *what, long long least, uint32_t *out);
 
 /* A tuple of keys, or (stored keys) of bytes, and the array of them for one call. */
 #define KEYS_ON_STACK 128

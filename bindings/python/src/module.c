@@ -62,7 +62,8 @@ static int execute(PyObject *module) {
     if (PyModule_AddObjectRef(module, "WOULD_WAIT", state->would_wait)) return -1;
     bool made = runtime_type_make(module, state) && queue_type_make(module, state) &&
                 operation_type_make(module, state) && reader_type_make(module, state) &&
-                snapshot_type_make(module, state) && writer_type_make(module, state);
+                snapshot_type_make(module, state) && writer_type_make(module, state) &&
+                expression_type_make(module, state);
     return made ? 0 : -1;
 }
 
@@ -74,6 +75,7 @@ static int traverse(PyObject *module, visitproc visit, void *arg) {
     Py_VISIT(state->reader_type);
     Py_VISIT(state->snapshot_type);
     Py_VISIT(state->writer_type);
+    Py_VISIT(state->expression_type);
     Py_VISIT(state->make_error);
     Py_VISIT(state->search_result);
     Py_VISIT(state->search_response);
@@ -90,6 +92,7 @@ static int clear(PyObject *module) {
     Py_CLEAR(state->reader_type);
     Py_CLEAR(state->snapshot_type);
     Py_CLEAR(state->writer_type);
+    Py_CLEAR(state->expression_type);
     Py_CLEAR(state->would_wait);
     Py_CLEAR(state->make_error);
     Py_CLEAR(state->search_result);

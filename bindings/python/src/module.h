@@ -15,7 +15,8 @@
 
 /* Objects live as long as the module: each of its types holds the module, each object its type. */
 struct module_state {
-    PyTypeObject *runtime_type, *queue_type, *operation_type, *reader_type, *snapshot_type, *writer_type;
+    PyTypeObject *runtime_type, *queue_type, *operation_type, *reader_type, *snapshot_type, *writer_type,
+        *expression_type;
     PyObject *would_wait;    /* the answer of a call that would have to wait */
     PyObject *make_error;    /* shardyfusion._errors.make, once it was needed */
     PyObject *search_result; /* shardyfusion.vector.types.SearchResult, likewise */
@@ -38,6 +39,7 @@ bool operation_type_make(PyObject *module, struct module_state *state);
 bool reader_type_make(PyObject *module, struct module_state *state);
 bool snapshot_type_make(PyObject *module, struct module_state *state);
 bool writer_type_make(PyObject *module, struct module_state *state);
+bool expression_type_make(PyObject *module, struct module_state *state);
 
 /* Makes a type and adds it to the module. */
 bool module_type_make(PyObject *module, PyType_Spec *spec, PyTypeObject **out);

@@ -26,6 +26,7 @@ static const struct field reader_fields[] = {
     READER_FIELD(max_fallback_attempts, FIELD_I32),
     READER_FIELD(access_mode, FIELD_U32),
     READER_FIELD(max_concurrency, FIELD_U32),
+    READER_FIELD(max_open_shards, FIELD_U32),
     READER_FIELD(auto_per_shard_bytes, FIELD_U64),
     READER_FIELD(auto_total_bytes, FIELD_U64),
     READER_FIELD(cache_max_bytes, FIELD_U64),
@@ -57,6 +58,11 @@ static const struct field writer_fields[] = {
     WRITER_FIELD(cel_columns, FIELD_TEXT),
     WRITER_FIELD(routing_values, FIELD_TEXT),
     WRITER_FIELD(infer_routing_values, FIELD_U32),
+    WRITER_FIELD(num_probes, FIELD_U32),
+    WRITER_FIELD(vector_sharding, FIELD_TEXT),
+    WRITER_FIELD(hash_bits, FIELD_U32),
+    WRITER_FIELD(training_rows, FIELD_U32),
+    WRITER_FIELD(training_rounds, FIELD_U32),
 };
 
 #define S3_FIELD(name, kind)                                                                                           \
@@ -186,11 +192,40 @@ static bool s3_of(struct module_state *state, PyObject *dict, shf_s3_options *st
     return true;
 }
 
+/* `rows` vectors of the snapshot's dimension, when they are given. */
+static bool table_of(struct module_state *state, PyObject *dict, const char *name, uint32_t rows, uint32_t dimension,
+                     struct vectors *table, const float **out) {
+    PyObject *given = PyDict_GetItemString(dict, name);
+    if (!given || given == Py_None) return true;
+    if (vectors_from_many(state, given, table) && table->count == rows && table->dimension == dimension) {
+        *out = table->data;
+        return true;
+    }
+    if (PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_MemoryError)) return false;
+    PyErr_Clear();
+    (void)raise_invalid(state, "%s must be an array of numbers of shape (%u, %u)", name, (unsigned int)rows,
+                        (unsigned int)dimension);
+    return false;
+}
+
 bool writer_settings_from(struct module_state *state, PyObject *dict, struct writer_settings *out) {
-    SHF_INIT(&out->options);
-    return is_dict(dict, "options") &&
-           fields_from(state, dict, writer_fields, sizeof writer_fields / sizeof *writer_fields, (char *)&out->options) &&
-           s3_of(state, dict, &out->s3, &out->options.s3);
+    shf_writer_options *options = &out->options;
+    SHF_INIT(options);
+    out->centroids = out->hyperplanes = (struct vectors){0};
+    bool made =
+        is_dict(dict, "options") &&
+        fields_from(state, dict, writer_fields, sizeof writer_fields / sizeof *writer_fields, (char *)options) &&
+        s3_of(state, dict, &out->s3, &options->s3) &&
+        table_of(state, dict, "centroids", options->num_dbs, options->dimension, &out->centroids, &options->centroids) &&
+        table_of(state, dict, "hyperplanes", options->hash_bits, options->dimension, &out->hyperplanes,
+                 &options->hyperplanes);
+    if (!made) writer_settings_clear(out);
+    return made;
+}
+
+void writer_settings_clear(struct writer_settings *settings) {
+    vectors_clear(&settings->centroids);
+    vectors_clear(&settings->hyperplanes);
 }
 
 bool reader_settings_from(struct module_state *state, PyObject *dict, struct reader_settings *out) {

@@ -116,8 +116,8 @@ static PyObject *reader_health(PyObject *object, PyObject *threshold) {
     shf_status status = shf_health(self->reader, milliseconds, &info);
     if (status) return raise_status(self->state, status, NULL);
     const char *text = info.status == SHF_HEALTHY ? "healthy" : info.status == SHF_DEGRADED ? "degraded" : "unhealthy";
-    return Py_BuildValue("sIOd", text, (unsigned int)info.num_shards, info.is_closed ? Py_True : Py_False,
-                         info.manifest_age_seconds);
+    return Py_BuildValue("sIOdI", text, (unsigned int)info.num_shards, info.is_closed ? Py_True : Py_False,
+                         info.manifest_age_seconds, (unsigned int)info.open_shards);
 }
 
 static void reader_dealloc(PyObject *object) {

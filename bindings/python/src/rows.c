@@ -4,19 +4,21 @@
 
 #define ROWS_MOST 65536
 
-static const char *const column_names[ROW_COLUMNS] = {"keys", "values", "vectors", "ids", "payloads", "contexts"};
+static const char *const column_names[ROW_COLUMNS] = {"keys",     "values",   "vectors", "ids",
+                                                      "payloads", "contexts", "shards"};
 
 /* Copies, since another thread may change a list while the lock is not held. */
 static bool columns_from(const struct writer_object *writer, PyObject *const columns[ROW_COLUMNS], struct rows *out) {
-    PyObject **tuples[ROW_COLUMNS] = {&out->keys, &out->values, &out->components,
-                                      &out->ids,  &out->texts,  &out->columns};
-    for (size_t i = 0; i < ROW_COLUMNS; i++) {
+    PyObject **tuples[ROW_COLUMNS] = {&out->keys,  &out->values,  &out->components, &out->ids,
+                                      &out->texts, &out->columns, &out->shards};
+    size_t first = writer->is_vectors_alone ? 2 : 0;
+    for (size_t i = first; i < ROW_COLUMNS; i++) {
         bool is_needed = i < 2 || (i < 5 ? writer->dimension > 0 : columns[i] != Py_None);
         if (!is_needed) continue;
         *tuples[i] = PySequence_Tuple(columns[i]);
         if (!*tuples[i]) return false;
         size_t count = (size_t)PyTuple_Size(*tuples[i]);
-        if (i == 0) out->count = count;
+        if (i == first) out->count = count;
         if (count == out->count && count >= 1 && count <= ROWS_MOST) continue;
         (void)raise_invalid(writer->state, "%zu %s for %zu rows: a call writes 1 to %d rows, with all columns", count,
                             column_names[i], out->count, ROWS_MOST);
@@ -79,9 +81,10 @@ static bool value_of_row(const struct writer_object *writer, PyObject *object, s
 
 /* None: the key. */
 static bool id_of_row(const struct writer_object *writer, PyObject *object, shf_row *row) {
-    if (object == Py_None) return true;
-    shf_key key;
-    if (!key_from(writer->state, object, &key)) return at_row(writer, row->origin);
+    if (object == Py_None && !writer->is_vectors_alone) return true;
+    shf_key key = {0};
+    bool is_id = object != Py_None && !PyBytes_Check(object);
+    if (is_id && !key_from(writer->state, object, &key)) return at_row(writer, row->origin);
     if (key.kind == SHF_KEY_INT) {
         row->id = (shf_vector_id){.kind = SHF_ID_INT, .int_value = key.as.int_value};
         return true;
@@ -110,13 +113,23 @@ static bool payload_of_row(const struct writer_object *writer, PyObject *object,
     return false;
 }
 
+static bool shard_of_row(const struct writer_object *writer, PyObject *object, shf_row *row) {
+    if (object == Py_None) {
+        (void)raise_invalid(writer->state, "row %llu: EXPLICIT sharding requires shard_id; this row has none",
+                            (unsigned long long)row->origin);
+        return false;
+    }
+    return whole_number(writer->state, object, "shard_id", 0, &row->shard) || at_row(writer, row->origin);
+}
+
 static bool row_from(const struct writer_object *writer, struct rows *rows, size_t index) {
     Py_ssize_t at = (Py_ssize_t)index;
     shf_row *row = &rows->rows[index];
-    if (!key_of_row(writer, PyTuple_GetItem(rows->keys, at), row) ||
-        !value_of_row(writer, PyTuple_GetItem(rows->values, at), rows, row)) {
+    if (rows->keys && (!key_of_row(writer, PyTuple_GetItem(rows->keys, at), row) ||
+                       !value_of_row(writer, PyTuple_GetItem(rows->values, at), rows, row))) {
         return false;
     }
+    if (rows->shards && !shard_of_row(writer, PyTuple_GetItem(rows->shards, at), row)) return false;
     if (!writer->dimension) return true;
     float *vector = rows->vectors + index * writer->dimension;
     row->dimension = writer->dimension;
@@ -148,6 +161,7 @@ void rows_clear(struct rows *rows) {
     Py_XDECREF(rows->components);
     Py_XDECREF(rows->ids);
     Py_XDECREF(rows->texts);
+    Py_XDECREF(rows->shards);
     Py_XDECREF(rows->copies);
     row_contexts_clear(rows);
     *rows = (struct rows){0};

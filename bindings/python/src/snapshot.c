@@ -1,5 +1,6 @@
 /* Pinned snapshots: what they are, where keys go, lookups of stored keys in one shard. No I/O but those lookups. */
 #include "reader.h"
+#include "vectors.h"
 
 static PyObject *described(const struct snapshot_object *self, shf_status status) {
     return raise_status(self->state, status, NULL);
@@ -46,9 +47,10 @@ static PyObject *snapshot_vectors(PyObject *object, PyObject *unused) {
     shf_status status = shf_snapshot_vectors(self->snapshot, &info);
     if (status == SHF_E_INVALID) Py_RETURN_NONE;
     if (status) return described(self, status);
-    return Py_BuildValue("{sI sz sz sz sz sz sz}", "dim", (unsigned int)info.dimension, "metric", info.metric,
+    return Py_BuildValue("{sI sz sz sz sz sz sz sz sI}", "dim", (unsigned int)info.dimension, "metric", info.metric,
                          "index_type", info.index_type, "quantization", info.quantization, "index_params",
-                         info.index_params, "backend", info.backend, "kv_backend", info.kv_backend);
+                         info.index_params, "backend", info.backend, "kv_backend", info.kv_backend, "sharding_strategy",
+                         info.sharding_strategy, "num_probes", (unsigned int)info.num_probes);
 }
 
 /* route(key[, context]) -> shard */
@@ -65,6 +67,56 @@ static PyObject *snapshot_route(PyObject *object, PyObject *const *arguments, Py
     context_clear(&storage);
     PyObject *result = status ? raise_status(self->state, status, error) : PyLong_FromUnsignedLong(shard);
     shf_error_free(error);
+    return result;
+}
+
+static PyObject *list_of(const uint32_t *shards, uint32_t count) {
+    PyObject *list = PyList_New((Py_ssize_t)count);
+    for (uint32_t i = 0; list && i < count; i++) {
+        PyObject *shard = PyLong_FromUnsignedLong(shards[i]);
+        if (shard) {
+            (void)PyList_SetItem(list, (Py_ssize_t)i, shard); /* takes the reference */
+        } else {
+            Py_CLEAR(list);
+        }
+    }
+    return list;
+}
+
+static PyObject *routed(const struct snapshot_object *self, const struct vectors *vector,
+                        const shf_routing_context *context, uint32_t num_probes) {
+    shf_snapshot_info info;
+    SHF_INIT(&info);
+    shf_status status = shf_snapshot_describe(self->snapshot, &info);
+    if (status) return described(self, status);
+    uint32_t count = 0, *shards = PyMem_Calloc(info.num_dbs ? info.num_dbs : 1, sizeof *shards);
+    if (!shards) return PyErr_NoMemory();
+    shf_error *error = NULL;
+    status = shf_snapshot_route_vector(self->snapshot, vector->data, vector->dimension, context, num_probes, shards,
+                                       info.num_dbs, &count, &error);
+    PyObject *result = status ? raise_status(self->state, status, error) : list_of(shards, count);
+    shf_error_free(error);
+    PyMem_Free(shards);
+    return result;
+}
+
+/* route_vector(query or None, num_probes, context) -> list of shards */
+static PyObject *snapshot_route_vector(PyObject *object, PyObject *const *arguments, Py_ssize_t count) {
+    struct snapshot_object *self = (struct snapshot_object *)object;
+    struct vectors vector = {0};
+    struct context storage;
+    const shf_routing_context *context;
+    uint32_t num_probes;
+    if (!arguments_are(count, 3, 3) || !whole_number(self->state, arguments[1], "num_probes", 0, &num_probes) ||
+        !context_from(self->state, arguments[2], &storage, &context)) {
+        return NULL;
+    }
+    PyObject *result = NULL;
+    if (arguments[0] == Py_None || vectors_from_one(self->state, arguments[0], &vector)) {
+        result = routed(self, &vector, context, num_probes);
+        vectors_clear(&vector);
+    }
+    context_clear(&storage);
     return result;
 }
 
@@ -147,6 +199,7 @@ static PyMethodDef methods[] = {
     {"shard", snapshot_shard, METH_O, NULL},
     {"vectors", snapshot_vectors, METH_NOARGS, NULL},
     FAST(route),
+    FAST(route_vector),
     FAST(get_stored),
     FAST(submit_get_stored),
     {NULL, NULL, 0, NULL},

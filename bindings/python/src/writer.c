@@ -20,8 +20,18 @@ static struct writer_object *writer_new(struct queue_object *queue, const shf_wr
     self->state = queue->state;
     self->runtime = (struct runtime_object *)Py_NewRef((PyObject *)queue->runtime);
     self->dimension = options->dimension;
+    self->is_vectors_alone = options->backend == SHF_WRITE_VECTOR;
     self->is_text_encoded = options->key_encoding && strcmp(options->key_encoding, "utf8") == 0;
     return self;
+}
+
+static PyObject *opened(struct queue_object *queue, const shf_writer_options *options) {
+    PyObject *made = (PyObject *)writer_new(queue, options);
+    struct operation_object *operation = made ? operation_new(queue, convert_open, made, NULL) : NULL;
+    Py_XDECREF(made);
+    if (!operation) return NULL;
+    shf_call call = operation_call(operation);
+    return operation_submitted(operation, shf_writer_open(queue->runtime->runtime, options, &call, &operation->id));
 }
 
 /* submit_open(queue, options) */
@@ -33,18 +43,17 @@ static PyObject *writer_submit_open(PyObject *module_type, PyObject *arguments) 
     struct queue_object *queue = queue_of(state, queue_argument);
     if (!queue || !writer_settings_from(state, dict, &settings)) return NULL;
     const shf_writer_options *options = &settings.options;
-    if (options->backend == SHF_WRITE_UNIFIED && !options->dimension) {
-        return raise_invalid(state, "a snapshot with vectors needs their dimension");
+    PyObject *result = NULL;
+    if (options->backend != SHF_WRITE_KV && !options->dimension) {
+        (void)raise_invalid(state, "a snapshot with vectors needs their dimension");
+    } else {
+        result = opened(queue, options);
     }
-    PyObject *made = (PyObject *)writer_new(queue, options);
-    struct operation_object *operation = made ? operation_new(queue, convert_open, made, NULL) : NULL;
-    Py_XDECREF(made);
-    if (!operation) return NULL;
-    shf_call call = operation_call(operation);
-    return operation_submitted(operation, shf_writer_open(queue->runtime->runtime, options, &call, &operation->id));
+    writer_settings_clear(&settings);
+    return result;
 }
 
-/* submit_write(queue, keys, values, vectors, ids, payloads, contexts, first) */
+/* submit_write(queue, keys, values, vectors, ids, payloads, contexts, shards, first) */
 static PyObject *writer_submit_write(PyObject *object, PyObject *const *arguments, Py_ssize_t count) {
     struct writer_object *self = (struct writer_object *)object;
     struct rows rows;
@@ -99,10 +108,11 @@ static PyObject *convert_publish(struct operation_object *operation, shf_op *op)
     if (!shards) return NULL;
 #define COUNT(name) #name, (unsigned long long)info.name
 #define TIME(name) #name, (long long)info.name
-    return Py_BuildValue("{ss sz sz sK sK sK sK sK sK sK sK sL sL sL sN}", "run_id", info.run_id, "manifest_ref",
-                         info.manifest_ref, "run_record", info.run_record, COUNT(num_dbs), COUNT(rows),
+    return Py_BuildValue("{ss sz sz sK sK sK sK sK sK sK sK sK sd sK sL sL sL sL sN}", "run_id", info.run_id,
+                         "manifest_ref", info.manifest_ref, "run_record", info.run_record, COUNT(num_dbs), COUNT(rows),
                          COUNT(rows_replaced), COUNT(db_bytes), COUNT(spilled_bytes), COUNT(shard_retries),
-                         COUNT(attempts_left), COUNT(rows_cut), TIME(sort_ns), TIME(build_ns), TIME(publish_ns),
+                         COUNT(attempts_left), COUNT(rows_cut), COUNT(training_rows), "inertia", info.inertia,
+                         COUNT(training_rounds), TIME(training_ns), TIME(sort_ns), TIME(build_ns), TIME(publish_ns),
                          "shards", shards);
 #undef TIME
 #undef COUNT

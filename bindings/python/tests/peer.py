@@ -43,13 +43,8 @@ class Case:
         return self.name
 
     @property
-    def not_read_yet(self) -> str | None:
-        """Why the package cannot read such a snapshot yet, or None when it does."""
-        return "not read yet: vector-only snapshots" if self.kind == "vector-only" else None
-
-    @property
     def has_vectors(self) -> bool:
-        return self.kind in ("unified", "composite")
+        return self.kind in ("unified", "composite", "vector-only")
 
     @functools.cached_property
     def info(self) -> Record:
@@ -82,7 +77,7 @@ class Case:
 
 
 def cases() -> list[Case]:
-    """All of them, those too that are not read yet; none when they are not there."""
+    """All of them; none when they are not there."""
     path = folder()
     return [] if path is None else [Case(name) for name in sorted(path.iterdir()) if (name / "case.json").is_file()]
 

@@ -29,15 +29,20 @@ CASES = peer.cases()
 if not CASES:
     pytest.skip("SHF_SHARED does not lead to the snapshots of the Python project", allow_module_level=True)
 
-KV_READERS = {"async": AsyncShardedReader.open, "sync": ShardedReader, "concurrent": ConcurrentShardedReader}
-UNIFIED_READERS = {"async": AsyncUnifiedShardedReader.open, "sync": UnifiedShardedReader}
+KV_READERS: dict[str, Any] = {
+    "async": AsyncShardedReader.open,
+    "sync": ShardedReader,
+    "concurrent": ConcurrentShardedReader,
+}
+UNIFIED_READERS: dict[str, Any] = {"async": AsyncUnifiedShardedReader.open, "sync": UnifiedShardedReader}
+ALL_READERS = {**KV_READERS, **{f"unified-{name}": reader for name, reader in UNIFIED_READERS.items()}}
 
 
 def _parameters(readers: dict[str, Any], kinds: tuple[str, ...], *, opens: bool = True) -> list[Any]:
     return [
         pytest.param(case, reader, id=f"{case.name}-{name}")
         for case in CASES
-        if case.kind in kinds and not case.not_read_yet and ("open_error" in case.about) != opens
+        if case.kind in kinds and ("open_error" in case.about) != opens
         for name, reader in readers.items()
     ]
 
@@ -183,12 +188,10 @@ def test_keys_and_vectors(case: Case, reader: Any, tmp_path: pathlib.Path) -> No
     asyncio.run(check())
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.not_read_yet], ids=repr)
-def test_not_read_yet(case: Case, tmp_path: pathlib.Path) -> None:
-    reader = AsyncUnifiedShardedReader if case.has_vectors or case.kind == "vector-only" else AsyncShardedReader
-    with pytest.raises(ConfigValidationError):
-        asyncio.run(_open(case, reader.open, tmp_path))
-    pytest.skip(f"{case.name}: {case.not_read_yet}")
+@pytest.mark.parametrize(("case", "reader"), _parameters(ALL_READERS, ("vector-only",)))
+def test_vectors_alone_are_for_other_readers(case: Case, reader: Any, tmp_path: pathlib.Path) -> None:
+    with pytest.raises(ConfigValidationError, match="ShardedVectorReader"):
+        asyncio.run(_open(case, reader, tmp_path))
 
 
 # Where the Python project lets a FileNotFoundError through, as its code does not mean to: a missing pointer is a matter

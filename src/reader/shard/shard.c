@@ -60,6 +60,7 @@ static void close_files(struct shf_shard *shard) {
 
 void shf_shard_release(struct shf_shard *shard) {
     if (!shard || atomic_fetch_sub_explicit(&shard->references, 1, memory_order_acq_rel) != 1) return;
+    shf_shard_set_gone(shard);
     shf_shard_free_separators(shard);
     close_files(shard);
     shf_free(shard->directory_key);
@@ -114,14 +115,23 @@ static bool begin_again(struct shf_shard_opening *opening) {
     return true;
 }
 
+/* When it is ready each of them holds it. */
+static uint32_t count_waiters(const struct shf_shard_opening *opening) {
+    uint32_t count = 0;
+    for (const struct shf_shard_waiter *waiter = opening->waiters; waiter; waiter = waiter->next) count++;
+    return count;
+}
+
 static void finish(struct shf_task *task) {
     struct shf_shard_opening *opening = SHF_CONTAINER(task, struct shf_shard_opening, loop);
     struct shf_shard *shard = opening->shard;
     shf_runtime *runtime = shard->source->runtime;
     shard->opening = NULL;
     if (opening->has_place) shf_limiter_done(&shard->source->limiter, SHF_PLACE_OPENING);
-    if (opening->status) close_files(shard);
-    atomic_store_explicit(&shard->state, opening->status ? SHF_SHARD_IDLE : SHF_SHARD_READY, memory_order_release);
+    bool is_ready = opening->status == SHF_OK;
+    if (!is_ready) close_files(shard);
+    shf_shard_set_opened(shard, is_ready, count_waiters(opening));
+    shard->was_opened = shard->was_opened || is_ready;
     (void)begin_again(opening);
     if (opening->waiters) {
         opening->waiters->downloaded_bytes =
@@ -290,7 +300,7 @@ static shf_status begin_opening(struct shf_shard *shard, struct shf_error **erro
     opening->shard = shf_shard_retain(shard);
     shf_cancel_init(&opening->cancel);
     shard->opening = opening;
-    atomic_store_explicit(&shard->state, SHF_SHARD_OPENING, memory_order_relaxed);
+    shf_shard_set_opening(shard);
     shf_rt_background_begin(shard->source->runtime);
     opening->turn = (struct shf_turn){.wait = {.deadline_ns = SHF_DEADLINE_NONE, .cancel = &opening->cancel},
                                       .place = SHF_PLACE_OPENING,
@@ -329,7 +339,7 @@ void shf_shard_wait(struct shf_shard *shard, struct shf_shard_waiter *waiter) {
     waiter->error = NULL;
     waiter->next = NULL;
     waiter->downloaded_bytes = 0;
-    if (shf_shard_is_ready(shard)) {
+    if (shf_shard_hold(shard)) {
         waiter->done(waiter, SHF_OK, NULL);
         return;
     }

@@ -1,7 +1,7 @@
 /*
  * One shard of a snapshot: its keys (a SQLite file or a SlateDB database) and its vectors (a table of that file or a Lance
  * dataset), or the vectors alone, mapped. Reference-counted; shared by the snapshots that name the same objects. Once ready it is immutable, so
- * any thread may read it without a lock.
+ * any thread may read it without a lock; where the number of open shards is bounded, while it is held (open_shards.h).
  */
 #ifndef SHF_READER_SHARD_SHARD_H
 #define SHF_READER_SHARD_SHARD_H
@@ -57,7 +57,11 @@ struct shf_shard {
         struct shf_task separators_task;
     };
 
-    struct shf_shard_opening *opening; /* loop thread only */
+    struct shf_shard_use use; /* open_shards.h */
+    struct {                  /* loop thread only */
+        struct shf_shard_opening *opening;
+        bool was_opened; /* at least once, with success */
+    };
 };
 
 struct shf_shard *shf_shard_retain(struct shf_shard *shard);
@@ -81,7 +85,7 @@ char *shf_shard_key_of(const struct shf_shard *shard, const char *name);
 
 /*
  * Somebody who waits for a shard. Loop thread only. `done` runs on the loop thread, once: with SHF_OK when the shard is
- * ready; else with the failure (its error is the receiver's to free), which the next waiter starts anew from.
+ * ready, and held for the waiter, who lets it go; else with the failure (its error is the receiver's to free), which the next waiter starts anew from.
  */
 struct shf_shard_waiter {
     struct shf_wait wait; /* deadline_ns and cancel are set by the caller */

@@ -14,6 +14,8 @@ struct shf_shard_group {
     uint32_t count;
     int64_t deadline_ns;
     const struct shf_cancel *cancel;
+    bool keeps;      /* with SHF_OK all are held, for the receiver to let go; else none is */
+    bool skips_seen; /* those that were open before are left out */
     void (*done)(struct shf_shard_group *group); /* once; may free the group */
 
     /* out */

@@ -1,4 +1,4 @@
-"""What all readers share: their states, what they say of their snapshot, the steps of open, refresh and close."""
+"""What all readers of keys share: what they say of their snapshot, and where keys go."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from shardyfusion._runtime import Waiting, closed_at_exit
 from shardyfusion._shardyfusion import Reader, Snapshot
-from shardyfusion.errors import ConfigValidationError, ReaderStateError
+from shardyfusion.errors import ConfigValidationError
 from shardyfusion.metrics import MetricEvent
-from shardyfusion.reader._hooks import Events, check_hook
+from shardyfusion.reader._lifecycle import Lifecycle
 from shardyfusion.reader._results import ReaderHealth, ShardDetail, SnapshotInfo, UnifiedVectorMeta
 from shardyfusion.reader._source import Source
 from shardyfusion.sharding_types import KeyEncoding, ShardHashAlgorithm, ShardingStrategy
@@ -40,6 +39,15 @@ def query_count(queries: Any) -> int:
         return 1
 
 
+def threshold_of(staleness_threshold: timedelta | None) -> int:
+    """The threshold of a health call in the core's milliseconds. ConfigValidationError when it is none."""
+    if staleness_threshold is None:
+        return 0
+    if not isinstance(staleness_threshold, timedelta):
+        raise ConfigValidationError(f"staleness_threshold must be a timedelta or None, not {staleness_threshold!r}")
+    return max(1, round(staleness_threshold.total_seconds() * 1000))
+
+
 def vector_meta_of(snapshot: Snapshot) -> UnifiedVectorMeta:
     """What the manifest says of the vectors. ConfigValidationError for a snapshot without them."""
     vectors = snapshot.vectors()
@@ -59,10 +67,9 @@ def vector_meta_of(snapshot: Snapshot) -> UnifiedVectorMeta:
     )
 
 
-class _BaseReader:
-    """A reader before, while and after it is open. Subclasses say how calls wait."""
+class _BaseReader(Lifecycle):
+    """What the readers of keys share."""
 
-    _waiting: Waiting
     _get: Callable[..., Any]
     _multi_get: Callable[..., Any]
 
@@ -77,81 +84,33 @@ class _BaseReader:
     ) -> None:
         self.s3_prefix = s3_prefix
         self.local_root = local_root
-        self._source = source
-        check_hook("metrics_collector", metrics_collector, "emit")
-        is_async = self._waiting.is_async
-        check_hook("rate_limiter", rate_limiter, "acquire_async" if is_async else "acquire", is_awaited=is_async)
-        self._events = None if metrics_collector is None else Events(metrics_collector)
-        self._rate_limiter = rate_limiter
-        self._has_hooks = metrics_collector is not None or rate_limiter is not None
-        self._core: Reader | None = None
-        self._closed = False
-        self._refreshes_begun = 0
-        self._refreshes_served = 0
-        self._become_unusable()
+        super().__init__(source, metrics_collector=metrics_collector, rate_limiter=rate_limiter)
 
-    # -- states
+    # -- the core's calls that `get` and `multi_get` make without asking for the state; unusable, they raise what it is
+
+    def _become_usable(self, core: Reader) -> None:
+        self._get = core.get
+        self._multi_get = core.multi_get
 
     def _become_unusable(self) -> None:
-        """The core's calls that `get` and `multi_get` make without asking for the state; they raise what it is."""
         self._get = self._multi_get = self._refuse
 
-    def _refuse(self, *_arguments: Any) -> NoReturn:
-        if self._closed:
-            raise ReaderStateError("Reader is closed")
-        raise ReaderStateError("Reader not yet initialized (use open())")
-
-    def _require(self) -> Reader:
-        return self._core if self._core is not None else self._refuse()
-
     def _check_opened(self, core: Reader) -> None:
-        """Raises when this class of readers is not for what was opened."""
-
-    async def _open(self) -> None:
-        core = await self._source.open()
         info = core.snapshot().info()
         if info["kind"] == _VECTOR_ONLY:
             raise ConfigValidationError(
-                f"the snapshot {info['manifest_ref']} holds vectors only, no keys: its readers are not offered yet"
+                f"the snapshot {info['manifest_ref']} holds vectors only, no keys; open it with ShardedVectorReader or "
+                "AsyncShardedVectorReader"
             )
-        self._check_opened(core)
-        self._core = core
-        self._get = core.get
-        self._multi_get = core.multi_get
-        closed_at_exit(self)
+
+    def _emit_opened(self, core: Reader) -> None:
         self._emit(MetricEvent.READER_INITIALIZED, {})
 
-    async def _refresh(self) -> bool:
-        core = self._require()
-        self._refreshes_begun += 1
-        mine = self._refreshes_begun
-        changed = await self._source.refresh(core, lambda: self._refreshes_served > mine)
-        if changed:
-            self._refreshes_served = max(self._refreshes_served, mine)
+    def _emit_refreshed(self, core: Reader, changed: bool) -> None:
         self._emit(MetricEvent.READER_REFRESHED, {"changed": changed})
-        return changed
 
-    async def _close(self) -> None:
-        core = self._core
-        was_closed = self._closed
-        self._drop()
-        if was_closed or core is None:
-            return
-        try:
-            shards = core.snapshot().info()["num_dbs"]
-        except ReaderStateError:
-            return  # the parent's, in a child of fork; or another thread closes it just now
-        await self._waiting.call(core.submit_close)
+    def _emit_closed(self, shards: int) -> None:
         self._emit(MetricEvent.READER_CLOSED, {"num_handles": shards})
-
-    def _drop(self) -> None:
-        self._core = None
-        self._closed = True
-        self._become_unusable()
-
-    def _emit(self, event: MetricEvent, payload: dict[str, Any]) -> None:
-        if self._events is not None:
-            self._events.emit(event, payload)
 
     def _emit_get(self, began: float, found: bool) -> None:
         self._emit(MetricEvent.READER_GET, {"duration_ms": int((time.perf_counter() - began) * 1000), "found": found})
@@ -198,13 +157,11 @@ class _BaseReader:
 
     def health(self, *, staleness_threshold: timedelta | None = None) -> ReaderHealth:
         """State of the reader. Its age counts from the publication of the manifest that it serves."""
-        if staleness_threshold is not None and not isinstance(staleness_threshold, timedelta):
-            raise ConfigValidationError(f"staleness_threshold must be a timedelta or None, not {staleness_threshold!r}")
+        threshold = threshold_of(staleness_threshold)
         core = self._core
         if core is None:
             return ReaderHealth("unhealthy", "", timedelta(0), 0, self._closed)
-        threshold = 0 if staleness_threshold is None else max(1, round(staleness_threshold.total_seconds() * 1000))
-        status, shards, is_closed, age = core.health(threshold)
+        status, shards, is_closed, age, _ = core.health(threshold)
         ref = core.snapshot().info()["manifest_ref"]
         return ReaderHealth(status, ref, timedelta(seconds=round(age, 2)), shards, is_closed)
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from shardyfusion.credentials import CredentialProvider
     from shardyfusion.type_defs import S3ConnectionOptions
 
+_OPEN_LAZY = 1 << 0  # SHF_OPEN_LAZY
 _ACCESS_MODES = {"auto": 0, "download": 1, "range": 2}
 _ADDRESSING = {"auto": 0, "path": 1, "virtual": 2}
 _IDENTITY = ("access_key_id", "secret_access_key", "session_token", "expires_at")
@@ -55,6 +56,9 @@ class Source:
         s3_connection_options: S3ConnectionOptions | None,
         max_concurrency: int | None,
         max_fallback_attempts: int,
+        vectors_alone: bool = False,
+        opens_shards_late: bool = False,
+        max_open_shards: int = 0,
     ) -> None:
         for name, text in (("s3_prefix", s3_prefix), ("local_root", local_root)):
             if not isinstance(text, str) or not text:
@@ -66,11 +70,14 @@ class Source:
             s3_connection_options=s3_connection_options,
             credential_provider=credential_provider,
             slate_env_file=slate_env_file,
+            vectors_alone=vectors_alone,
         )
         self.manifests = None if manifest_store is None else CallerManifests(manifest_store, waiting)
         self._options: dict[str, Any] = {
             "url": s3_prefix,
             "local_root": local_root,
+            "flags": _OPEN_LAZY if opens_shards_late else 0,
+            "max_open_shards": max_open_shards,
             "current_pointer_key": current_pointer_key,
             "max_concurrency": _count("max_concurrency" if waiting.is_async else "max_workers", max_concurrency, 1),
             "max_fallback_attempts": self.max_fallback_attempts or -1,

@@ -21,6 +21,7 @@ class AsyncUnifiedShardedReader(AsyncShardedReader):
     """
 
     def _check_opened(self, core: Reader) -> None:
+        super()._check_opened(core)
         vector_meta_of(core.snapshot())
 
     @property

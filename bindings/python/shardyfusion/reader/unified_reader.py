@@ -18,6 +18,7 @@ class UnifiedShardedReader(ShardedReader):
     """Looks keys up and searches vectors in one snapshot; the manifest tells what holds them. See ShardedReader."""
 
     def _check_opened(self, core: Reader) -> None:
+        super()._check_opened(core)
         vector_meta_of(core.snapshot())
 
     @property

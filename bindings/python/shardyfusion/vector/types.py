@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, unique
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from shardyfusion import _arrays as np
 
@@ -33,6 +33,17 @@ class VectorShardingStrategy(str, Enum):
     LSH = "lsh"
     EXPLICIT = "explicit"
     CEL = "cel"
+
+
+@dataclass
+class VectorRecord:
+    """One vector to be written. shard_id is for EXPLICIT sharding, routing_context (column -> value) for CEL."""
+
+    id: int | str
+    vector: np.ndarray
+    payload: dict[str, Any] | None = None
+    shard_id: int | None = None
+    routing_context: dict[str, Any] | None = None
 
 
 @dataclass(slots=True, frozen=True)
@@ -75,6 +86,42 @@ class VectorSnapshotInfo:
     sharding: VectorShardingStrategy
     manifest_ref: str
     total_vectors: int
+
+
+class VectorIndexWriter(Protocol):
+    """A writer of the vectors of one shard. The core writes shards itself and calls none."""
+
+    def add_batch(self, ids: np.ndarray, vectors: np.ndarray, payloads: list[dict[str, Any]] | None = None) -> None:
+        """Adds rows."""
+
+    def flush(self) -> None:
+        """Stores what was added."""
+
+    def seal(self) -> None:
+        """Ends the shard."""
+
+    def db_bytes(self) -> int:
+        """Returns its size."""
+
+    def close(self) -> None:
+        """Releases what the writer holds."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exc: object) -> None: ...
+
+
+class VectorIndexWriterFactory(Protocol):
+    """What says how the vectors of a shard are written: a setting here, as type_defs.ShardReaderFactory is."""
+
+    def __call__(
+        self,
+        *,
+        db_url: str,
+        local_dir: Path,
+        index_config: VectorIndexConfig,
+    ) -> VectorIndexWriter:
+        """Opens a writer of the vectors of one shard."""
 
 
 class VectorShardReader(Protocol):

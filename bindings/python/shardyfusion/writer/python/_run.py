@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from shardyfusion._rate_limiter import TokenBucket
 from shardyfusion._runtime import call_and_wait
-from shardyfusion._shardyfusion import Operation, Writer
-from shardyfusion.errors import ConfigValidationError, PoolExhaustedError, ShardyfusionError
-from shardyfusion.logging import FailureSeverity, LogContext, get_logger, log_event, log_failure
+from shardyfusion._shardyfusion import Writer
+from shardyfusion.errors import ConfigValidationError, ShardyfusionError
+from shardyfusion.logging import LogContext, get_logger, log_event
 from shardyfusion.metrics import MetricEvent
+from shardyfusion.writer._calls import close_writer, patient_call
 from shardyfusion.writer.python._failures import failure_of_open, failure_of_publish, failure_of_write
 from shardyfusion.writer.python._result import result_of
 
@@ -25,22 +26,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _logger = get_logger(__name__)
-
-#: While the memory budget has no room for a batch: pauses, and how long they may last altogether, in seconds.
-_PAUSE = 0.005
-_PATIENCE = 60.0
-
-
-def _call(submit: Callable[..., Operation | None], *arguments: Any) -> Any:
-    """As call_and_wait; once more as long as the memory is full: the core sorts to the disk meanwhile."""
-    end = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            return call_and_wait(submit, *arguments)
-        except PoolExhaustedError as error:
-            if error.code != "BUSY" or time.monotonic() > end:
-                raise
-        time.sleep(_PAUSE)
 
 
 def _stored_size(key: object) -> int:
@@ -90,7 +75,7 @@ class _Batch:
         beside = (self.vectors, self.ids, self.payloads) if self._has_vectors else (None, None, None)
         contexts = self.contexts if self._has_contexts else None
         try:
-            _call(self._core.submit_write, self.keys, self.values, *beside, contexts, self._written + 1)
+            patient_call(self._core.submit_write, self.keys, self.values, *beside, contexts, None, self._written + 1)
         except ShardyfusionError as error:
             raise failure_of_write(error) from error
         self._written += count
@@ -127,14 +112,6 @@ def _feed(records: Iterable[T], input: PythonRecordInput[T], batch: _Batch, plan
             batch.hand_over()
             size = 0
     batch.hand_over()
-
-
-def _close(core: Writer) -> None:
-    try:
-        call_and_wait(core.submit_close)
-    except ShardyfusionError as error:
-        # All is said by now: the result, or another exception.
-        log_failure("writer_close_failed", severity=FailureSeverity.TRANSIENT, logger=_logger, error=error)
 
 
 class _Events:
@@ -194,4 +171,4 @@ def run(records: Iterable[T], config: WriteConfig, input: PythonRecordInput[T], 
             events.published(result)
             return result
     finally:
-        _close(core)
+        close_writer(core)
