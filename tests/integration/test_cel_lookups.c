@@ -165,11 +165,119 @@ static void test_it_ends_early(void **state) {
     free(expression);
 }
 
+/* ---- what fails ---- */
+
+#define TEXT(of, value)                                                                                                \
+    {                                                                                                                  \
+        .name = (of), .kind = SHF_CONTEXT_TEXT, .as.bytes = {(value), sizeof(value) - 1 }                              \
+    }
+#define INT(of, value)                                                                                                 \
+    { .name = (of), .kind = SHF_CONTEXT_INT, .as.int_value = (value) }
+
+/* Rows and lookups fail in the same words: one message, with the place and, where it is a column's fault, the column. */
+static void test_errors(void **state) {
+    static const struct {
+        shf_context_value values[2];
+        uint32_t count;
+        const char *says;
+    } cases[] = {
+        {{TEXT("region", "zero"), INT("tier", 0)}, 2, "offset 22 (\"/ tier"},
+        {{TEXT("region", "zero"), INT("tier", 0)}, 2, "division by zero"},
+        {{TEXT("region", "over"), INT("tier", 1)}, 2, "offset 55 (\"+ 9223372036854775807"},
+        {{TEXT("region", "over"), INT("tier", 1)}, 2, "the result is out of range"},
+        {{TEXT("region", "text"), INT("tier", 1)}, 2, "offset 98 (\"int(region)"},
+        {{TEXT("region", "a"), INT("tier", 7)}, 2, "the expression gives shard 7, and there are 3"},
+        {{TEXT("region", "a"), INT("tier", -1)}, 2, "the expression gives shard -1"},
+        {{TEXT("region", "a")}, 1, "has no column \"tier\" (int), which the expression reads at offset"},
+        {{TEXT("region", "a"), TEXT("tier", "1")}, 2, "column \"tier\" is no int: its value is of another type"},
+        {{INT("region", 1), INT("tier", 1)}, 2, "column \"region\" is no string: its value is of another type"},
+        {{INT("tier", 1)}, 1, "has no column \"region\" (string)"},
+        {{TEXT("region", "\xff"), INT("tier", 1)}, 2, "\"region\""},
+    };
+    static const char expression[] =
+        "region == \"zero\" ? 10 / tier : region == \"over\" ? tier + 9223372036854775807 : "
+        "region == \"text\" ? int(region) : tier";
+    shf_context_value fine[] = {TEXT("region", "a"), INT("tier", 1)};
+    shf_routing_context context = {sizeof context, 2, fine};
+    shf_writer_options options = writer_options(writer_prefix, SHF_WRITE_KV, SHARDS);
+    shf_status status;
+    shf_op *op = NULL;
+    shf_row row;
+    (void)state;
+    options.cel_expr = expression;
+    options.cel_columns = "{\"region\": \"string\", \"tier\": \"int\"}";
+    SHF_INIT(&row);
+    row.key = shf_key_from_int(1);
+    row.context = &context;
+    shf_writer *writer = writer_open(&options, &status);
+    if (!writer) fail_msg("%s", support_message);
+    writer_write(writer, &row, 1, 1);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const shf_routing_context bad = {sizeof bad, cases[i].count, cases[i].values};
+        row.context = &bad;
+        status = writer_try(writer, &row, 1, NULL);
+        if (status != SHF_E_ROUTING || !strstr(support_message, cases[i].says)) {
+            fail_msg("a row: %d, \"%s\", without \"%s\"", status, support_message, cases[i].says);
+        }
+    }
+    shf_op *publish = writer_publish(writer, &status);
+    if (!publish) fail_msg("%s", support_message);
+    shf_op_release(publish);
+    writer_close(writer);
+    shf_reader *reader = support_open(writer_prefix, writer_cache, 0, &status);
+    assert_non_null(reader);
+    assert_int_equal(shf_get_sync(reader, &row.key, &context, 0, &op), SHF_OK);
+    shf_op_release(op);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const shf_routing_context bad = {sizeof bad, cases[i].count, cases[i].values};
+        status = shf_get_sync(reader, &row.key, &bad, 0, &op);
+        const char *message = shf_error_message(shf_op_error(op));
+        if (status != SHF_E_ROUTING || !strstr(message, cases[i].says)) {
+            fail_msg("a lookup: %d, \"%s\", without \"%s\"", status, message, cases[i].says);
+        }
+        shf_op_release(op);
+    }
+    support_close(reader);
+}
+
+/* Expressions that no snapshot is opened with. */
+static void test_refused_expressions(void **state) {
+    static const struct {
+        const char *expression, *says;
+    } cases[] = {
+        {"other % 3", "offset 0"},
+        {"key % 3 + othr", "othr"},
+        {"key % 3.0", "offset 4"},
+        {"9223372036854775808", "offset 0"},
+        {"key +", "offset 5 (its end)"},
+        {"key == 1", "type bool, which names no shard"},
+        {"", ""},
+    };
+    char deep[200];
+    shf_status status;
+    (void)state;
+    memset(deep, '(', sizeof deep - 1);
+    deep[sizeof deep - 1] = '\0';
+    for (size_t i = 0; i <= sizeof cases / sizeof cases[0]; i++) {
+        bool is_last = i == sizeof cases / sizeof cases[0];
+        const char *says = is_last ? "nested more than 64 deep" : cases[i].says;
+        shf_writer_options options = writer_options(writer_prefix, SHF_WRITE_KV, SHARDS);
+        options.cel_expr = is_last ? deep : cases[i].expression;
+        options.cel_columns = "{\"key\": \"int\"}";
+        assert_null(writer_open(&options, &status));
+        if (status != SHF_E_INVALID || !strstr(support_message, says)) {
+            fail_msg("%s: %d, \"%s\", without \"%s\"", options.cel_expr, status, support_message, says);
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_where_it_runs, writer_begin, writer_end),
         cmocka_unit_test_setup_teardown(test_texts, writer_begin, writer_end),
         cmocka_unit_test_setup_teardown(test_it_ends_early, writer_begin, writer_end),
+        cmocka_unit_test_setup_teardown(test_errors, writer_begin, writer_end),
+        cmocka_unit_test_setup_teardown(test_refused_expressions, writer_begin, writer_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
