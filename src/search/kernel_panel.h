@@ -14,14 +14,14 @@
 #ifndef SHF_SEARCH_KERNEL_PANEL_H
 #define SHF_SEARCH_KERNEL_PANEL_H
 
+#define PANEL_LINE 16u /* values of a cache line */
 #define PANEL_REGISTERS (SHF_KERNEL_PANEL / PANEL_WIDTH)
 #define PANEL_UNROLL _Pragma("GCC unroll 16")
 
-/* `count` and `registers` (1 or 2) are constants wherever this is inlined. */
-INLINE void panel_tile(const float *const *rows, uint32_t count, uint32_t registers, uint32_t dimension,
-                       const float *points, panel_wide sums[PANEL_TILE_ROWS][2]) {
-    PANEL_UNROLL for (uint32_t r = 0; r < count; r++) sums[r][0] = sums[r][1] = panel_zero();
-    for (size_t i = 0; i < dimension; i++) {
+/* Values [begin, end). `count` and `registers` (1 or 2) are constants wherever this is inlined. */
+INLINE void panel_add_values(const float *const *rows, uint32_t count, uint32_t registers, size_t begin, size_t end,
+                             const float *points, panel_wide sums[PANEL_TILE_ROWS][2]) {
+    for (size_t i = begin; i < end; i++) {
         panel_wide left = panel_load(points + i * SHF_KERNEL_PANEL);
         panel_wide right = registers > 1 ? panel_load(points + i * SHF_KERNEL_PANEL + PANEL_WIDTH) : panel_zero();
         PANEL_UNROLL for (uint32_t r = 0; r < count; r++) {
@@ -32,14 +32,25 @@ INLINE void panel_tile(const float *const *rows, uint32_t count, uint32_t regist
     }
 }
 
+/* Meanwhile the rows `next` come into the cache: so many streams at once are more than the processor follows by itself. */
+INLINE void panel_tile(const float *const *rows, const float *const *next, uint32_t count, uint32_t registers,
+                       uint32_t dimension, const float *points, panel_wide sums[PANEL_TILE_ROWS][2]) {
+    PANEL_UNROLL for (uint32_t r = 0; r < count; r++) sums[r][0] = sums[r][1] = panel_zero();
+    for (size_t i = 0; i < dimension; i += PANEL_LINE) {
+        PANEL_UNROLL for (uint32_t r = 0; r < count; r++) __builtin_prefetch(next[r] + i);
+        size_t end = dimension - i < PANEL_LINE ? dimension : i + PANEL_LINE;
+        panel_add_values(rows, count, registers, i, end, points, sums);
+    }
+}
+
 /* `half`: only the first half of the places have points. */
-INLINE void panel_rows(const float *const *rows, uint32_t count, uint32_t dimension, const float *points,
-                       const float *norms, bool half, struct shf_panel_nearest *out) {
+INLINE void panel_rows(const float *const *rows, const float *const *next, uint32_t count, uint32_t dimension,
+                       const float *points, const float *norms, bool half, struct shf_panel_nearest *out) {
     panel_wide scores[PANEL_TILE_ROWS][PANEL_REGISTERS];
     const uint32_t used = half ? PANEL_REGISTERS / 2 : PANEL_REGISTERS, together = used > 1 ? 2 : 1;
     for (uint32_t g = 0; g < used; g += together) {
         panel_wide sums[PANEL_TILE_ROWS][2];
-        panel_tile(rows, count, together, dimension, points + g * PANEL_WIDTH, sums);
+        panel_tile(rows, next, count, together, dimension, points + g * PANEL_WIDTH, sums);
         PANEL_UNROLL for (uint32_t r = 0; r < count; r++) {
             for (uint32_t i = 0; i < together; i++) {
                 scores[r][g + i] = panel_score(sums[r][i], panel_load(norms + (g + i) * PANEL_WIDTH));
@@ -59,9 +70,9 @@ INLINE void panel_some(const float *const *rows, uint32_t count, uint32_t dimens
     struct shf_panel_nearest nearest[PANEL_TILE_ROWS];
     for (uint32_t r = 0; r < PANEL_TILE_ROWS; r++) full[r] = rows[r < count ? r : count - 1];
     if (count <= PANEL_TILE_ROWS / 2) {
-        panel_rows(full, PANEL_TILE_ROWS / 2, dimension, points, norms, half, nearest);
+        panel_rows(full, full, PANEL_TILE_ROWS / 2, dimension, points, norms, half, nearest);
     } else {
-        panel_rows(full, PANEL_TILE_ROWS, dimension, points, norms, half, nearest);
+        panel_rows(full, full, PANEL_TILE_ROWS, dimension, points, norms, half, nearest);
     }
     for (uint32_t r = 0; r < count; r++) out[r] = nearest[r];
 }
@@ -69,7 +80,8 @@ INLINE void panel_some(const float *const *rows, uint32_t count, uint32_t dimens
 INLINE void panel_tiles(const float *const *rows, uint32_t count, uint32_t dimension, const float *points,
                         const float *norms, bool half, struct shf_panel_nearest *out) {
     for (; count >= PANEL_TILE_ROWS; count -= PANEL_TILE_ROWS, rows += PANEL_TILE_ROWS, out += PANEL_TILE_ROWS) {
-        panel_rows(rows, PANEL_TILE_ROWS, dimension, points, norms, half, out);
+        const float *const *next = count < 2 * PANEL_TILE_ROWS ? rows : rows + PANEL_TILE_ROWS;
+        panel_rows(rows, next, PANEL_TILE_ROWS, dimension, points, norms, half, out);
     }
     if (count > 0) panel_some(rows, count, dimension, points, norms, half, out);
 }

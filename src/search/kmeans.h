@@ -11,8 +11,8 @@
  * What comes out depends on rows and options alone, to the bit: not on how many threads ran the pieces or in what order, nor
  * on the instruction set. The nearest centroid is the one whose sum of squares, as kernel.h computes it in float64, is the
  * least; of equal ones the first. Bounds and float32 only save work. Neither call can fail; all memory is taken by
- * shf_kmeans_new and charged to the budget: beside the rows up to 4 * (clusters / 32 + 5) bytes a row (at most 84), without
- * `initial` 18 + 8 * (2 + ln(clusters)), if that is more; and some 24 bytes a value of the centroids.
+ * shf_kmeans_new and charged to the budget: beside the rows 4 * (clusters / 32 + 5) bytes a row, at most 84, and some 24 a
+ * value of the centroids.
  *
  * Rounds end when no row changes its cluster, after `rounds`, or when no value of a centroid changed by more than 1e-6 +
  * 1e-5 of itself, as in the reference (which then returns the centroids before the change; these are the ones after it).

@@ -1,7 +1,6 @@
 /* k-means against a naive one, in any order of pieces, and with rows that are hard. */
 #include "base/alloc.h"
-#include "search/kmeans.h"
-#include "search/search.h"
+#include "search/kmeans_state.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -82,6 +81,49 @@ static void run_phase(struct shf_kmeans *kmeans, uint32_t pieces, enum order ord
     free(numbers);
 }
 
+static double distance_of(const struct shf_kmeans *kmeans, size_t row, const float *point) {
+    const float *values = kmeans->options.rows + row * kmeans->options.dimension;
+    double wide[512], sum;
+    const double *query = wide;
+    assert_true(kmeans->options.dimension <= 512);
+    for (size_t i = 0; i < kmeans->options.dimension; i++) wide[i] = (double)point[i];
+    shf_kernel_current()->squared(values, 1, kmeans->options.dimension, &query, 1, &sum);
+    return sum;
+}
+
+/* Nothing that was ruled out or computed in float32 matters: rows are with the first of their nearest centroids. */
+static void assert_nearest(const struct shf_kmeans *kmeans) {
+    for (size_t r = 0; r < kmeans->options.count; r++) {
+        double least = INFINITY;
+        size_t label = 0;
+        for (size_t c = 0; c < kmeans->options.clusters; c++) {
+            double distance = distance_of(kmeans, r, kmeans->centroids + c * kmeans->options.dimension);
+            if (!(distance < least)) continue;
+            least = distance;
+            label = c;
+        }
+        assert_int_equal(kmeans->labels[r], label);
+    }
+}
+
+/* The pieces of a step of seeding have run. */
+static void assert_seeding(const struct shf_kmeans *kmeans) {
+    const struct shf_kmeans_seeding *seeding = &kmeans->seeding;
+    size_t dimension = kmeans->options.dimension;
+    for (size_t r = 0; r < kmeans->options.count; r++) {
+        double least = INFINITY;
+        for (size_t c = 0; c < seeding->chosen; c++) {
+            double distance = distance_of(kmeans, r, kmeans->centroids + c * dimension);
+            least = distance < least ? distance : least;
+        }
+        assert_true(seeding->closest[r] == least);
+        for (size_t j = 0; j < seeding->candidates; j++) {
+            const float *candidate = kmeans->options.rows + seeding->candidate_rows[j] * dimension;
+            assert_int_equal(seeding->improves[r] >> j & 1, distance_of(kmeans, r, candidate) < least);
+        }
+    }
+}
+
 static struct shf_kmeans *trained(const struct shf_kmeans_options *options, enum order order) {
     struct shf_kmeans *kmeans = NULL;
     struct shf_error *error = NULL;
@@ -95,6 +137,7 @@ static struct shf_kmeans *trained(const struct shf_kmeans_options *options, enum
     }
     assert_true(isfinite(shf_kmeans_inertia(kmeans)) && shf_kmeans_inertia(kmeans) >= 0);
     assert_in_range(shf_kmeans_rounds(kmeans), 1, options->rounds);
+    assert_nearest(kmeans);
     return kmeans;
 }
 
@@ -246,6 +289,21 @@ static void test_ties(void **state) {
             assert_as_naive(&options, 0);
             options.rounds = 12;
             assert_as_naive(&options, 1e-6);
+        }
+        free(rows);
+    }
+}
+
+/* What should be equal differs by rounding, in float32 otherwise than in float64. Round by round. */
+static void test_near_ties(void **state) {
+    (void)state;
+    for (uint32_t dimension = 2; dimension < 40; dimension = dimension * 2 + 1) {
+        float *rows = on_a_grid(1500, dimension, 2);
+        for (size_t v = 0; v < (size_t)1500 * dimension; v++) rows[v] = rows[v] * 0.3f + 0.1f;
+        for (uint32_t rounds = 1; rounds < 9; rounds++) {
+            struct shf_kmeans_options options = options_of(rows, 1500, dimension, 100);
+            options.rounds = rounds;
+            shf_kmeans_free(trained(&options, IN_ORDER));
         }
         free(rows);
     }
@@ -440,6 +498,25 @@ static void test_seeding_finds_clusters(void **state) {
     free(rows);
 }
 
+static void test_seeding_rules_out_what_it_may(void **state) {
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        /* Clusters, none, many equal distances, and far from the origin. */
+        float *rows = i == 2 ? on_a_grid(700, 9, 2) : clustered(700, 9, 20, i == 1 ? 5.0f : 0.3f);
+        for (size_t v = 0; v < (size_t)700 * 9; v++)
+            rows[v] = i == 2 ? rows[v] * 0.1f : i == 3 ? rows[v] + 100 : rows[v];
+        struct shf_kmeans_options options = options_of(rows, 700, 9, 50);
+        struct shf_kmeans *kmeans = NULL;
+        assert_int_equal(shf_kmeans_new(&options, &kmeans, NULL), SHF_OK);
+        for (uint32_t pieces; (pieces = shf_kmeans_pieces(kmeans)) > 0; shf_kmeans_advance(kmeans)) {
+            run_phase(kmeans, pieces, SHUFFLED);
+            if (kmeans->phase == SHF_KMEANS_SEED) assert_seeding(kmeans);
+        }
+        shf_kmeans_free(kmeans);
+        free(rows);
+    }
+}
+
 static void test_seeds_differ(void **state) {
     (void)state;
     float *rows = clustered(1000, 6, 40, 1);
@@ -520,6 +597,7 @@ int main(void) {
         cmocka_unit_test(test_as_the_naive_one),
         cmocka_unit_test(test_order_of_pieces_changes_nothing),
         cmocka_unit_test(test_ties),
+        cmocka_unit_test(test_near_ties),
         cmocka_unit_test(test_rows_that_float32_can_not_multiply),
         cmocka_unit_test(test_an_outlier),
         cmocka_unit_test(test_counts_of_clusters),
@@ -530,6 +608,7 @@ int main(void) {
         cmocka_unit_test(test_spherical),
         cmocka_unit_test(test_spherical_without_a_direction),
         cmocka_unit_test(test_seeding_finds_clusters),
+        cmocka_unit_test(test_seeding_rules_out_what_it_may),
         cmocka_unit_test(test_seeds_differ),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_failing_allocations),
