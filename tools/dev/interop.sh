@@ -128,6 +128,8 @@ interop_python_parity_is_there() {
 interop_parity_legs() {
     "$1" 'the example of the Python project gets the same from both packages' \
         interop_python_parity python_parity_example.py "$python_venv/bin/python" build/with_s3_server build/shardy
+    "$1" 'the Python project finds the vectors that our Python package wrote' \
+        interop_python_parity python_parity_written.py "$python_venv/bin/python" build/with_s3_server
     "$1" 'our Python package and the Python project give the same answers' \
         interop_python_parity python_parity.py "$python_venv/bin/python" build/with_s3_server
     grep -s -e ': not compared: ' -e ' differ as expected: ' -e ' passed, ' "$scratch/quietly.log" || :
