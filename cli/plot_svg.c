@@ -2,9 +2,10 @@
 
 #include "cli/utf8.h"
 
+#include <stdio.h>
 #include <string.h>
 
-/* What does not depend on light or dark. Labels have a halo of the ground's colour, so that no line crosses them. */
+/* What does not depend on light or dark. */
 static const char shapes[] =
     "text{font-family:system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif;font-size:12px}\n"
     ".title{font-size:19px;font-weight:600}.strong{font-size:13px;font-weight:600}\n"
@@ -12,7 +13,7 @@ static const char shapes[] =
     ".axis,.grid{stroke-width:1}.first,.second{stroke-width:2.5}.first-low{stroke-width:1.5}\n"
     ".goal,.second-exact{stroke-width:1.5;stroke-dasharray:5 5}\n"
     ".first-dot,.first-low-dot,.second-dot,.chosen-dot{stroke-width:2}\n"
-    ".label{font-size:11px;font-weight:600;paint-order:stroke;stroke-width:4px;stroke-linejoin:round}\n";
+    ".label,.halo{font-size:11px;font-weight:600}.halo{fill:none;stroke-width:4px;stroke-linejoin:round}\n";
 
 struct palette {
     const char *ground, *text, *faint, *grid, *first, *first_low, *second, *goal;
@@ -23,7 +24,7 @@ static const struct palette dark = {"#0d1117", "#e6edf3", "#9198a1", "#262c36",
                                     "#58a6ff", "#2f5f9e", "#f0883e", "#3fb950"};
 
 static void colours(struct cli_out *out, const struct palette *p) {
-    cli_out_format(out, ".ground{fill:%s}.label{stroke:%s}.title,.strong,.text{fill:%s}.faint{fill:%s}\n", p->ground,
+    cli_out_format(out, ".ground{fill:%s}.halo{stroke:%s}.title,.strong,.text{fill:%s}.faint{fill:%s}\n", p->ground,
                    p->ground, p->text, p->faint);
     cli_out_format(out, ".grid{stroke:%s}.axis{stroke:%s}\n", p->grid, p->faint);
     cli_out_format(out, ".first{stroke:%s}.first-low{stroke:%s}.second,.second-exact{stroke:%s}.goal{stroke:%s}\n",
@@ -85,6 +86,14 @@ void cli_svg_text(struct cli_out *out, struct cli_point at, const char *style, c
     cli_out_format(out, "<text class=\"%s\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">", style, at.x, at.y, anchor);
     cli_svg_escape(out, text);
     cli_out_string(out, "</text>\n");
+}
+
+/* The halo is a text of its own: not every program that draws SVG knows paint-order. */
+void cli_svg_label(struct cli_out *out, struct cli_point at, const char *style, const char *anchor, const char *text) {
+    char both[64];
+    (void)snprintf(both, sizeof both, "label %s", style);
+    cli_svg_text(out, at, "halo", anchor, text);
+    cli_svg_text(out, at, both, anchor, text);
 }
 
 void cli_svg_upright_text(struct cli_out *out, struct cli_point at, const char *style, const char *text) {

@@ -13,6 +13,8 @@ void cli_svg_begin(struct cli_out *out, unsigned width, unsigned height, const c
 void cli_svg_end(struct cli_out *out);
 /* `style`: a class of the style sheet, as below. anchor: start, middle or end. */
 void cli_svg_text(struct cli_out *out, struct cli_point at, const char *style, const char *anchor, const char *text);
+/* Of a point or a line: with a halo of the ground's colour, so that no line crosses it. */
+void cli_svg_label(struct cli_out *out, struct cli_point at, const char *style, const char *anchor, const char *text);
 void cli_svg_upright_text(struct cli_out *out, struct cli_point at, const char *style, const char *text); /* read upwards */
 void cli_svg_line(struct cli_out *out, struct cli_point from, struct cli_point to, const char *style);
 void cli_svg_polyline(struct cli_out *out, const struct cli_point *points, size_t count, const char *style);

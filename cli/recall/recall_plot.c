@@ -150,8 +150,8 @@ static void draw_dots(const struct figure *figure, const struct cli_point *at, c
             recall_label(point->recall.mean, text);
         else
             latency_label(point->p50_ms, text);
-        cli_svg_text(figure->out, (struct cli_point){at[i].x, at[i].y - 11}, is_chosen ? "label goal-text" : text_style,
-                     "middle", text);
+        cli_svg_label(figure->out, (struct cli_point){at[i].x, at[i].y - 11}, is_chosen ? "goal-text" : text_style,
+                      "middle", text);
     }
 }
 
@@ -166,7 +166,7 @@ static void draw_recall(const struct figure *figure) {
     cli_svg_polyline(figure->out, low, report->point_count, "first-low");
     for (size_t i = 0; i < report->point_count; i++) cli_svg_dot(figure->out, low[i], 3, "first-low-dot");
     cli_svg_polyline(figure->out, mean, report->point_count, "first");
-    draw_dots(figure, mean, "first-dot", "label first-text", &figure->recall);
+    draw_dots(figure, mean, "first-dot", "first-text", &figure->recall);
 }
 
 static void draw_latency(const struct figure *figure) {
@@ -177,13 +177,13 @@ static void draw_latency(const struct figure *figure) {
     latency_label(report->exact.p50_ms, number);
     snprintf(text, sizeof text, "exact scan %.32s ms", number);
     cli_svg_line(figure->out, (struct cli_point){LEFT, exact}, (struct cli_point){RIGHT, exact}, "second-exact");
-    cli_svg_text(figure->out, (struct cli_point){LEFT + 8, exact - 7}, "label second-text", "start", text);
+    cli_svg_label(figure->out, (struct cli_point){LEFT + 8, exact - 7}, "second-text", "start", text);
     for (size_t i = 0; i < report->point_count; i++) {
         points[i] = (struct cli_point){x_of(figure, report->points[i].num_probes),
                                        y_of(&figure->latency, report->points[i].p50_ms)};
     }
     cli_svg_polyline(figure->out, points, report->point_count, "second");
-    draw_dots(figure, points, "second-dot", "label second-text", &figure->latency);
+    draw_dots(figure, points, "second-dot", "second-text", &figure->latency);
 }
 
 /* The target, and the number that reaches it. */
@@ -193,7 +193,7 @@ static void draw_goal(const struct figure *figure) {
     char text[LABEL_BYTES];
     cli_svg_line(figure->out, (struct cli_point){LEFT, y}, (struct cli_point){RIGHT, y}, "goal");
     snprintf(text, sizeof text, "target %g", report->target);
-    cli_svg_text(figure->out, (struct cli_point){LEFT + 8, y - 7}, "label goal-text", "start", text);
+    cli_svg_label(figure->out, (struct cli_point){LEFT + 8, y - 7}, "goal-text", "start", text);
     if (!report->smallest) return;
     bool is_right = x > LEFT + 0.7 * (RIGHT - LEFT);
     cli_svg_line(figure->out, (struct cli_point){x, recall_frame.top}, (struct cli_point){x, recall_frame.bottom},
@@ -201,8 +201,8 @@ static void draw_goal(const struct figure *figure) {
     cli_svg_line(figure->out, (struct cli_point){x, latency_frame.top}, (struct cli_point){x, latency_frame.bottom},
                  "goal");
     snprintf(text, sizeof text, "num_probes %u reaches %g", report->smallest, report->target);
-    cli_svg_text(figure->out, (struct cli_point){is_right ? x - 9 : x + 9, recall_frame.bottom - 12}, "label goal-text",
-                 is_right ? "end" : "start", text);
+    cli_svg_label(figure->out, (struct cli_point){is_right ? x - 9 : x + 9, recall_frame.bottom - 12}, "goal-text",
+                  is_right ? "end" : "start", text);
 }
 
 static void legend(const struct figure *figure, double x, double y, const char *style, const char *dot, const char *text) {
