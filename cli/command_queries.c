@@ -101,6 +101,7 @@ void cli_command_queries(struct cli_session *session) {
     bool in_some = o->has_shard_ids || session->settings->reader.max_open_shards; /* the others need not be opened */
     if (!error && !cli_session_open(session, in_some ? SHF_OPEN_LAZY : 0)) goto done;
     if (!error) error = cli_columns_apply(session->snapshot, &q.defaults.context);
+    if (!error) cli_query_defaults_apply(&q.defaults, session->snapshot);
     if (error)
         cli_session_error(session, NULL, error);
     else
@@ -108,5 +109,5 @@ void cli_command_queries(struct cli_session *session) {
 done:
     free(error);
     cli_query_file_close(&q.file);
-    cli_context_free(&q.defaults.context);
+    cli_query_defaults_free(&q.defaults);
 }

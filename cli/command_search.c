@@ -72,6 +72,7 @@ void cli_command_search(struct cli_session *session) {
     bool in_some = o->has_shard_ids || o->num_probes || session->settings->reader.max_open_shards;
     if (!error && !cli_session_open(session, in_some ? SHF_OPEN_LAZY : 0)) goto done;
     if (!error) error = cli_columns_apply(session->snapshot, &defaults.context);
+    if (!error) cli_query_defaults_apply(&defaults, session->snapshot);
     if (!error && o->like) {
         op = ask_like(session, &query, &defaults, &error);
     } else if (!error) {
@@ -88,5 +89,5 @@ done:
     shf_op_release(op);
     free(error);
     cli_query_free(&query);
-    cli_context_free(&defaults.context);
+    cli_query_defaults_free(&defaults);
 }

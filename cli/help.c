@@ -103,7 +103,7 @@ static const struct {
      "  --shard-ids 0,2             only in these shards (\"\" = in none)\n"
      "  --routing-context K=V       where to search, where the sharding knows (repeatable)\n"
      "  --num-probes N              shards to visit, in snapshots of vectors only (default: the snapshot's number)\n"
-     "  --exact                     exact distances and order; so far every search is exact\n"
+     "  --exact                     in all shards, also of a snapshot of vectors only (other searches are exact)\n"
      "  --explain                   also the plan and where the time went\n"},
     {CLI_RECALL,
      "Examples:\n"

@@ -112,7 +112,11 @@ static char *take_member(const char *name, json_t *value, struct cli_query *out)
     if (!strcmp(name, "top_k")) return number_member(name, value, &out->top_k);
     if (!strcmp(name, "num_probes")) return number_member(name, value, &out->num_probes);
     if (!strcmp(name, "shard_ids")) return shards_member(value, out);
-    if (!strcmp(name, "exact")) return json_is_boolean(value) ? NULL : cli_strdup("exact is not true or false");
+    if (!strcmp(name, "exact")) {
+        out->has_exact = true;
+        out->exact = json_is_true(value);
+        return json_is_boolean(value) ? NULL : cli_strdup("exact is not true or false");
+    }
     if (!strcmp(name, "routing_context")) {
         out->has_context = true;
         return cli_context_from_json(value, &out->context);
@@ -163,6 +167,10 @@ shf_query cli_query_build(const struct cli_query *query, const struct cli_query_
         size_t count = own ? query->shard_id_count : o->shard_id_count;
         built.shard_ids = count ? (own ? query->shard_ids : o->shard_ids) : no_shard; /* none is not "all" */
         built.shard_count = (uint32_t)count;
+    }
+    if (!built.shard_ids && (query->has_exact ? query->exact : o->exact)) {
+        built.shard_ids = defaults->all_shards;
+        built.shard_count = defaults->all_count;
     }
     /* An empty one of its own is a context: its columns are missing. */
     built.context = query->has_context ? &query->context.context : cli_context_get(&defaults->context);

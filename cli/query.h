@@ -14,6 +14,7 @@ struct cli_query {
     uint32_t dimension;
     uint32_t top_k;
     uint32_t num_probes;
+    bool has_exact, exact; /* its own; else that of the command line */
     bool has_shard_ids;
     uint32_t *shard_ids; /* own, or NULL: those of the command line */
     size_t shard_id_count;
@@ -25,7 +26,13 @@ struct cli_query {
 struct cli_query_defaults {
     const struct cli_options *options;
     struct cli_context context;
+    uint32_t *all_shards; /* all_count; NULL where a search that does not name shards is exact */
+    uint32_t all_count;
 };
+
+/* Looks at the snapshot that was opened: where searches probe some shards only, exact ones have to name all. */
+void cli_query_defaults_apply(struct cli_query_defaults *defaults, const shf_snapshot *snapshot);
+void cli_query_defaults_free(struct cli_query_defaults *defaults);
 
 /* Each fills a zeroed query and returns NULL, or what is wrong; free the query either way. */
 char *cli_query_from_text(const char *text, struct cli_query *out); /* "0.1,0.2" */

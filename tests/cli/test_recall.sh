@@ -93,6 +93,14 @@ holds '# 1 of 2 shards probed' "$T/out"
 run $v search --like nginx --top-k 1 --output-format table
 checks=$((checks + 1))
 [ "$(tail -1 "$T/out")" = "1 of 2 shards probed" ] || fail "the table does not end with the shards"
+run $v search --like nginx --top-k 1 --exact
+holds '"num_shards_probed":2,"num_dbs":2' "$T/out"
+for exact in true false; do
+    sed -n "1s/}\$/,\"exact\":$exact}/p" $Q
+done >"$T/exact.jsonl"
+run $v search --queries "$T/exact.jsonl" --exact --output-format jsonl
+holds '"num_shards_probed":2,' "$T/out"
+holds '"num_shards_probed":1,' "$T/out" # its own "exact":false
 run -u $SAMPLE search --like nginx --top-k 1 --output-format text
 checks=$((checks + 1))
 grep -q probed "$T/out" && fail "a snapshot that is searched whole needs no such words"
