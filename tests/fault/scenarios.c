@@ -754,6 +754,23 @@ const struct scenario scenarios[] = {
      .over_store = true},
     {.name = "keys, get, lazy, store", KEYS, .run = get_long, .start = START_READER, .flags = LAZY, .over_store = true},
 
+#define EXPRESSION .world = WORLD_EXPRESSION
+    {.name = "expression, open, warm", EXPRESSION, .run = open_sync, .start = START_RUNTIME},
+    {.name = "expression, get", EXPRESSION, .run = get_sync, .start = START_READER},
+    {.name = "expression, multi_get", EXPRESSION, .run = multi_get_100, .start = START_READER},
+    {.name = "expression, multi_get, 10000", EXPRESSION, .run = multi_get_10000, .start = START_READER},
+    {.name = "expression, multi_get, 10000, lazy",
+     EXPRESSION,
+     .run = multi_get_10000,
+     .start = START_READER,
+     .cache = CACHE_COLD,
+     .flags = LAZY},
+    {.name = "expression, multi_get, bad key",
+     EXPRESSION,
+     .run = multi_get_bad,
+     .start = START_READER,
+     .expected = SHF_E_ROUTING},
+
 #define VECTORS .world = WORLD_VECTORS
     {.name = "vectors, open, cold", VECTORS, .run = open_reader, .start = START_RUNTIME, .cache = CACHE_COLD},
     {.name = "vectors, open, warm, copies", VECTORS, .run = open_sync, .start = START_RUNTIME, .flags = COPY},

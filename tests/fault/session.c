@@ -125,7 +125,7 @@ static bool reader_is_right(struct session *session) {
         status = shf_multi_get_sync(session->reader, keys, CHECKED_ROWS, NULL, 0, &values);
         ok = session_ended(session, status, values) && session_values_are_right(session, values, 0, CHECKED_ROWS);
     }
-    if (ok && world->kind != WORLD_KEYS) {
+    if (ok && world->dimension) {
         shf_query query = world_query(0);
         status = shf_search_sync(session->reader, &query, 0, &hits);
         ok = session_ended(session, status, hits) && session_hits_are_right(session, hits, 1);

@@ -75,9 +75,9 @@ static void collect_objects(struct world *made, const char *below) {
 }
 
 void world_begin(void) {
-    static const char *const directories[] = {"unified", "composite", "keys", "vectors"};
+    static const char *const directories[] = {"unified", "composite", "keys", "vectors", "expression"};
     static void (*const make[])(struct world *) = {world_make_unified, world_make_composite, world_make_keys,
-                                                   world_make_vectors};
+                                                   world_make_vectors, world_make_expression};
     world_root = support_temporary_directory();
     for (int kind = 0; kind < WORLD_KINDS; kind++) {
         struct world *made = &worlds[kind];

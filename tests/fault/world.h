@@ -19,7 +19,8 @@ enum world_kind {
     WORLD_UNIFIED, /* tests/data/packages-1k, some values made longer than a page */
     WORLD_COMPOSITE, /* tests/data/composite-120: SlateDB, one shard with a WAL only, and LanceDB; run 1: shard 0 is empty */
     WORLD_KEYS,      /* the same without the vectors */
-    WORLD_VECTORS, /* the same without the keys: vector-only, sharded by a hash; run 1: shard 0 is empty */
+    WORLD_VECTORS,    /* the same without the keys: vector-only, sharded by a hash; run 1: shard 0 is empty */
+    WORLD_EXPRESSION, /* that of keys, sharded by an expression: each key is where it was */
     WORLD_KINDS
 };
 
@@ -99,6 +100,7 @@ void world_make_unified(struct world *made);
 void world_make_composite(struct world *made);
 void world_make_keys(struct world *made);    /* of the composite one, which is there */
 void world_make_vectors(struct world *made); /* likewise */
+void world_make_expression(struct world *made);
 void world_read_composite_queries(struct world *made);
 /* Statements on a SQLite file. */
 void world_change(const char *path, const char *statements);

@@ -127,3 +127,17 @@ void world_make_keys(struct world *made) {
     }
     read_rows(made);
 }
+
+void world_make_expression(struct world *made) {
+    static const char *const manifests[] = {MANIFEST, WORLD_SECOND_MANIFEST};
+    set_pointers(made);
+    support_copy_tree(world_of(WORLD_KEYS)->snapshot, made->snapshot);
+    for (size_t i = 0; i < 2; i++) {
+        char *path = support_path("%s/manifests/%s/manifest", made->snapshot, manifests[i]);
+        world_change(path, "UPDATE build_meta SET sharding = '{\"strategy\": \"cel\", \"hash_algorithm\": \"xxh3_64\", "
+                           "\"cel_columns\": {\"key\": "
+                           "\"string\"}, \"cel_expr\": \"shard_hash(key) % 2u\"}'");
+        free(path);
+    }
+    read_rows(made);
+}
