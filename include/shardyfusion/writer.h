@@ -91,7 +91,8 @@ typedef struct shf_writer_options {
  * rows have one id. vector_sharding says which shard a row belongs to:
  *   cluster   that of the nearest centroid, by the snapshot's metric. Centroids are given, or found among a sample of the rows
  *             when all are there (k-means++, then Lloyd's rounds; over normalised vectors under cosine): the same rows and seed give
- *             the same ones, in whatever order the rows come. Fewer rows than shards are refused then
+ *             the same ones, in whatever order the rows come. Fewer rows than shards are refused then. A quarter of
+ *             memory_bytes is for the sample: where it holds fewer than training_rows, the log says so
  *   lsh       its hash code mod num_dbs: bit i is set where the product with hyperplane i is above 0
  *   explicit  shf_row.shard
  *   cel       what cel_expr gives for its routing context, which each row has; as described above
@@ -219,7 +220,7 @@ SHF_API const char *shf_op_publish_left_manifest(const shf_op *op);
 /* Two rows that exclude one another: origins as given. SHF_E_INVALID when the operation did not fail for that. */
 typedef struct shf_publish_conflict {
     uint32_t struct_size;
-    uint32_t is_id; /* 1 = two keys have the same id; 0 = two rows have the same key */
+    uint32_t is_id; /* 1 = two keys, or two rows of vectors alone, have the same id; 0 = two rows have the same key */
     uint64_t first_origin, second_origin;
 } shf_publish_conflict;
 SHF_API shf_status shf_op_publish_conflict(const shf_op *op, shf_publish_conflict *out);

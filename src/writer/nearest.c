@@ -71,18 +71,18 @@ struct batch {
     const struct shf_vector_router *router;
     const float *const *vectors;
     size_t count;
-    const double *queries[SHF_KERNEL_QUERIES];
     double norms[SHF_KERNEL_QUERIES];
     struct candidates candidates[SHF_KERNEL_QUERIES];
 };
 
-static void look_at(struct batch *batch, const float *centroids, uint32_t first, uint32_t count) {
+static void look_at(struct batch *batch, const double *const *queries, const float *centroids, uint32_t first,
+                    uint32_t count) {
     const struct shf_vector_router *router = batch->router;
     const struct shf_kernel *kernel = shf_kernel_current();
     bool is_l2 = router->metric == SHF_METRIC_L2;
     double sums[SHF_KERNEL_QUERIES * CENTROIDS_A_STEP];
     (is_l2 ? kernel->squared : kernel->dot)(centroids + (size_t)first * router->dimension, count, router->dimension,
-                                            batch->queries, (uint32_t)batch->count, sums);
+                                            queries, (uint32_t)batch->count, sums);
     for (size_t q = 0; q < batch->count; q++) {
         for (uint32_t i = 0; i < count; i++) {
             double sum = sums[q * count + i];
@@ -96,17 +96,18 @@ static void look_at(struct batch *batch, const float *centroids, uint32_t first,
 static void find_some(struct batch *batch, const float *centroids, uint32_t *shards) {
     const struct shf_vector_router *router = batch->router;
     alignas(64) double values[SHF_LIMIT_DIMENSION];
+    const double *queries[SHF_KERNEL_QUERIES];
     uint32_t dimension = router->dimension;
     for (size_t q = 0; q < batch->count; q++) {
         double *query = values + q * dimension;
         for (uint32_t i = 0; i < dimension; i++) query[i] = (double)batch->vectors[q][i];
-        batch->queries[q] = query;
+        queries[q] = query;
         batch->norms[q] = router->metric == SHF_METRIC_COSINE ? shf_vector_router_norm(batch->vectors[q], dimension) : 0;
         batch->candidates[q] = (struct candidates){.least = INFINITY};
     }
     for (uint32_t first = 0; first < router->num_dbs; first += CENTROIDS_A_STEP) {
         uint32_t left = router->num_dbs - first;
-        look_at(batch, centroids, first, left < CENTROIDS_A_STEP ? left : CENTROIDS_A_STEP);
+        look_at(batch, queries, centroids, first, left < CENTROIDS_A_STEP ? left : CENTROIDS_A_STEP);
     }
     for (size_t q = 0; q < batch->count; q++) {
         shards[q] = choose(router, &batch->candidates[q], batch->vectors[q], batch->norms[q]);
