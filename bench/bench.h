@@ -32,6 +32,7 @@ bool bench_py_multi_get_100(struct bench *bench);
 bool bench_py_search(struct bench *bench);
 bool bench_py_open(struct bench *bench);
 bool bench_cel(struct bench *bench);
+bool bench_kmeans(struct bench *bench);
 bool bench_memory(struct bench *bench);
 bool bench_build_vs_reference_like(struct bench *bench);
 bool bench_build_kv(struct bench *bench);

@@ -35,6 +35,7 @@ static const struct benchmark {
     {"py_search", "py vectors vectors-20k", bench_py_search},
     {"py_open", "py", bench_py_open},
     {"cel", "cel", bench_cel},
+    {"kmeans", "kmeans", bench_kmeans},
     {"memory", "kv vectors", bench_memory},
     {"build_vs_reference_like", "vectors build", bench_build_vs_reference_like},
     {"build_kv", "", bench_build_kv},

@@ -19,6 +19,7 @@ struct bench_peer {
 #define BENCH_SLATEDB_SCRIPT "bench/peer_slatedb.py"
 #define BENCH_PYTHON_SCRIPT "bench/peer_python.py"
 #define BENCH_CEL_SCRIPT "bench/peer_cel.py"
+#define BENCH_KMEANS_SCRIPT "bench/peer_kmeans.py"
 
 /* Runs SCRIPT NAME DATA. Inherits the cores of this thread. NULL after a failure. */
 struct bench_peer *bench_peer_start(const char *python, const char *script, const char *data, const char *name);

@@ -16,6 +16,7 @@ void cli_command_route(struct cli_session *session);
 void cli_command_health(struct cli_session *session);
 void cli_command_history(struct cli_session *session);
 void cli_command_build(struct cli_session *session);
+void cli_command_recall(struct cli_session *session);
 
 /* Shared: values as --value-encoding says. */
 bool cli_value_showable(const struct cli_settings *settings, shf_slice value); /* false: not UTF-8 */

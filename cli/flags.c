@@ -10,9 +10,12 @@
 #define CLI_MAX_CONCURRENCY 65536u
 #define CLI_MAX_HISTORY 100000u
 #define CLI_MAX_PROBES 65536u
+#define CLI_MAX_PROBE_NUMBERS 64u
+#define CLI_MAX_SAMPLE 100000u
 #define CLI_MAX_SHARD_IDS 65536u
 
 #define READS_KEYS (CLI_GET | CLI_MULTIGET | CLI_ROUTE)
+#define SEARCHES (CLI_SEARCH | CLI_RECALL)
 
 enum cli_format cli_format_of(const char *word) {
     if (!strcmp(word, "json")) return CLI_JSON;
@@ -179,9 +182,49 @@ APPLY(set_top_k) {
     return ok ? NULL : wrong(flag, value, "a number from 1 to 4294967295");
 }
 
+static int compare_u32(const void *a, const void *b) {
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* One number; of recall several, which are sorted. */
 APPLY(set_num_probes) {
-    bool ok = cli_parse_u32(value, 1, CLI_MAX_PROBES, &o->num_probes);
-    return ok ? NULL : wrong(flag, value, "a number from 1 to 65536");
+    const char *wanted =
+        "a number from 1 to 65536 (or, of recall, at most 64 of them separated by commas, as in 1,2,4)";
+    uint32_t *probes = cli_alloc_array(CLI_MAX_PROBE_NUMBERS, sizeof *probes);
+    size_t count = 0;
+    for (const char *at = value; at; count++) {
+        size_t size = strcspn(at, ",");
+        uint64_t number;
+        if (count == CLI_MAX_PROBE_NUMBERS || !cli_parse_u64(at, size, &number) || number < 1 || number > CLI_MAX_PROBES) {
+            free(probes);
+            return wrong(flag, value, wanted);
+        }
+        probes[count] = (uint32_t)number;
+        at = at[size] ? at + size + 1 : NULL;
+    }
+    qsort(probes, count, sizeof *probes, compare_u32);
+    free(o->probes);
+    o->probes = probes;
+    o->probe_count = count;
+    o->num_probes = probes[0];
+    return NULL;
+}
+
+APPLY(set_sample) {
+    bool ok = cli_parse_u32(value, 1, CLI_MAX_SAMPLE, &o->sample);
+    return ok ? NULL : wrong(flag, value, "a number of stored vectors from 1 to 100000");
+}
+
+APPLY(set_target) {
+    o->has_target = cli_parse_double(value, strlen(value), &o->target) && o->target > 0 && o->target <= 1;
+    return o->has_target ? NULL : wrong(flag, value, "a recall above 0, at most 1");
+}
+
+APPLY(set_plot) {
+    if (!*value || !strcmp(value, "-")) return wrong(flag, value, "the name of a file, as in recall.svg");
+    o->plot = value;
+    return NULL;
 }
 
 APPLY(set_limit) {
@@ -225,7 +268,7 @@ APPLY(set_shard_ids) {
 APPLY(no_recall) {
     (void)o;
     (void)value;
-    return cli_format("--%s is not in this version: every search is exact", flag);
+    return cli_format("--%s is not in this version; `shardy recall` tells which --num-probes reaches a recall", flag);
 }
 
 const struct cli_flag cli_flags[] = {
@@ -252,19 +295,22 @@ const struct cli_flag cli_flags[] = {
     {"quiet", 'q', false, CLI_EVERY, set_quiet},
     {"help", 'h', false, CLI_EVERY, set_help},
     {"version", 0, false, CLI_EVERY, set_version},
-    {"routing-context", 0, true, READS_KEYS | CLI_SEARCH, add_context},
+    {"routing-context", 0, true, READS_KEYS | SEARCHES, add_context},
     {"strict", 0, false, CLI_GET, set_strict},
     {"raw", 0, false, CLI_GET, set_raw},
     {"flat", 0, false, CLI_MULTIGET, set_flat},
     {"vector-file", 0, true, CLI_SEARCH, set_vector_file},
-    {"queries", 0, true, CLI_SEARCH, set_queries},
+    {"queries", 0, true, SEARCHES, set_queries},
     {"like", 0, true, CLI_SEARCH, set_like},
-    {"top-k", 0, true, CLI_SEARCH, set_top_k},
-    {"shard-ids", 0, true, CLI_SEARCH, set_shard_ids},
-    {"num-probes", 0, true, CLI_SEARCH | CLI_BUILD, set_num_probes},
+    {"top-k", 0, true, SEARCHES, set_top_k},
+    {"shard-ids", 0, true, SEARCHES, set_shard_ids},
+    {"num-probes", 0, true, SEARCHES | CLI_BUILD, set_num_probes},
     {"exact", 0, false, CLI_SEARCH, set_exact},
     {"explain", 0, false, CLI_SEARCH, set_explain},
     {"recall", 0, true, CLI_SEARCH, no_recall},
+    {"sample", 0, true, CLI_RECALL, set_sample},
+    {"target", 0, true, CLI_RECALL, set_target},
+    {"plot", 0, true, CLI_RECALL, set_plot},
     {"staleness-threshold", 0, true, CLI_HEALTH, set_staleness},
     {"limit", 0, true, CLI_HISTORY, set_limit},
 };

@@ -25,6 +25,7 @@ static const char overview[] = "shardy - read and build sharded key-value and ve
                                "  health             whether the snapshot can be served, and how old it is\n"
                                "  history            the newest manifests\n"
                                "  build INPUT...     a new snapshot from JSON lines, and vectors if there are any\n"
+                               "  recall             how much searches find with so many probes, and what they cost\n"
                                "\n";
 
 static const char global_flags[] =
@@ -104,6 +105,29 @@ static const struct {
      "  --num-probes N              shards to visit, in snapshots of vectors only (default: the snapshot's number)\n"
      "  --exact                     exact distances and order; so far every search is exact\n"
      "  --explain                   also the plan and where the time went\n"},
+    {CLI_RECALL,
+     "Examples:\n"
+     "  shardy -u ./snapshot recall --plot recall.svg\n"
+     "  shardy -u ./snapshot recall --queries questions.npy --num-probes 4,8,16 --top-k 20\n"
+     "  shardy -u ./snapshot recall --sample 1000 --target 0.99 --output-format json\n"
+     "\n"
+     "Usage: shardy recall [--queries FILE | --sample N] [FLAGS]\n"
+     "\n"
+     "Compares searches that probe some shards with exact ones, in a snapshot of vectors only: the share of the exact\n"
+     "rows that they find (recall) and their latency, asked one after another. Searches of other snapshots are exact;\n"
+     "of them one line tells the latency.\n"
+     "\n"
+     "  --queries FILE              vectors to ask for: rows of an .npy file, or JSON lines (- = standard input)\n"
+     "  --sample N                  ask for so many stored vectors instead, each without itself (default: 200);\n"
+     "                              --queries N is the same\n"
+     "  --seed N                    which ones are drawn (default: 42)\n"
+     "  --num-probes 1,2,4          measure these (default: 1, 2, 4, ... up to all shards, the snapshot's own number,\n"
+     "                              and what is between until the smallest that reaches the target is known)\n"
+     "  --target R                  the recall wanted on average (default: 0.95)\n"
+     "  --top-k N                   how many rows (default: 10)\n"
+     "  --shard-ids 0,2             how much of all is found in these shards, whatever the sharding\n"
+     "  --routing-context K=V       where to search, where the sharding knows (repeatable)\n"
+     "  --plot F.svg                also as a picture\n"},
     {CLI_INFO, "Example:\n  shardy -u ./snapshot info --output-format json\n\n"
                "Usage: shardy info [FLAGS]\n\nPrints what the snapshot is. Reads the manifest only.\n"},
     {CLI_SHARDS, "Example:\n  shardy -u ./snapshot shards --output-format table\n\n"
@@ -125,6 +149,7 @@ static const struct {
      "  shardy build rows.jsonl --output s3://bucket/prefix\n"
      "  shardy build rows.jsonl.zst --vectors vectors.npy --metric cosine --output ./snapshot --num-dbs 8\n"
      "  zcat rows.gz | shardy build - --output ./snapshot --max-keys-per-shard 500000 --on-error skip\n"
+     "  shardy build rows.jsonl --vectors vectors.npy --backend vector --num-dbs 64 --num-probes 8 --output ./vectors\n"
      "\n"
      "Usage: shardy build INPUT... --output URL [FLAGS]\n"
      "\n"
@@ -134,7 +159,8 @@ static const struct {
      "\n"
      "  --output URL                s3://bucket/prefix, file:///path or a path\n"
      "  --vectors F                 .npy (float16, float32, float64) or .fvecs: vector i belongs to line i\n"
-     "  --backend KIND              unified or kv (default: unified when there are vectors, else kv)\n"
+     "  --backend KIND              unified, kv or vector: vectors alone, below (default: unified when there are\n"
+     "                              vectors, else kv)\n"
      "  --num-dbs N | --max-keys-per-shard N\n"
      "                              how many shards (default: one for each 256 MiB of input)\n"
      "  --cel-expr E                the expression decides where a row goes, not the hash of its key\n"
@@ -156,9 +182,24 @@ static const struct {
      "  --on-duplicate error|last   rows with one key: an error (default), or the last one counts\n"
      "  --on-error stop|skip        a bad line: the end (default), or left out and counted\n"
      "  --jobs N                    threads, and shards built at a time (default: the cores)\n"
-     "  --seed N                    of what is random (default: 42; nothing is, so far)\n"
+     "  --seed N                    of what is random: centroids and hyperplanes that are not given (default: 42)\n"
      "  --local-root DIR            for sorting and building (default: $TMPDIR or /var/tmp; in files: the output)\n"
-     "  --memory-budget BYTES       512MiB, 2GB, ... (default: 512 MiB); a line may take three eighths of it\n"},
+     "  --memory-budget BYTES       512MiB, 2GB, ... (default: 512 MiB); a line may take three eighths of it\n"
+     "\n"
+     "Vectors alone (--backend vector): rows are ids, vectors and payloads. The id of a line is its \"id\", else its\n"
+     "\"key\"; values are passed over.\n"
+     "\n"
+     "  --vector-sharding HOW       which shard a row belongs to (default: as the flags below ask for, else cluster):\n"
+     "                              cluster   that of the nearest centroid\n"
+     "                              lsh       by the sides of random hyperplanes that it is on\n"
+     "                              explicit  its \"shard_id\", below --num-dbs\n"
+     "                              cel       by --cel-expr over its columns, which a search gives too\n"
+     "  --num-probes N              shards that a search visits where it does not say (default: 1); cluster and lsh\n"
+     "  --centroids F.npy           cluster: a row a shard (default: found among the rows by k-means)\n"
+     "  --training-rows N           at most so many rows are looked at for that (default: 100000),\n"
+     "  --training-rounds N         at most so often (default: 100)\n"
+     "  --hash-bits N               lsh: how many hyperplanes, 1 to 63 (default: 8)\n"
+     "  --hyperplanes F.npy         lsh: a row each (default: drawn)\n"},
 };
 
 void cli_help_print(struct cli_out *out, enum cli_command command) {
@@ -177,7 +218,7 @@ void cli_version_print(struct cli_out *out) {
     cli_out_format(out, "shardy %s (libshardyfusion %s)\n", SHF_VERSION_STRING, shf_version());
     cli_out_string(out, "stores: s3, file\n"
                         "shards: sqlite, sqlite-vec, slatedb, lancedb\n"
-                        "sharding: hash, cel\n"
+                        "sharding: hash, cel; vectors alone: cluster, lsh, explicit, cel\n"
                         "builds: sqlite, sqlite-vec\n"
                         "search: exact (cosine, l2; lancedb: dot_product)\n");
 }

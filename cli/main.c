@@ -23,6 +23,7 @@ static void run_command(struct cli_session *session) {
     case CLI_HEALTH: cli_command_health(session); break;
     case CLI_HISTORY: cli_command_history(session); break;
     case CLI_BUILD: cli_command_build(session); break;
+    case CLI_RECALL: cli_command_recall(session); break;
     default: break; /* the options were checked */
     }
 }

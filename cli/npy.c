@@ -60,7 +60,7 @@ static char *parse_type(const char *descr, struct cli_npy *out) {
 }
 
 /* "(3000, 384)", "(384,)": one or two dimensions. */
-static char *parse_shape(const char *shape, struct cli_npy *out, unsigned *dimensions) {
+static char *parse_shape(const char *shape, struct cli_npy *out) {
     uint64_t sizes[2];
     unsigned count = 0;
     if (!shape || *shape != '(') return cli_strdup("it has no 'shape'");
@@ -80,14 +80,13 @@ static char *parse_shape(const char *shape, struct cli_npy *out, unsigned *dimen
     }
     out->rows = count == 2 ? sizes[0] : 1;
     out->dimension = (uint32_t)dimension;
-    *dimensions = count;
+    out->dimensions = count;
     return NULL;
 }
 
 char *cli_npy_parse(const void *data, size_t size, struct cli_npy *out) {
     struct cli_npy npy = {0};
     size_t header_size = 0;
-    unsigned dimensions = 0;
     char *error = cli_npy_header_size(data, size, &header_size);
     if (error) return error;
     if (size < header_size) return cli_strdup("the file ends within its header");
@@ -95,11 +94,11 @@ char *cli_npy_parse(const void *data, size_t size, struct cli_npy *out) {
     char *header = cli_strndup((const char *)data + prefix, header_size - prefix);
     const char *order = member(header, "fortran_order");
     error = parse_type(member(header, "descr"), &npy);
-    if (!error) error = parse_shape(member(header, "shape"), &npy, &dimensions);
+    if (!error) error = parse_shape(member(header, "shape"), &npy);
     if (!error && (!order || (strncmp(order, "False", 5) != 0 && strncmp(order, "True", 4) != 0))) {
         error = cli_strdup("its 'fortran_order' is missing");
     }
-    if (!error && order[0] == 'T' && dimensions == 2) {
+    if (!error && order[0] == 'T' && npy.dimensions == 2) {
         error = cli_strdup("its rows are not contiguous (fortran_order); save numpy.ascontiguousarray(...) instead");
     }
     free(header);

@@ -13,6 +13,7 @@
 struct cli_npy {
     uint64_t rows;       /* 1 for an array of one dimension */
     uint32_t dimension;  /* floats a row */
+    unsigned dimensions; /* of the array: 1 or 2 */
     unsigned item_bytes; /* 2, 4 or 8 */
     bool big_endian;
     size_t data_offset; /* of the first row in the file */

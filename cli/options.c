@@ -11,14 +11,14 @@ static const struct {
     const char *name;
     enum cli_command command;
 } commands[] = {
-    {"get", CLI_GET},       {"multiget", CLI_MULTIGET}, {"search", CLI_SEARCH},
-    {"info", CLI_INFO},     {"shards", CLI_SHARDS},     {"route", CLI_ROUTE},
-    {"health", CLI_HEALTH}, {"history", CLI_HISTORY},   {"build", CLI_BUILD},
+    {"get", CLI_GET},       {"multiget", CLI_MULTIGET}, {"search", CLI_SEARCH}, {"info", CLI_INFO},
+    {"shards", CLI_SHARDS}, {"route", CLI_ROUTE},       {"health", CLI_HEALTH}, {"history", CLI_HISTORY},
+    {"build", CLI_BUILD},   {"recall", CLI_RECALL},
 };
 
 /* Commands of the Python project, or planned ones, that this version does not have. */
-static const char *const absent_commands[] = {"cleanup", "rollback", "exec",       "verify",     "watch",
-                                              "recall",  "index",    "completion", "interactive"};
+static const char *const absent_commands[] = {"cleanup", "rollback", "exec",       "verify",
+                                              "watch",   "index",    "completion", "interactive"};
 
 static enum cli_command command_of(const char *word) {
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
@@ -33,14 +33,21 @@ static char *unknown_command(const char *word) {
         return cli_format("the command '%s' is not in this version of shardy (%s)", word, shf_version());
     }
     return cli_format("there is no command '%s'; the commands are get, multiget, search, info, shards, route, "
-                      "health, history and build",
+                      "health, history, build and recall",
                       word);
 }
 
 static const struct cli_flag *long_flag(const char *name, size_t size) {
-    for (size_t i = 0; i < cli_flag_count + cli_build_flag_count; i++) {
-        const struct cli_flag *flag = i < cli_flag_count ? &cli_flags[i] : &cli_build_flags[i - cli_flag_count];
-        if (strlen(flag->name) == size && !memcmp(flag->name, name, size)) return flag;
+    const struct {
+        const struct cli_flag *flags;
+        size_t count;
+    } tables[] = {
+        {cli_flags, cli_flag_count}, {cli_build_flags, cli_build_flag_count}, {cli_vector_flags, cli_vector_flag_count}};
+    for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++) {
+        for (size_t i = 0; i < tables[t].count; i++) {
+            const struct cli_flag *flag = &tables[t].flags[i];
+            if (strlen(flag->name) == size && !memcmp(flag->name, name, size)) return flag;
+        }
     }
     return NULL;
 }
@@ -114,6 +121,25 @@ static char *positional(struct walk *w, const char *word) {
     return o->command ? NULL : unknown_command(word);
 }
 
+static char *check_recall(const struct cli_options *o) {
+    if (o->arguments.count) return cli_strdup("recall takes no arguments; vectors to ask for are given with --queries");
+    if (o->queries && o->sample) return cli_strdup("--queries and --sample exclude one another");
+    if (o->probe_count && o->has_shard_ids) return cli_strdup("--num-probes and --shard-ids exclude one another");
+    return NULL;
+}
+
+/* recall --queries 500 draws so many, as --sample does. */
+static char *take_number_of_queries(struct cli_options *o) {
+    if (o->command != CLI_RECALL || !o->queries || strspn(o->queries, "0123456789") != strlen(o->queries)) return NULL;
+    if (o->sample) return cli_strdup("--queries and --sample exclude one another");
+    const char *number = o->queries;
+    o->queries = NULL;
+    for (size_t i = 0; i < cli_flag_count; i++) {
+        if (!strcmp(cli_flags[i].name, "sample")) return cli_flags[i].apply(o, "queries", number);
+    }
+    return NULL;
+}
+
 static char *check_arguments(const struct cli_options *o) {
     size_t count = o->arguments.count;
     switch (o->command) {
@@ -129,12 +155,13 @@ static char *check_arguments(const struct cli_options *o) {
         return forms == 1 ? NULL : cli_strdup("QUERY, --vector-file, --queries and --like exclude one another");
     }
     case CLI_BUILD: return cli_build_options_check(o);
+    case CLI_RECALL: return check_recall(o);
     default: return count ? cli_format("%s takes no arguments", o->command_name) : NULL;
     }
 }
 
 static char *check(struct walk *w) {
-    const struct cli_options *o = w->options;
+    struct cli_options *o = w->options;
     for (size_t i = 0; o->command && i < w->seen_count; i++) {
         if (w->seen[i]->commands & (unsigned)o->command) continue;
         return cli_format("--%s is not a flag of %s", w->seen[i]->name, o->command_name);
@@ -143,7 +170,11 @@ static char *check(struct walk *w) {
     if (!o->command) return cli_strdup("a command is missing (the interactive mode is not in this version)");
     if (o->ref && o->has_offset) return cli_strdup("--ref and --offset exclude one another");
     if (o->verbose && o->quiet) return cli_strdup("-v and -q exclude one another");
-    return check_arguments(o);
+    if (o->probe_count > 1 && o->command != CLI_RECALL) {
+        return cli_format("--num-probes: %s takes one number; several are for recall", o->command_name);
+    }
+    char *error = take_number_of_queries(o);
+    return error ? error : check_arguments(o);
 }
 
 char *cli_options_parse(int argc, char **argv, struct cli_options *options) {
@@ -171,4 +202,5 @@ void cli_options_free(struct cli_options *options) {
     free(options->contexts.items);
     free(options->build.cel_columns.items);
     free(options->shard_ids);
+    free(options->probes);
 }

@@ -20,7 +20,8 @@ enum cli_command {
     CLI_HEALTH = 1 << 6,
     CLI_HISTORY = 1 << 7,
     CLI_BUILD = 1 << 8,
-    CLI_EVERY = (1 << 9) - 1,
+    CLI_RECALL = 1 << 9,
+    CLI_EVERY = (1 << 10) - 1,
     CLI_READING = CLI_EVERY & ~CLI_BUILD /* those that look at a snapshot */
 };
 
@@ -36,13 +37,16 @@ struct cli_options {
     struct cli_list arguments; /* what follows the command */
     struct cli_list s3_options, contexts;
     const char *current_url, *config, *credentials, *ref, *local_root;
-    const char *vector_file, *queries, *like;
+    const char *vector_file, *queries, *like, *plot;
     uint32_t *shard_ids;
     size_t shard_id_count;
+    uint32_t *probes; /* --num-probes as a list, ascending; num_probes is the first of them */
+    size_t probe_count;
     uint64_t per_shard_bytes, total_bytes;
     uint64_t memory_budget; /* 0 = not given */
     int64_t timeout_ms;     /* 0 = none */
     int64_t staleness_ms;   /* 0 = not judged */
+    double target;          /* of recall */
 
     enum cli_command command;
     enum cli_format format;
@@ -52,13 +56,13 @@ struct cli_options {
     int sqlite_mode; /* SHF_ACCESS_*, or -1 */
     uint32_t offset;
     uint32_t max_concurrency, max_open_shards; /* 0 = not given, as below */
-    uint32_t top_k, num_probes, limit;
+    uint32_t top_k, num_probes, limit, sample;
     unsigned verbose;
 
     struct cli_build_options build;
 
     bool help, version, quiet, no_progress;
-    bool has_offset, has_per_shard, has_total, has_timeout, has_shard_ids;
+    bool has_offset, has_per_shard, has_total, has_timeout, has_shard_ids, has_target;
     bool strict, raw, flat, explain, exact;
 };
 
@@ -78,6 +82,8 @@ extern const struct cli_flag cli_flags[];
 extern const size_t cli_flag_count;
 extern const struct cli_flag cli_build_flags[]; /* those of build alone, in build/build_options.c */
 extern const size_t cli_build_flag_count;
+extern const struct cli_flag cli_vector_flags[]; /* of snapshots of vectors alone, in build/build_vector_options.c */
+extern const size_t cli_vector_flag_count;
 
 /* "0,2" as shard ids; "" is none. NULL, or what is wrong. */
 char *cli_parse_shard_ids(const char *text, uint32_t **ids, size_t *count);

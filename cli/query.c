@@ -164,6 +164,7 @@ shf_query cli_query_build(const struct cli_query *query, const struct cli_query_
         built.shard_ids = count ? (own ? query->shard_ids : o->shard_ids) : no_shard; /* none is not "all" */
         built.shard_count = (uint32_t)count;
     }
-    built.context = cli_context_get(query->has_context ? &query->context : &defaults->context);
+    /* An empty one of its own is a context: its columns are missing. */
+    built.context = query->has_context ? &query->context.context : cli_context_get(&defaults->context);
     return built;
 }

@@ -90,6 +90,10 @@ void cli_answer_json(struct cli_session *session, struct cli_json *json, const s
     cli_json_member_string(json, "op", "search");
     cli_json_member_u64(json, "top_k", answer->top_k);
     cli_json_member_u64(json, "num_shards_queried", info.num_shards_queried);
+    if (session->info.kind == SHF_KIND_VECTOR_ONLY) {
+        cli_json_member_u64(json, "num_shards_probed", info.num_shards_probed);
+        cli_json_member_u64(json, "num_dbs", info.num_dbs);
+    }
     cli_json_member_double(json, "latency_ms", milliseconds(info.latency_ns));
     cli_json_name(json, "results");
     cli_json_begin(json, '[');
@@ -125,6 +129,13 @@ void cli_answer_text(struct cli_session *session, const struct cli_answer *answe
         cli_out_char(out, '\n');
         cli_out_free(&payload);
     }
+    cli_probed_text(session, answer, "# ");
+}
+
+void cli_probed_text(struct cli_session *session, const struct cli_answer *answer, const char *before) {
+    shf_search_info info = info_of(answer);
+    if (session->info.kind != SHF_KIND_VECTOR_ONLY) return;
+    cli_out_format(&session->out, "%s%u of %u shards probed\n", before, info.num_shards_probed, info.num_dbs);
 }
 
 void cli_explain_text(struct cli_session *session, const struct cli_answer *answer) {

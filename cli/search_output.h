@@ -17,6 +17,9 @@ void cli_answer_json(struct cli_session *session, struct cli_json *json, const s
 void cli_answer_text(struct cli_session *session, const struct cli_answer *answer);
 void cli_answer_table(struct cli_session *session, const struct cli_answer *answer);
 
+/* How much of a vector-only snapshot the answer rests on, for people: "2 of 64 shards probed". Nothing for other snapshots. */
+void cli_probed_text(struct cli_session *session, const struct cli_answer *answer, const char *before);
+
 /* --explain: for people. In JSON it is a member of the answer. */
 void cli_explain_text(struct cli_session *session, const struct cli_answer *answer);
 

@@ -128,4 +128,5 @@ void cli_answer_table(struct cli_session *session, const struct cli_answer *answ
     }
     cli_table_print(&table, session);
     cli_table_free(&table);
+    cli_probed_text(session, answer, "");
 }

@@ -32,7 +32,9 @@ void cli_build_show(struct cli_build *build) {
     if (build->writer && shf_writer_progress_get(build->writer, &now) == SHF_OK) view.phase = now.phase;
     view.num_dbs = now.num_dbs;
     view.shards_done = now.shards_done;
-    if (view.phase > SHF_PHASE_SORT) {
+    if (view.phase == SHF_PHASE_TRAIN) {
+        view.rows = build->rows;
+    } else if (view.phase > SHF_PHASE_SORT) {
         view.rows = now.rows_built;
         view.rows_total = build->rows;
         view.bytes = now.built_bytes;
@@ -128,7 +130,9 @@ static void set_rules(struct cli_build *b) {
     rules->value_format = o->value_format;
     rules->key_encoding = o->key_encoding;
     /* Whoever names a metric or a file of vectors wants vectors. */
-    rules->backend = b->has_vectors || o->metric ? CLI_BACKEND_UNIFIED : o->backend;
+    rules->backend = o->backend;
+    if (!o->backend && (b->has_vectors || o->metric)) rules->backend = CLI_BACKEND_UNIFIED;
+    rules->sharding = cli_vector_sharding_of(o);
     rules->backend_was_given = rules->backend != CLI_BACKEND_AUTO;
     rules->has_vector_file = b->has_vectors;
     rules->dimension = b->has_vectors ? b->vectors.npy.dimension : 0;
@@ -174,15 +178,22 @@ void cli_command_build(struct cli_session *session) {
     cli_batch_init(&b->batches[1]);
     if (open_inputs(b)) {
         set_rules(b);
-        cli_build_plan(b);
-        if (cli_build_feed(b)) publish(b);
-        cli_build_abandon(b);
-        close_writer(b);
+        char *error = cli_build_arrays(b);
+        if (error) {
+            cli_build_error(b, error);
+        } else {
+            cli_build_plan(b);
+            if (cli_build_feed(b)) publish(b);
+            cli_build_abandon(b);
+            close_writer(b);
+        }
     }
     cli_progress_clear(&b->progress);
     cli_batch_free(&b->batches[0]);
     cli_batch_free(&b->batches[1]);
     cli_columns_free(&b->columns);
+    cli_array_free(&b->centroids);
+    cli_array_free(&b->hyperplanes);
     cli_vectors_close(&b->vectors);
     cli_source_close(&b->source);
     free(b);

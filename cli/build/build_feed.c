@@ -92,10 +92,22 @@ static void set_expression(const struct cli_build *b, shf_writer_options *w, cha
     w->infer_routing_values = o->infer_routing_values;
 }
 
+static void set_vector(const struct cli_build *b, shf_writer_options *w) {
+    const struct cli_build_options *o = b->options;
+    w->backend = SHF_WRITE_VECTOR;
+    w->num_probes = b->session->settings->options->num_probes;
+    w->vector_sharding = cli_vector_sharding_name(b->feed.rules.sharding);
+    w->centroids = b->centroids.items;
+    w->hyperplanes = b->hyperplanes.items;
+    w->hash_bits = b->hyperplanes.items ? b->hyperplanes.rows : o->hash_bits;
+    w->training_rows = o->training_rows;
+    w->training_rounds = o->training_rounds;
+}
+
 static bool open_writer(struct cli_build *b) {
     const struct cli_build_options *o = b->options;
     const struct cli_settings *settings = b->session->settings;
-    bool unified = b->feed.rules.backend == CLI_BACKEND_UNIFIED;
+    bool has_vectors = b->feed.rules.backend != CLI_BACKEND_KV;
     shf_call call = cli_session_call(b->session, NULL);
     shf_writer_options w;
     shf_op_id id = 0;
@@ -107,12 +119,13 @@ static bool open_writer(struct cli_build *b) {
     w.s3 = &settings->s3;
     w.run_id = o->run_id;
     w.local_root = settings->options->local_root;
-    w.backend = unified ? SHF_WRITE_UNIFIED : SHF_WRITE_KV;
+    w.backend = has_vectors ? SHF_WRITE_UNIFIED : SHF_WRITE_KV;
+    if (o->backend == CLI_BACKEND_VECTOR) set_vector(b, &w);
     w.num_dbs = b->num_dbs;
     w.max_keys_per_shard = b->max_keys_per_shard;
     w.key_encoding = o->key_encoding;
-    w.metric = unified ? o->metric : NULL;
-    w.dimension = unified ? b->feed.rules.dimension : 0;
+    w.metric = has_vectors ? o->metric : NULL;
+    w.dimension = has_vectors ? b->feed.rules.dimension : 0;
     w.page_size = o->page_size;
     w.jobs = o->jobs;
     w.seed = o->has_seed ? o->seed : CLI_DEFAULT_SEED;
@@ -178,14 +191,21 @@ static bool next_batch(struct cli_build *b, struct cli_batch *batch) {
     return !cli_batch_is_large(batch) || settle(b);
 }
 
+static void tell_ignored(const struct cli_build *b) {
+    if (b->feed.rules.backend == CLI_BACKEND_VECTOR) {
+        cli_say("a snapshot of vectors stores ids, vectors and payloads: values, and keys of rows with an id, were "
+                "left out");
+    } else {
+        cli_warning("a kv snapshot stores keys and values: id, vector and payload of the rows were left out");
+    }
+}
+
 bool cli_build_feed(struct cli_build *build) {
     bool ok = true;
     for (unsigned turn = 0; ok && !build->feed.ended; turn ^= 1u) ok = next_batch(build, &build->batches[turn]);
     if (ok) ok = settle(build);
     if (ok && !build->rows && build->skipped) return nothing_good(build);
     if (ok && !build->rows) cli_warning("there are no rows: the snapshot is empty");
-    if (ok && build->feed.rules.ignored) {
-        cli_warning("a kv snapshot stores keys and values: id, vector and payload of the rows were left out");
-    }
+    if (ok && build->feed.rules.ignored) tell_ignored(build);
     return ok;
 }

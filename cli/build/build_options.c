@@ -52,10 +52,10 @@ static char *absent(const char *flag, const char *value, const char *instead) {
 }
 
 APPLY(set_backend) {
-    if (!strcmp(value, "composite") || !strcmp(value, "vector")) return absent(flag, value, "it builds unified and kv");
-    int word = word_of(value, (const char *const[]){"kv", "unified", NULL});
-    if (word < 0) return wrong(flag, value, "unified or kv");
-    o->build.backend = word ? CLI_BACKEND_UNIFIED : CLI_BACKEND_KV;
+    if (!strcmp(value, "composite")) return absent(flag, value, "it builds unified, kv and vector");
+    int word = word_of(value, (const char *const[]){"kv", "unified", "vector", NULL});
+    if (word < 0) return wrong(flag, value, "unified, kv or vector");
+    o->build.backend = (enum cli_backend)(CLI_BACKEND_KV + word);
     return NULL;
 }
 
@@ -66,7 +66,7 @@ APPLY(set_kv_backend) {
 }
 
 APPLY(set_metric) {
-    if (!strcmp(value, "dot_product")) return absent(flag, value, "unified snapshots have cosine or l2");
+    if (!strcmp(value, "dot_product")) return absent(flag, value, "SQLite shards have cosine or l2");
     if (strcmp(value, "cosine") != 0 && strcmp(value, "l2") != 0) return wrong(flag, value, "cosine or l2");
     o->build.metric = value;
     return NULL;
@@ -83,6 +83,7 @@ APPLY(set_value_format) {
     int word = word_of(value, (const char *const[]){"utf8", "base64", "hex", "json", NULL});
     if (word < 0) return wrong(flag, value, "utf8, base64, hex or json");
     o->build.value_format = (enum cli_value_format)word;
+    o->build.has_value_format = true;
     return NULL;
 }
 
@@ -152,12 +153,6 @@ APPLY(add_column) {
     return NULL;
 }
 
-APPLY(no_vector_sharding) {
-    (void)o;
-    (void)value;
-    return absent(flag, NULL, "it belongs to snapshots of vectors only, and this builds unified and kv");
-}
-
 const struct cli_flag cli_build_flags[] = {
     {"output", 0, true, CLI_BUILD, set_output},
     {"vectors", 0, true, CLI_BUILD, set_vectors},
@@ -177,14 +172,11 @@ const struct cli_flag cli_build_flags[] = {
     {"dry-run", 0, false, CLI_BUILD, set_dry_run},
     {"on-duplicate", 0, true, CLI_BUILD, set_on_duplicate},
     {"on-error", 0, true, CLI_BUILD, set_on_error},
-    {"seed", 0, true, CLI_BUILD, set_seed},
+    {"seed", 0, true, CLI_BUILD | CLI_RECALL, set_seed},
     {"cel-expr", 0, true, CLI_BUILD, set_expression},
     {"cel-column", 0, true, CLI_BUILD, add_column},
     {"routing-values", 0, true, CLI_BUILD, set_routing_values},
     {"infer-routing-values", 0, false, CLI_BUILD, set_infer_routing_values},
-    {"vector-sharding", 0, true, CLI_BUILD, no_vector_sharding},
-    {"hash-bits", 0, true, CLI_BUILD, no_vector_sharding},
-    {"centroids", 0, true, CLI_BUILD, no_vector_sharding},
 };
 const size_t cli_build_flag_count = sizeof cli_build_flags / sizeof cli_build_flags[0];
 
@@ -224,7 +216,8 @@ char *cli_build_options_check(const struct cli_options *options) {
     char *error = check_expression(o);
     if (error) return error;
     if (o->resume && !o->run_id) return cli_strdup("--resume needs the --run-id that it is to go on with");
-    if (options->num_probes) return no_vector_sharding((struct cli_options *)options, "num-probes", NULL);
+    error = cli_vector_options_check(options);
+    if (error) return error;
     if (o->backend != CLI_BACKEND_KV) return NULL;
     if (o->vectors) return cli_strdup("--vectors: a kv snapshot has none; leave out --backend kv");
     return o->metric ? cli_strdup("--metric: a kv snapshot has no vectors") : NULL;

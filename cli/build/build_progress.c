@@ -57,6 +57,7 @@ static void time_text(struct cli_out *out, double seconds) {
 
 static const char *phase_name(uint32_t phase) {
     switch (phase) {
+    case SHF_PHASE_TRAIN: return "training";
     case SHF_PHASE_SORT: return "sorting";
     case SHF_PHASE_BUILD: return "building";
     case SHF_PHASE_PUBLISH:
@@ -83,7 +84,9 @@ void cli_progress_text(struct cli_out *out, const struct cli_progress_view *view
         cli_out_string(out, " of ");
         count_text(out, view->rows_total);
     }
-    cli_out_string(out, " rows, ");
+    cli_out_string(out, " rows");
+    if (view->phase == SHF_PHASE_TRAIN) return; /* bytes and a rate would say nothing */
+    cli_out_string(out, ", ");
     bytes_text(out, (double)view->bytes);
     if (seconds < SURE_SECONDS || view->phase == SHF_PHASE_PUBLISH) return;
     cli_out_string(out, ", ");

@@ -1,6 +1,5 @@
-#include "cli/build/build_row.h"
+#include "cli/build/build_row_reading.h"
 
-#include "cli/build/build_scan.h"
 #include "cli/codec.h"
 #include "cli/memory.h"
 #include "cli/npy.h"
@@ -8,25 +7,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-
-enum member {
-    KEY = 1 << 0,
-    VALUE = 1 << 1,
-    ID = 1 << 2,
-    VECTOR = 1 << 3,
-    PAYLOAD = 1 << 4,
-    CONTEXT = 1 << 5,
-    SHARD = 1 << 6
-};
-
-struct reading {
-    struct cli_scan scan;
-    char *begin;
-    struct cli_row_rules *rules;
-    struct cli_row_memory *memory;
-    struct cli_row *row;
-    unsigned seen; /* members that were there */
-};
 
 float *cli_row_memory_floats(struct cli_row_memory *memory, size_t count) {
     if (memory->float_capacity - memory->float_count < count) {
@@ -52,7 +32,7 @@ static char *at_byte(const struct reading *r, const char *what) {
     return cli_format("%s (byte %zu of the line)", what, (size_t)(r->scan.at - r->begin) + 1);
 }
 
-static char *of_member(const struct reading *r, const char *name, const char *what) {
+char *cli_reading_fault(const struct reading *r, const char *name, const char *what) {
     return cli_format("%s: %s (byte %zu of the line)", name, what, (size_t)(r->scan.at - r->begin) + 1);
 }
 
@@ -82,7 +62,7 @@ static char *integer_key(struct reading *r, shf_key *key) {
     bool integer;
     int64_t number;
     const char *wrong = cli_scan_number(&r->scan, &text, &size, &integer);
-    if (wrong) return of_member(r, "key", "neither a string nor an integer");
+    if (wrong) return cli_reading_fault(r, "key", "neither a string nor an integer");
     if (!integer) return cli_format("key: %.*s is not an integer", (int)(size < 40 ? size : 40), text);
     if (r->rules->key_format != CLI_KEY_AUTO && r->rules->key_format != CLI_KEY_JSON) {
         return cli_strdup("key: an integer, where --key-format wants a string");
@@ -94,6 +74,7 @@ static char *integer_key(struct reading *r, shf_key *key) {
 }
 
 static char *read_key(struct reading *r) {
+    if (r->rules->backend == CLI_BACKEND_VECTOR) return cli_vector_row_key(r);
     shf_key *key = &r->row->row.key;
     char *data, *error = NULL;
     size_t size;
@@ -101,7 +82,7 @@ static char *read_key(struct reading *r) {
         error = integer_key(r, key);
     } else {
         const char *wrong = cli_scan_string(&r->scan, &data, &size);
-        if (wrong) return of_member(r, "key", wrong);
+        if (wrong) return cli_reading_fault(r, "key", wrong);
         bool hex = r->rules->key_format == CLI_KEY_HEX;
         if (!hex && r->rules->key_format != CLI_KEY_BASE64) {
             *key = shf_key_from_text(data, size);
@@ -116,23 +97,24 @@ static char *read_key(struct reading *r) {
 }
 
 static char *read_value(struct reading *r) {
+    if (r->rules->backend == CLI_BACKEND_VECTOR) return cli_vector_row_value(r);
     enum cli_value_format format = r->rules->value_format;
     struct cli_row *row = r->row;
     char *data;
     size_t size, before = r->memory->text.size;
     if (format == CLI_VALUE_JSON) {
         const char *wrong = cli_scan_copy(&r->scan, CLI_SCAN_COMPACT, &r->memory->text);
-        if (wrong) return of_member(r, "value", wrong);
+        if (wrong) return cli_reading_fault(r, "value", wrong);
         row->value = before;
         row->has_text_value = true;
         row->row.value.size = r->memory->text.size - before;
         return NULL;
     }
     if (r->scan.at == r->scan.end || *r->scan.at != '"') {
-        return of_member(r, "value", "not a string (--value-format json stores any JSON value)");
+        return cli_reading_fault(r, "value", "not a string (--value-format json stores any JSON value)");
     }
     const char *wrong = cli_scan_string(&r->scan, &data, &size);
-    if (wrong) return of_member(r, "value", wrong);
+    if (wrong) return cli_reading_fault(r, "value", wrong);
     bool hex = format == CLI_VALUE_HEX;
     if (format != CLI_VALUE_UTF8 && !(hex ? cli_hex_decode_to : cli_base64_decode_to)(data, size, data, &size)) {
         return cli_strdup(hex ? "value: not hex (pairs of digits)" : "value: not base64 (with padding)");
@@ -141,32 +123,35 @@ static char *read_value(struct reading *r) {
     return NULL;
 }
 
-static char *read_id(struct reading *r) {
-    shf_vector_id *id = &r->row->row.id;
+char *cli_reading_id(struct reading *r, const char *name, shf_vector_id *id) {
     char *data;
     const char *text;
     size_t size;
     bool integer;
     if (r->scan.at < r->scan.end && *r->scan.at == '"') {
         const char *wrong = cli_scan_string(&r->scan, &data, &size);
-        if (wrong) return of_member(r, "id", wrong);
+        if (wrong) return cli_reading_fault(r, name, wrong);
         id->kind = SHF_ID_TEXT;
         id->text = (shf_slice){data, size};
         return NULL;
     }
     if (cli_scan_number(&r->scan, &text, &size, &integer) || !integer) {
-        return of_member(r, "id", "neither a string nor an integer");
+        return cli_reading_fault(r, name, "neither a string nor an integer");
     }
-    if (!cli_parse_i64(text, size, &id->int_value)) return cli_strdup("id: an integer that does not fit into 64 bits");
+    if (!cli_parse_i64(text, size, &id->int_value)) {
+        return cli_format("%s: an integer that does not fit into 64 bits", name);
+    }
     id->kind = SHF_ID_INT;
     return NULL;
 }
+
+static char *read_id(struct reading *r) { return cli_reading_id(r, "id", &r->row->row.id); }
 
 static char *read_vector(struct reading *r) {
     struct cli_row_memory *memory = r->memory;
     size_t first = memory->float_count;
     if (r->rules->has_vector_file) return cli_strdup("vector: the vectors come from the file of --vectors");
-    if (!cli_scan_take(&r->scan, '[')) return of_member(r, "vector", "not an array of numbers");
+    if (!cli_scan_take(&r->scan, '[')) return cli_reading_fault(r, "vector", "not an array of numbers");
     do {
         size_t count = memory->float_count - first;
         if (count == CLI_NPY_MAX_DIMENSION) return cli_format("vector: more than %u numbers", CLI_NPY_MAX_DIMENSION);
@@ -177,7 +162,7 @@ static char *read_vector(struct reading *r) {
                               (size_t)(r->scan.at - r->begin) + 1);
         }
     } while (cli_scan_take(&r->scan, ','));
-    if (!cli_scan_take(&r->scan, ']')) return of_member(r, "vector", "',' or ']' is missing");
+    if (!cli_scan_take(&r->scan, ']')) return cli_reading_fault(r, "vector", "',' or ']' is missing");
     r->row->vector = first;
     r->row->row.dimension = (uint32_t)(memory->float_count - first);
     return NULL;
@@ -185,9 +170,9 @@ static char *read_vector(struct reading *r) {
 
 static char *read_payload(struct reading *r) {
     size_t before = r->memory->text.size;
-    if (r->scan.at == r->scan.end || *r->scan.at != '{') return of_member(r, "payload", "not an object");
+    if (r->scan.at == r->scan.end || *r->scan.at != '{') return cli_reading_fault(r, "payload", "not an object");
     const char *wrong = cli_scan_copy(&r->scan, CLI_SCAN_PYTHON, &r->memory->text);
-    if (wrong) return of_member(r, "payload", wrong);
+    if (wrong) return cli_reading_fault(r, "payload", wrong);
     r->row->payload = before;
     r->row->has_payload = true;
     r->row->row.payload.size = r->memory->text.size - before;
@@ -197,23 +182,20 @@ static char *read_payload(struct reading *r) {
 static char *read_context(struct reading *r) {
     const char *where, *wrong;
     if (!r->rules->columns) {
-        return cli_strdup("routing_context: without --cel-expr rows go to shards by the hash of their keys");
+        return cli_strdup(r->rules->backend == CLI_BACKEND_VECTOR
+                              ? "routing_context: it counts with --cel-expr alone"
+                              : "routing_context: without --cel-expr rows go to shards by the hash of their keys");
     }
     wrong = cli_row_context_object(&r->row->context, &r->memory->contexts, r->rules->columns, &r->scan,
                                    &r->memory->text, &where);
-    return wrong ? of_member(r, where, wrong) : NULL;
+    return wrong ? cli_reading_fault(r, where, wrong) : NULL;
 }
 
 /* A member that is called like a column of the expression. */
 static char *read_column(struct reading *r, const struct cli_column *column) {
     const char *where;
     const char *wrong = cli_row_context_value(&r->row->context, &r->memory->contexts, column, &r->scan, &where);
-    return wrong ? of_member(r, where, wrong) : NULL;
-}
-
-static char *no_shard(struct reading *r) {
-    (void)r;
-    return cli_strdup("shard_id is not in this version: rows go to shards by the hash of their keys");
+    return wrong ? cli_reading_fault(r, where, wrong) : NULL;
 }
 
 static const struct {
@@ -228,7 +210,7 @@ static const struct {
     {"vector", VECTOR, true, read_vector},
     {"payload", PAYLOAD, true, read_payload},
     {"routing_context", CONTEXT, true, read_context},
-    {"shard_id", SHARD, true, no_shard},
+    {"shard_id", SHARD, true, cli_vector_row_shard},
 };
 
 static char *unknown_member(const char *name, size_t size) {
@@ -236,7 +218,7 @@ static char *unknown_member(const char *name, size_t size) {
     cli_out_init(&shown, -1);
     cli_out_string(&shown, "there is no member \"");
     cli_out_printable(&shown, name, size < 100 ? size : 100);
-    cli_out_string(&shown, "\"; a row has key, value, id, vector and payload");
+    cli_out_string(&shown, "\"; a row has key, value, id, vector and payload, and what its sharding goes by");
     return shown.data;
 }
 
@@ -287,10 +269,19 @@ static char *check_vector(struct cli_row_rules *rules, struct cli_row *row) {
         row->row.payload.size = 0;
         return NULL;
     }
-    if (!has_vector) return cli_strdup("it has no vector, which every row of a unified snapshot needs");
+    if (!has_vector) return cli_strdup("it has no vector, which every row of this snapshot needs");
     if (!rules->dimension) rules->dimension = row->row.dimension;
     if (rules->dimension == row->row.dimension) return NULL;
-    return cli_format("its vector has %u numbers, the first has %u", row->row.dimension, rules->dimension);
+    return cli_format("its vector has %u numbers, %s %u", row->row.dimension,
+                      rules->dimension_of ? rules->dimension_of : "the first has", rules->dimension);
+}
+
+static char *check_key_and_value(struct reading *r) {
+    if (!(r->seen & KEY)) return cli_strdup("it has no key");
+    if (!(r->seen & VALUE)) return cli_strdup("it has no value");
+    const struct cli_columns *columns = r->rules->columns;
+    if (columns) cli_row_context_key(&r->row->context, &r->memory->contexts, columns, &r->row->row.key);
+    return NULL;
 }
 
 char *cli_row_parse(char *line, size_t size, struct cli_row_rules *rules, struct cli_row_memory *memory, size_t vector,
@@ -303,10 +294,8 @@ char *cli_row_parse(char *line, size_t size, struct cli_row_rules *rules, struct
     SHF_INIT(&out->row);
     if (rules->has_vector_file) out->row.dimension = rules->dimension;
     char *error = read_object(&r);
-    if (!error && !(r.seen & KEY)) error = cli_strdup("it has no key");
-    if (!error && !(r.seen & VALUE)) error = cli_strdup("it has no value");
+    if (!error) error = rules->backend == CLI_BACKEND_VECTOR ? cli_vector_row_check(&r) : check_key_and_value(&r);
     if (!error) error = check_vector(rules, out);
-    if (!error && rules->columns) cli_row_context_key(&out->context, &memory->contexts, rules->columns, &out->row.key);
     if (!error) return NULL;
     *rules = rules_before;
     memory->contexts.count = values_before;

@@ -19,8 +19,10 @@ struct cli_row_rules {
     bool backend_was_given;
     uint32_t key_kind;                 /* SHF_KEY_* of the first key; 0 = none yet */
     uint32_t dimension;                /* of the first vector; 0 = none yet */
+    const char *dimension_of;          /* what says the dimension, if not the first vector */
+    enum cli_vector_sharding sharding; /* of CLI_BACKEND_VECTOR */
     const struct cli_columns *columns; /* of the expression that shards; NULL = there is none */
-    bool ignored;                      /* rows have members that a kv snapshot does not store */
+    bool ignored;                      /* rows have members that this snapshot does not store */
 };
 
 /* Memory that rows of one batch share; what grows may move, so rows hold offsets until all are read. */

@@ -2,6 +2,7 @@
 #ifndef CLI_BUILD_RUN_H
 #define CLI_BUILD_RUN_H
 
+#include "cli/build/build_array.h"
 #include "cli/build/build_batch.h"
 #include "cli/build/build_progress.h"
 #include "cli/session.h"
@@ -15,7 +16,8 @@ struct cli_build {
     struct cli_vectors vectors;
     bool has_vectors;
     struct cli_feed feed;
-    struct cli_columns columns; /* of the expression, if there is one */
+    struct cli_columns columns;              /* of the expression, if there is one */
+    struct cli_array centroids, hyperplanes; /* of snapshots of vectors alone, where they are given */
     struct cli_idle idle;
     struct cli_progress progress;
     struct cli_batch batches[2]; /* one is read while the other is being written */
@@ -31,8 +33,13 @@ struct cli_build {
 
 /* Shards from what the inputs hold, unless the command line says how many. build_plan.c */
 void cli_build_plan(struct cli_build *build);
-/* The same for given sizes: shards, or 0 where they are not known. */
-uint32_t cli_plan_shards(uint64_t bytes);
+/* The same for given sizes. */
+uint32_t cli_plan_shards(uint64_t bytes, uint64_t shard_bytes);
+#define CLI_SHARD_BYTES (UINT64_C(256) << 20)       /* of input */
+#define CLI_PROBED_SHARD_BYTES (UINT64_C(32) << 20) /* where a query looks into some of the shards only */
+
+/* --centroids and --hyperplanes; NULL, or what is wrong with them or beside them. build_arrays.c */
+char *cli_build_arrays(struct cli_build *build);
 
 /* Reads, parses and writes everything; false: it failed (told), or an interrupt came. build_feed.c */
 bool cli_build_feed(struct cli_build *build);

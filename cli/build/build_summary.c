@@ -33,6 +33,23 @@ static void shard(struct cli_json *json, const shf_shard_info *info) {
     cli_json_end(json, '}');
 }
 
+static double seconds(int64_t nanoseconds) { return round((double)nanoseconds / 1e6) / 1e3; }
+
+/* Of vectors alone: where they went, and what was found among them. */
+static void vectors(struct cli_json *json, const struct cli_build *build, const shf_publish_info *info) {
+    uint32_t num_probes = build->session->settings->options->num_probes;
+    cli_json_member_string(json, "vector_sharding", cli_vector_sharding_name(build->feed.rules.sharding));
+    cli_json_member_u64(json, "num_probes", num_probes ? num_probes : 1);
+    if (!info->training_rows) return;
+    cli_json_name(json, "training");
+    cli_json_begin(json, '{');
+    cli_json_member_u64(json, "rows", info->training_rows);
+    cli_json_member_u64(json, "rounds", info->training_rounds);
+    cli_json_member_double(json, "inertia", info->inertia);
+    cli_json_member_double(json, "seconds", seconds(info->training_ns));
+    cli_json_end(json, '}');
+}
+
 void cli_build_summary(struct cli_build *build, const shf_op *op) {
     struct cli_session *session = build->session;
     const struct cli_build_options *o = build->options;
@@ -48,7 +65,8 @@ void cli_build_summary(struct cli_build *build, const shf_op *op) {
     cli_json_member_u64(&json, "num_dbs", info.num_dbs);
     cli_json_member_u64(&json, "rows", info.rows);
     cli_json_member_u64(&json, "bytes", build->bytes);
-    cli_json_member_double(&json, "seconds", round((double)(cli_now_ns() - build->began_ns) / 1e6) / 1e3);
+    cli_json_member_double(&json, "seconds", seconds(cli_now_ns() - build->began_ns));
+    if (o->backend == CLI_BACKEND_VECTOR) vectors(&json, build, &info);
     if (o->dry_run) cli_json_member_bool(&json, "dry_run", true);
     if (o->skip_bad) cli_json_member_u64(&json, "skipped", build->skipped);
     if (o->last_wins) cli_json_member_u64(&json, "replaced", info.rows_replaced);

@@ -10,6 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+static struct cli_column declared[] = {{(char *)"region", "string", SHF_CONTEXT_TEXT},
+                                       {(char *)"key", "int", SHF_CONTEXT_INT}};
+static const struct cli_columns columns = {declared, 2, 1};
+
 /* The same JSON, unless it is something that jansson does not hold: a large number, a NUL in a name. */
 static json_t *load(const char *text, size_t size) {
     json_error_t why;
@@ -50,9 +54,26 @@ static void check_vector(const json_t *vector, const shf_row *row) {
     }
 }
 
+/* Its id is that of the line, or else its key. */
+static void check_vector_row(const json_t *object, const shf_row *row) {
+    const json_t *id = json_object_get(object, "id");
+    if (!id || json_is_null(id)) id = json_object_get(object, "key");
+    if (row->key.kind || row->value.size || !row->id.kind) __builtin_trap();
+    if (row->id.kind == SHF_ID_INT && json_integer_value(id) != row->id.int_value) __builtin_trap();
+    if (row->id.kind == SHF_ID_TEXT) check_text(id, row->id.text);
+    if (row->shard != json_integer_value(json_object_get(object, "shard_id"))) __builtin_trap();
+    if (row->payload.data) check_payload(json_object_get(object, "payload"), row->payload);
+    check_vector(json_object_get(object, "vector"), row);
+}
+
 static void check_row(const uint8_t *data, size_t size, const shf_row *row, const struct cli_row_rules *rules) {
     json_t *object = load((const char *)data, size);
     if (!object) return;
+    if (rules->backend == CLI_BACKEND_VECTOR) {
+        check_vector_row(object, row);
+        json_decref(object);
+        return;
+    }
     const json_t *key = json_object_get(object, "key");
     if (row->key.kind == SHF_KEY_INT && json_integer_value(key) != row->key.as.int_value) __builtin_trap();
     if (row->key.kind == SHF_KEY_TEXT) check_text(key, row->key.as.bytes);
@@ -88,5 +109,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     read_line(data, size, (struct cli_row_rules){0});
     read_line(data, size, (struct cli_row_rules){.backend = CLI_BACKEND_UNIFIED, .value_format = CLI_VALUE_JSON});
     read_line(data, size, (struct cli_row_rules){.key_format = CLI_KEY_HEX, .value_format = CLI_VALUE_BASE64});
+    read_line(data, size, (struct cli_row_rules){.backend = CLI_BACKEND_VECTOR, .sharding = CLI_SHARDING_EXPLICIT});
+    read_line(data, size,
+              (struct cli_row_rules){.backend = CLI_BACKEND_VECTOR, .sharding = CLI_SHARDING_CEL, .columns = &columns});
     return 0;
 }

@@ -193,6 +193,17 @@ typedef struct shf_vector_id {
 } shf_vector_id;
 
 /*
+ * Where a stored vector is: its position in its shard, from 0, below the number of vectors there (shf_shard_info.row_count
+ * is no less, and more where keys were written twice or rows have no vector). It names the same vector as long as the
+ * snapshot is the same. Borrowed for the call only.
+ */
+typedef struct shf_vector_place {
+    uint32_t shard;
+    uint32_t reserved; /* 0 */
+    uint64_t row;
+} shf_vector_place;
+
+/*
  * One nearest-neighbour query. The score is a distance, lower is better: cosine = 1 - cos; l2 = square root of the sum
  * of squares, in Lance datasets (composite snapshots, and vector-only ones whose backend is lancedb) the sum itself, as
  * LanceDB gives it; dot_product (there only) = 1 - dot. Exact, computed in float64 in a fixed order: the same bits on every machine. Hits are ordered by
@@ -211,22 +222,24 @@ typedef struct shf_query {
     const shf_vector_id *like;          /* instead of vector: the stored vector of this id (the first in shard order) */
     uint32_t num_probes;                /* vector-only snapshots; 0 = the manifest's; INVALID for others */
     uint32_t reserved;                  /* 0 */
+    const shf_vector_place *like_place; /* instead of vector and like: the stored vector at this place */
 } shf_query;
 
 /*
  * Searches the snapshot that is served at the time of the call, always on the workers. Inputs are copied. The row of
- * `like` is itself among the hits, where its shard is searched. Errors: INVALID (dimension, top_k, NaN or Inf, a zero
- * query under cosine, shard ids out of range or given twice, neither or both of vector and like, snapshot without vectors,
- * unknown `like`, num_probes for a snapshot that is not vector-only, neither shard_ids nor a context where
- * one is needed), ROUTING, INDEX, CORRUPT, NO_MEMORY, DEADLINE, CANCELLED, and those of open where shards are opened
- * lazily.
+ * `like` and `like_place` is itself among the hits, where its shard is searched. Errors: INVALID (dimension, top_k, NaN or
+ * Inf, a zero query under cosine, shard ids out of range or given twice, none or several of vector, like and like_place,
+ * snapshot without vectors, unknown `like`, a `like_place` that is not there, num_probes for a snapshot that is not
+ * vector-only, neither shard_ids nor a context where one is needed), ROUTING, INDEX, CORRUPT, NO_MEMORY, DEADLINE,
+ * CANCELLED, and those of open where shards are opened lazily. Where the shard of a `like_place` has no such row, or the
+ * vector there is none to search for (zero, NaN), shf_error_shard of INVALID is that shard; in its other cases it is -1.
  *
  * Vector-only snapshots (SHF_KIND_VECTOR_ONLY) have vectors and no keys: lookups are refused with INVALID. Without shard_ids
  * their sharding strategy (shf_vector_info) chooses the shards of a query: `cluster` the num_probes ones whose centroids are
  * nearest to it; `lsh` that of its hash code, then those of the codes that differ in one bit, until there are num_probes;
  * `cel` the one of the context; `explicit` none. What is in other shards is not found: shf_search_info says how many were
  * probed. A num_probes of num_dbs or more searches all (lsh: as many as there are such codes). The vector of `like` is
- * looked for in all shards, and then routed as any other.
+ * looked for in all shards (that of `like_place` in its own), and then routed as any other.
  */
 SHF_API shf_status shf_search(shf_reader *reader, const shf_query *query, const shf_call *call, shf_op_id *id);
 
@@ -244,6 +257,7 @@ typedef struct shf_hit {
     double score;   /* distance */
     shf_vector_id id;
     shf_slice payload; /* JSON object text as stored (not checked); data NULL = no payload */
+    uint64_t row;      /* position in the shard: with it a place (shf_vector_place) */
 } shf_hit;
 
 typedef struct shf_search_info {

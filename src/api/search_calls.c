@@ -98,7 +98,8 @@ shf_status shf_op_hit(const shf_op *op, size_t query, size_t index, shf_hit *out
                          .id = {.kind = found->id_is_text ? SHF_ID_TEXT : SHF_ID_INT,
                                 .int_value = found->id_integer,
                                 .text = {found->id_text, found->id_text_size}},
-                         .payload = {found->payload, found->payload_size}};
+                         .payload = {found->payload, found->payload_size},
+                         .row = found->candidate.position};
     return shf_struct_fill(out, &hit, sizeof hit);
 }
 

@@ -144,14 +144,20 @@ shf_status shf_lookup_locate(const struct shf_lookup_op *lookup, const struct sh
         stored->bytes = keys->stored[index];
         return SHF_OK;
     }
-    shf_status status = locate(lookup->base.snapshot->manifest, &keys->keys[index], routing, shard, stored, error);
+    return shf_lookup_locate_key(lookup, &keys->keys[index], index, routing, shard, stored, error);
+}
+
+shf_status shf_lookup_locate_key(const struct shf_lookup_op *lookup, const shf_key *key, size_t index,
+                                 struct shf_routing *routing, uint32_t *shard, struct shf_stored_key *stored,
+                                 struct shf_error **error) {
+    shf_status status = locate(lookup->base.snapshot->manifest, key, routing, shard, stored, error);
     if (status && lookup->count > 1) shf_error_prefix(error, "key %zu", index);
     return status;
 }
 
 /* ---- in the call ---- */
 
-/* Routes all keys; *ready says whether every shard is open. */
+/* Routes all keys; *ready says whether every shard is open, and that expressions took no long time. */
 static shf_status locate_all(const struct shf_lookup_op *lookup, const struct shf_lookup_keys *keys,
                              struct shf_wanted_key *wanted, struct shf_stored_key *stored, bool *ready,
                              struct shf_error **error) {
@@ -164,7 +170,8 @@ static shf_status locate_all(const struct shf_lookup_op *lookup, const struct sh
         status = shf_lookup_locate(lookup, keys, i, &routing, &id, &stored[i], error);
         if (status) break;
         struct shf_shard *shard = shf_lookup_shard(lookup->base.snapshot, id);
-        *ready = !shard || shf_shard_is_ready(shard);
+        *ready = (!shard || shf_shard_is_ready(shard)) &&
+                 (i + 1 == lookup->count || shf_routing_steps(&routing) <= SHF_LOOKUP_STEPS);
         wanted[i] = (struct shf_wanted_key){shard, stored[i].bytes.data, stored[i].bytes.size};
     }
     shf_routing_end(&routing);

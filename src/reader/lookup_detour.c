@@ -6,20 +6,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-struct pending_key {
-    uint32_t shard;      /* id */
-    size_t offset, size; /* of the stored key in key_bytes */
-};
-
-struct shf_lookup_detour {
-    struct pending_key *keys;
-    uint8_t *key_bytes;
-    struct shf_shard **needed; /* shards that are not open yet */
-    struct shf_shard_group group;
-    struct shf_lookup_op *lookup;
-    uint64_t charged_bytes; /* to the budget, with the values' array, until the operation is released */
-};
-
 void shf_lookup_detour_free(struct shf_lookup_op *lookup) {
     struct shf_lookup_detour *detour = lookup->detour;
     shf_budget_give(shf_rt_budget(lookup->base.op.runtime), detour->charged_bytes); /* the reader may be gone */
@@ -37,15 +23,15 @@ static shf_status look_up_block(struct shf_lookup_op *lookup, size_t first, size
     shf_status status = shf_op_check(&lookup->base.op, error);
     if (status) return status;
     for (size_t i = 0; i < count; i++) {
-        const struct pending_key *key = &detour->keys[first + i];
+        const struct shf_pending_key *key = &detour->keys[first + i];
         wanted[i] = (struct shf_wanted_key){shf_lookup_shard(lookup->base.snapshot, key->shard),
                                             detour->key_bytes + key->offset, key->size};
     }
     return shf_lookup_block(lookup, first, wanted, count, error);
 }
 
-static void work(struct shf_task *task) {
-    struct shf_lookup_op *lookup = SHF_CONTAINER(task, struct shf_lookup_op, base.task);
+/* With a place, which it gives back. */
+static void look_up_all(struct shf_lookup_op *lookup) {
     struct shf_error *error = NULL;
     shf_status status = SHF_OK;
     for (size_t first = 0; first < lookup->count && !status; first += SHF_LOOKUP_BLOCK) {
@@ -55,6 +41,8 @@ static void work(struct shf_task *task) {
     shf_limiter_done(&lookup->base.reader->source->limiter, SHF_PLACE_WORK);
     shf_reader_finish(&lookup->base, status, error);
 }
+
+static void work(struct shf_task *task) { look_up_all(SHF_CONTAINER(task, struct shf_lookup_op, base.task)); }
 
 static void shards_ready(struct shf_shard_group *group) {
     struct shf_lookup_op *lookup = SHF_CONTAINER(group, struct shf_lookup_detour, group)->lookup;
@@ -70,6 +58,27 @@ static void open_shards(struct shf_task *task) {
     shf_shard_group_start(&lookup->detour->group);
 }
 
+static shf_status list_needed(struct shf_lookup_op *lookup, struct shf_error **error);
+
+/* Routes what the call left; then goes on as after the call. */
+static void route(struct shf_task *task) {
+    struct shf_lookup_op *lookup = SHF_CONTAINER(task, struct shf_lookup_op, base.task);
+    struct shf_error *error = NULL;
+    shf_status status = shf_lookup_route_kept(lookup, &error);
+    if (!status) status = list_needed(lookup, &error);
+    if (!status && lookup->detour->group.count == 0) {
+        look_up_all(lookup);
+        return;
+    }
+    shf_limiter_done(&lookup->base.reader->source->limiter, SHF_PLACE_WORK);
+    if (status) {
+        shf_reader_finish(&lookup->base, status, error);
+        return;
+    }
+    lookup->base.task.run = open_shards;
+    shf_rt_post_loop(lookup->base.op.runtime, &lookup->base.task);
+}
+
 /* ---- within the call ---- */
 
 /* Bytes that it needs as stored. */
@@ -82,7 +91,7 @@ static size_t size_of(const struct shf_lookup_keys *keys, size_t index) {
 /* Everything whose size the caller decides. */
 static shf_status charge(struct shf_lookup_op *lookup, size_t key_bytes, struct shf_error **error) {
     struct shf_budget *budget = shf_rt_budget(lookup->base.reader->runtime);
-    uint64_t bytes = key_bytes + lookup->count * (sizeof(struct pending_key) + sizeof(struct shf_lookup_value));
+    uint64_t bytes = key_bytes + lookup->count * (sizeof(struct shf_pending_key) + sizeof(struct shf_lookup_value));
     if (!shf_budget_take(budget, bytes)) {
         return shf_error_set(error, SHF_E_NO_MEMORY,
                              "%zu keys need %" PRIu64 " bytes, which do not fit the memory budget (%" PRIu64
@@ -97,14 +106,26 @@ static shf_status copy_key(struct shf_lookup_op *lookup, const struct shf_lookup
                            struct shf_routing *routing, size_t *used, struct shf_error **error) {
     struct shf_lookup_detour *detour = lookup->detour;
     struct shf_stored_key stored;
-    struct pending_key *pending = &detour->keys[index];
+    struct shf_pending_key *pending = &detour->keys[index];
     shf_status status = shf_lookup_locate(lookup, keys, index, routing, &pending->shard, &stored, error);
     if (status) return status;
     pending->offset = *used;
     pending->size = stored.bytes.size;
+    pending->kind = 0;
     if (pending->size) memcpy(detour->key_bytes + *used, stored.bytes.data, pending->size);
     *used += pending->size;
     return SHF_OK;
+}
+
+static shf_status keep_keys(struct shf_lookup_op *lookup, const struct shf_lookup_keys *keys, struct shf_error **error) {
+    size_t used = 0;
+    shf_status status = SHF_OK;
+    for (size_t i = 0; i < lookup->count && !status; i++) {
+        lookup->detour->keys[i] = (struct shf_pending_key){.offset = used, .size = size_of(keys, i)};
+        used += size_of(keys, i);
+        status = shf_lookup_keep_key(lookup, &keys->keys[i], i, error);
+    }
+    return status;
 }
 
 /* Copies routes and stored keys, since the caller's memory may go. */
@@ -124,6 +145,7 @@ static shf_status copy_keys(struct shf_lookup_op *lookup, const struct shf_looku
     if (!detour->keys || !detour->key_bytes) {
         return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for %zu keys", lookup->count);
     }
+    if (shf_lookup_routes_later(lookup, keys)) return keep_keys(lookup, keys, error);
     shf_lookup_begin_routing(lookup, keys, &routing);
     for (size_t i = 0; i < lookup->count && !status; i++) status = copy_key(lookup, keys, i, &routing, &used, error);
     shf_routing_end(&routing);
@@ -149,6 +171,7 @@ static shf_status list_needed(struct shf_lookup_op *lookup, struct shf_error **e
         detour->needed[count++] = snapshot->shards[index];
     }
     shf_free(wanted);
+    detour->group.shards = detour->needed;
     detour->group.count = count;
     return SHF_OK;
 }
@@ -160,10 +183,9 @@ static shf_status prepare(struct shf_lookup_op *lookup, const struct shf_lookup_
     lookup->detour = detour;
     detour->lookup = lookup;
     shf_status status = copy_keys(lookup, keys, error);
-    if (!status) status = list_needed(lookup, error);
+    if (!status && !shf_lookup_routes_later(lookup, keys)) status = list_needed(lookup, error);
     if (status) return status;
     detour->group.runtime = source->runtime;
-    detour->group.shards = detour->needed;
     detour->group.deadline_ns = lookup->base.op.deadline_ns;
     detour->group.cancel = lookup->base.op.cancel;
     detour->group.done = shards_ready;
@@ -178,7 +200,9 @@ void shf_lookup_go_on_elsewhere(struct shf_lookup_op *lookup, const struct shf_l
         return;
     }
     if (!shf_reader_activate(&lookup->base)) return;
-    if (lookup->detour->group.count == 0) {
+    if (shf_lookup_routes_later(lookup, keys)) {
+        shf_reader_work(&lookup->base, route, NULL);
+    } else if (lookup->detour->group.count == 0) {
         shf_reader_work(&lookup->base, work, NULL);
     } else {
         lookup->base.task.run = open_shards;

@@ -84,6 +84,18 @@ static shf_status measure_like(const shf_vector_id *like, struct sizes *sizes, s
     return SHF_OK;
 }
 
+static shf_status measure_place(const shf_vector_place *place, uint32_t shards, struct sizes *sizes,
+                                struct shf_error **error) {
+    if (place->reserved) return shf_error_set(error, SHF_E_INVALID, "`like_place`: reserved is not 0");
+    if (place->shard >= shards) {
+        return shf_error_set(error, SHF_E_INVALID,
+                             "`like_place`: shard %u is out of range: the snapshot has shards 0 to %u", place->shard,
+                             shards - 1);
+    }
+    sizes->likes++;
+    return SHF_OK;
+}
+
 /* In a snapshot with keys. Under a hash a context says nothing; shard_ids win over it. */
 static bool goes_by_context(const struct shf_snapshot *snapshot, const shf_query *query) {
     return snapshot->cel && query->context && !query->shard_ids;
@@ -97,8 +109,8 @@ static shf_status measure(const struct shf_snapshot *snapshot, const shf_query *
         return shf_error_set(error, SHF_E_INVALID,
                              "num_probes is for vector-only snapshots; this one searches every shard");
     }
-    if ((query->vector != NULL) == (query->like != NULL)) {
-        return shf_error_set(error, SHF_E_INVALID, "a query needs either a vector or the id of a stored one");
+    if ((query->vector != NULL) + (query->like != NULL) + (query->like_place != NULL) != 1) {
+        return shf_error_set(error, SHF_E_INVALID, "a query needs either a vector or the id or place of a stored one");
     }
     if (query->vector && query->dimension != dimension) {
         return shf_error_set(error, SHF_E_INVALID, "the query has %u dimensions, the vectors of this snapshot have %u",
@@ -111,6 +123,7 @@ static shf_status measure(const struct shf_snapshot *snapshot, const shf_query *
     uint32_t probes = goes_by_context(snapshot, query) ? 1 : probes_of(snapshot, query);
     if (probes > sizes->most_probes) sizes->most_probes = probes;
     sizes->shard_ids += query->shard_ids ? query->shard_count : probes; /* fits: 65,536 queries of as many shards */
+    if (query->like_place) return measure_place(query->like_place, shards, sizes, error);
     return query->like ? measure_like(query->like, sizes, error) : SHF_OK;
 }
 
@@ -143,7 +156,13 @@ static shf_status copy_shards(struct shf_search_run *run, const shf_query *given
     return SHF_OK;
 }
 
-static void copy_like(const shf_vector_id *like, uint32_t query, struct shf_search_like *copy, char **text) {
+static void copy_like(const shf_query *given, uint32_t query, struct shf_search_like *copy, char **text) {
+    const shf_vector_id *like = given->like;
+    if (!like) {
+        *copy = (struct shf_search_like){
+            .query = query, .is_place = true, .shard = given->like_place->shard, .row = given->like_place->row};
+        return;
+    }
     *copy = (struct shf_search_like){.query = query, .is_text = like->kind == SHF_ID_TEXT, .integer = like->int_value};
     if (!copy->is_text) return;
     if (like->text.size) memcpy(*text, like->text.data, like->text.size);
@@ -183,7 +202,7 @@ static shf_status copy_queries(struct shf_search_run *run, const shf_query *quer
             vector += dimension;
         } else {
             struct shf_search_like *like = &run->likes[run->like_count++];
-            copy_like(query->like, q, like, &text);
+            copy_like(query, q, like, &text);
             if (run->probes && run->probes[q]) like->shards = own_ids;
         }
     }

@@ -12,6 +12,9 @@
 /* A query that names a stored vector. */
 struct shf_search_like {
     uint32_t query;
+    bool is_place; /* shard and row; else an id */
+    uint32_t shard;
+    uint64_t row;
     bool is_text;
     int64_t integer;
     const char *text; /* NUL-terminated */
@@ -63,7 +66,9 @@ shf_status shf_search_check(struct shf_search_run *run, struct shf_error **error
 /* Worker. Chooses the shards of a query that run->probes tells of, whose vector is known, in its part of shard_ids. */
 shf_status shf_search_route(struct shf_search_run *run, uint32_t query, uint32_t *ids, struct shf_error **error);
 
-/* Worker. Looks for the stored vectors of `like` queries in shards that are open, by their places in the snapshot. */
+/* Whether a stored vector that is not found yet may be in a shard, by its place in the snapshot. */
+bool shf_search_looks_in(const struct shf_search_run *run, uint32_t index);
+/* Worker. Looks for the stored vectors of `like` queries in shards that are open where these may be, by their places. */
 shf_status shf_search_look(struct shf_search_run *run, uint32_t first, uint32_t count, struct shf_error **error);
 /* Worker. All shards were looked at, or nothing is missing: checks those vectors and routes them. */
 shf_status shf_search_resolve_like(struct shf_search_run *run, struct shf_error **error);
@@ -72,8 +77,8 @@ shf_status shf_search_resolve_like(struct shf_search_run *run, struct shf_error 
 shf_status shf_search_bound(struct shf_search_run *run, struct shf_error **error);
 /* Worker. Which shards are to be searched: those that are open are held (bounded), the others needed. */
 shf_status shf_search_list_shards(struct shf_search_run *run, struct shf_error **error);
-/* Worker. The same of some shards, by their places in the snapshot. */
-void shf_search_hold(struct shf_search_run *run, uint32_t first, uint32_t count);
+/* Worker. The same of one shard, by its place in the snapshot. */
+void shf_search_hold(struct shf_search_run *run, uint32_t index);
 void shf_search_let_go(struct shf_search_run *run);
 
 /* Worker with a place, all shards open. Scans, with the help of idle workers; ends the run, and gives the place back. */

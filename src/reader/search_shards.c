@@ -18,15 +18,12 @@ shf_status shf_search_bound(struct shf_search_run *run, struct shf_error **error
     return run->held ? SHF_OK : shf_arena_refuse(&run->arena, "the list of shards", error);
 }
 
-void shf_search_hold(struct shf_search_run *run, uint32_t first, uint32_t count) {
-    const struct shf_snapshot *snapshot = run->search->base.snapshot;
-    for (uint32_t i = first; i < first + count; i++) {
-        struct shf_shard *shard = snapshot->shards[i];
-        if (!shf_shard_hold(shard)) {
-            run->needed[run->group.count++] = shard;
-        } else if (run->held) {
-            run->held[run->held_count++] = shard;
-        }
+void shf_search_hold(struct shf_search_run *run, uint32_t index) {
+    struct shf_shard *shard = run->search->base.snapshot->shards[index];
+    if (!shf_shard_hold(shard)) {
+        run->needed[run->group.count++] = shard;
+    } else if (run->held) {
+        run->held[run->held_count++] = shard;
     }
 }
 
@@ -43,7 +40,21 @@ static bool are_all_open(const struct shf_snapshot *snapshot) {
     return !any_closed;
 }
 
-/* An id that `like` names may be in any shard. */
+/*
+ * Shards that queries by stored vectors may need: an id may be in any, and to which ones a vector is routed is not known
+ * before it is found.
+ */
+static bool want_likes(struct shf_search_run *run) {
+    const struct shf_snapshot *snapshot = run->search->base.snapshot;
+    for (uint32_t i = 0; i < run->like_count; i++) {
+        const struct shf_search_like *like = &run->likes[i];
+        if (!like->is_place || like->shards) return true;
+        uint32_t index = snapshot->index_of[like->shard];
+        if (index != SHF_NO_SHARD) run->wanted[index] = true;
+    }
+    return false;
+}
+
 shf_status shf_search_list_shards(struct shf_search_run *run, struct shf_error **error) {
     const struct shf_snapshot *snapshot = run->search->base.snapshot;
     const struct shf_plan *plan = &run->plan;
@@ -52,7 +63,7 @@ shf_status shf_search_list_shards(struct shf_search_run *run, struct shf_error *
         shf_status status = make_lists(run, error);
         if (status) return status;
     }
-    bool all = run->like_count && !run->held;
+    bool all = !run->held && want_likes(run); /* else they were found before */
     for (uint32_t q = 0; q < plan->query_count && !all; q++) {
         const struct shf_plan_query *query = &plan->queries[q];
         all = !query->shards;
@@ -60,7 +71,7 @@ shf_status shf_search_list_shards(struct shf_search_run *run, struct shf_error *
     }
     if (all) memset(run->wanted, true, snapshot->shard_count * sizeof *run->wanted);
     for (uint32_t i = 0; i < snapshot->shard_count; i++) {
-        if (run->wanted[i]) shf_search_hold(run, i, 1);
+        if (run->wanted[i]) shf_search_hold(run, i);
     }
     return SHF_OK;
 }

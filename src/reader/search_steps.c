@@ -101,7 +101,9 @@ static void look_on(struct shf_search_run *run) {
         shf_search_let_go(run);
         if (status || !run->likes_missing || run->looked == all) break;
         run->looking = all - run->looked < limit ? all - run->looked : limit;
-        shf_search_hold(run, run->looked, run->looking);
+        for (uint32_t i = 0; i < run->looking; i++) {
+            if (shf_search_looks_in(run, run->looked + i)) shf_search_hold(run, run->looked + i);
+        }
         if (run->group.count == 0) continue;
         open_needed(run, look_task);
         return;

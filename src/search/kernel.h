@@ -24,9 +24,32 @@
 typedef void shf_kernel_function(const float *rows, size_t count, uint32_t dimension, const double *const *queries,
                                  uint32_t query_count, double *out);
 
+/*
+ * For k-means: of the points of a panel, those nearest to each row, in float32. A panel is SHF_KERNEL_PANEL points, packed
+ * value by value: panel[i * SHF_KERNEL_PANEL + j] is value i of point j. The score of a point is norms[j] - 2 <row, point>,
+ * where norms[j] is its squared norm (infinite for a place without a point); the least one and the second least of all
+ * others are found. Sums are float32, in the order of values, and may be fused: each is within (dimension + 1) * 2^-24 *
+ * |row| |point| of the exact one, but bits differ between instruction sets. `at` of scores that are no numbers is any.
+ */
+#define SHF_KERNEL_PANEL 32u
+
+struct shf_panel_nearest {
+    float least, second;
+    uint32_t at;
+};
+
+/* Rows may be anywhere, best in multiples of 24; panel and norms are 64-byte aligned; the first point_count places have points. */
+typedef void shf_kernel_panel_function(const float *const *rows, uint32_t count, uint32_t dimension, const float *panel,
+                                       uint32_t point_count, const float *norms, struct shf_panel_nearest *out);
+
+/* sums[i] += row[i], or with `is_taken` -= row[i]: the same bits everywhere. */
+typedef void shf_kernel_add_function(double *sums, const float *row, uint32_t count, bool is_taken);
+
 struct shf_kernel {
     const char *name;
     shf_kernel_function *dot, *squared;
+    shf_kernel_panel_function *panel;
+    shf_kernel_add_function *add;
 };
 
 extern const struct shf_kernel shf_kernel_scalar;

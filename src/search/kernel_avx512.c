@@ -4,6 +4,7 @@
 #if SHF_KERNEL_X86
 
 #include <immintrin.h>
+#include <math.h>
 
 typedef __m512d wide;
 #define WIDTH 8u
@@ -18,6 +19,10 @@ static inline wide wide_row_part(const float *p, uint32_t n) {
     return _mm512_cvtps_pd(_mm256_maskz_loadu_ps(first_elements(n), p));
 }
 static inline wide wide_query_part(const double *p, uint32_t n) { return _mm512_maskz_loadu_pd(first_elements(n), p); }
+
+static inline void wide_store(double *p, wide values) { _mm512_storeu_pd(p, values); }
+static inline wide wide_plus(wide x, wide y) { return _mm512_add_pd(x, y); }
+static inline wide wide_minus(wide x, wide y) { return _mm512_sub_pd(x, y); }
 
 static inline wide wide_dot(wide x, wide y, wide sums) { return _mm512_fmadd_pd(x, y, sums); }
 static inline wide wide_squared(wide x, wide y, wide sums) {
@@ -34,6 +39,30 @@ static inline double wide_sum(const wide sums[4]) {
 
 #include "search/kernel_wide.h"
 
-const struct shf_kernel shf_kernel_avx512 = {"avx512", dot, squared};
+#define PANEL_WIDTH 16u
+#define PANEL_TILE_ROWS 8u
+typedef __m512 panel_wide;
+
+static inline panel_wide panel_zero(void) { return _mm512_setzero_ps(); }
+static inline panel_wide panel_load(const float *p) { return _mm512_load_ps(p); }
+static inline panel_wide panel_every(const float *p) { return _mm512_set1_ps(*p); }
+static inline panel_wide panel_add(panel_wide x, panel_wide y, panel_wide sums) { return _mm512_fmadd_ps(x, y, sums); }
+static inline panel_wide panel_score(panel_wide dot, panel_wide norm) {
+    return _mm512_fnmadd_ps(_mm512_set1_ps(2), dot, norm);
+}
+
+static inline void panel_least(const panel_wide scores[2], struct shf_panel_nearest *out) {
+    float least = _mm512_reduce_min_ps(_mm512_min_ps(scores[0], scores[1]));
+    __m512 every = _mm512_set1_ps(least), infinite = _mm512_set1_ps(INFINITY);
+    uint32_t low = _mm512_cmpeq_ps_mask(scores[0], every), high = _mm512_cmpeq_ps_mask(scores[1], every);
+    uint32_t equal = low | high << PANEL_WIDTH, first = equal & (0u - equal);
+    __m512 rest = _mm512_min_ps(_mm512_mask_mov_ps(scores[0], (__mmask16)first, infinite),
+                                _mm512_mask_mov_ps(scores[1], (__mmask16)(first >> PANEL_WIDTH), infinite));
+    *out = (struct shf_panel_nearest){least, _mm512_reduce_min_ps(rest), equal ? (uint32_t)__builtin_ctz(equal) : 0};
+}
+
+#include "search/kernel_panel.h"
+
+const struct shf_kernel shf_kernel_avx512 = {"avx512", dot, squared, panel, add};
 
 #endif

@@ -5,6 +5,7 @@
  *   wide_zero()                all +0
  *   wide_row(p), wide_query(p) WIDTH elements of a row, widened, or of a query
  *   wide_row_part(p, n), wide_query_part(p, n)   the first n of them, 0 < n < WIDTH, and +0 for the others
+ *   wide_store(p, values), wide_plus(x, y), wide_minus(x, y)
  *   wide_dot(x, y, sums)       sums + x*y
  *   wide_squared(x, y, sums)   sums + (x-y)*(x-y), nothing fused
  *   wide_sum(sums)             the halving tree of search.h over GROUPS registers
@@ -139,6 +140,15 @@ static void dot(const float *rows, size_t count, uint32_t dimension, const doubl
 static void squared(const float *rows, size_t count, uint32_t dimension, const double *const *queries,
                     uint32_t query_count, double *out) {
     sums_of(rows, count, dimension, queries, query_count, out, true);
+}
+
+static void add(double *sums, const float *row, uint32_t count, bool is_taken) {
+    uint32_t i = 0;
+    for (; i + WIDTH <= count; i += WIDTH) {
+        wide now = wide_query(sums + i), x = wide_row(row + i);
+        wide_store(sums + i, is_taken ? wide_minus(now, x) : wide_plus(now, x));
+    }
+    for (; i < count; i++) sums[i] = is_taken ? sums[i] - (double)row[i] : sums[i] + (double)row[i];
 }
 
 #endif

@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-#define PIECE_ROWS 1024u
+#define PIECE_ROWS (4 * SHF_KMEANS_BLOCK_ROWS)
 #define ALIGNMENT 64u
 
 static size_t row_pieces_of(uint64_t count) { return (size_t)((count + PIECE_ROWS - 1) / PIECE_ROWS); }
@@ -54,12 +54,27 @@ static void carve_seeding(struct shf_kmeans *kmeans, struct carver *carver) {
     struct shf_kmeans_seeding *seeding = &kmeans->seeding;
     size_t count = (size_t)kmeans->options.count, clusters = kmeans->options.clusters;
     seeding->values = carve(carver, (size_t)SHF_KMEANS_MAX_CANDIDATES * kmeans->options.dimension, sizeof(double));
+    seeding->points = carve(carver, (size_t)SHF_KERNEL_PANEL * kmeans->options.dimension, sizeof(float));
+    seeding->norms = carve(carver, SHF_KERNEL_PANEL, sizeof(float));
     seeding->between = carve(carver, clusters * SHF_KMEANS_MAX_CANDIDATES, sizeof(double));
     seeding->between_least = carve(carver, clusters, sizeof(double));
     seeding->sums = carve(carver, row_pieces_of(count) * SHF_KMEANS_MAX_CANDIDATES, sizeof(double));
     seeding->closest = carve(carver, count, sizeof(double));
-    seeding->distances = carve(carver, count * shf_kmeans_candidates(kmeans->options.clusters), sizeof(double));
     seeding->improves = carve(carver, count, sizeof(uint16_t));
+}
+
+static void carve_bounds(struct shf_kmeans *kmeans, struct carver *carver) {
+    struct shf_kmeans_bounds *bounds = &kmeans->bounds;
+    size_t count = (size_t)kmeans->options.count, dimension = kmeans->options.dimension;
+    *bounds = shf_kmeans_bounds_of(kmeans->options.clusters);
+    size_t places = (size_t)bounds->panels * SHF_KERNEL_PANEL;
+    bounds->panel_points = carve(carver, places * dimension, sizeof(float));
+    bounds->panel_norms = carve(carver, places, sizeof(float));
+    bounds->panel_reach = carve(carver, bounds->panels, sizeof(float));
+    bounds->drifts = carve(carver, places, sizeof(float));
+    bounds->group_drifts = carve(carver, bounds->groups, sizeof(float));
+    bounds->upper = carve(carver, count, sizeof(float));
+    bounds->lower = carve(carver, count * bounds->groups, sizeof(float));
 }
 
 static void carve_rounds(struct shf_kmeans *kmeans, struct carver *carver) {
@@ -69,6 +84,7 @@ static void carve_rounds(struct shf_kmeans *kmeans, struct carver *carver) {
     kmeans->event_ends = carve(carver, clusters, sizeof(uint32_t));
     kmeans->piece_sums = carve(carver, row_pieces_of(count), sizeof(double));
     kmeans->labels_before = carve(carver, count, sizeof(uint32_t));
+    carve_bounds(kmeans, carver);
 }
 
 /* Seeding and rounds come one after the other, in the same place. */
@@ -80,8 +96,10 @@ static size_t carve_all(struct shf_kmeans *kmeans, char *base, bool *overflow) {
     kmeans->wide = carve(&carver, values, sizeof(double));
     kmeans->sizes = carve(&carver, clusters, sizeof(uint32_t));
     kmeans->labels = carve(&carver, count, sizeof(uint32_t));
+    float *norms = carve(&carver, count, sizeof(float));
     struct carver seeding = carver;
     carve_rounds(kmeans, &carver);
+    kmeans->bounds.norms = norms;
     if (!kmeans->options.initial) carve_seeding(kmeans, &seeding);
     *overflow = carver.overflow || seeding.overflow;
     return carver.used > seeding.used ? carver.used : seeding.used;
@@ -154,14 +172,17 @@ static void prepare_run(struct shf_kmeans *kmeans, uint32_t piece) {
     uint32_t first, end, dimension = kmeans->options.dimension;
     shf_kmeans_piece_rows(kmeans, piece, &first, &end);
     for (size_t r = first; r < end; r++) {
+        double norm;
         if (kmeans->options.spherical) (void)shf_kmeans_normalise(kmeans->options.rows + r * dimension, dimension);
+        shf_search_norms(shf_kmeans_row(kmeans, r), 1, dimension, &norm);
+        kmeans->bounds.norms[r] = (float)norm;
     }
 }
 
 static void finish_run(struct shf_kmeans *kmeans, uint32_t piece) {
     uint32_t first, end;
     double sum = 0;
-    shf_kmeans_assign_run(kmeans, piece);
+    if (!kmeans->is_settled) shf_kmeans_assign_run(kmeans, piece);
     shf_kmeans_piece_rows(kmeans, piece, &first, &end);
     for (size_t r = first; r < end; r++)
         sum += shf_kmeans_distance(kmeans, shf_kmeans_row(kmeans, r), kmeans->labels[r]);
@@ -199,6 +220,7 @@ static void begin_rounds(struct shf_kmeans *kmeans) {
     for (size_t i = 0; i < values; i++) kmeans->wide[i] = (double)kmeans->centroids[i];
     for (size_t r = 0; r < kmeans->options.count; r++) kmeans->labels_before[r] = SHF_KMEANS_NONE;
     memset(kmeans->sizes, 0, kmeans->options.clusters * sizeof *kmeans->sizes);
+    shf_kmeans_bounds_begin(kmeans);
     enter(kmeans, SHF_KMEANS_ASSIGN);
 }
 
@@ -228,7 +250,8 @@ void shf_kmeans_advance(struct shf_kmeans *kmeans) {
         break;
     case SHF_KMEANS_ASSIGN:
         kmeans->round++;
-        enter(kmeans, shf_kmeans_update_begin(kmeans) ? SHF_KMEANS_UPDATE : SHF_KMEANS_FINISH);
+        kmeans->is_settled = !shf_kmeans_update_begin(kmeans);
+        enter(kmeans, kmeans->is_settled ? SHF_KMEANS_FINISH : SHF_KMEANS_UPDATE);
         break;
     case SHF_KMEANS_UPDATE:
         goes_on = shf_kmeans_update_end(kmeans) && kmeans->round < kmeans->options.rounds;

@@ -10,6 +10,8 @@
 #include "search/kmeans.h"
 
 #define SHF_KMEANS_MAX_CANDIDATES 16u
+#define SHF_KMEANS_MAX_GROUPS 16u
+#define SHF_KMEANS_BLOCK_ROWS 240u /* a multiple of what kernels take at once; their values stay in the L2 cache */
 #define SHF_KMEANS_MAX_ROWS ((1u << 31) - 1)
 #define SHF_KMEANS_NONE UINT32_MAX
 
@@ -26,17 +28,33 @@ struct shf_kmeans_seeding {
     uint32_t chosen;     /* centroids */
     uint32_t candidates; /* of the next one */
     uint32_t stride;     /* most candidates */
-    uint32_t winner;     /* of the last candidates: its distances are not yet in `closest` */
+    uint32_t winner;     /* of the last candidates: not yet in `closest` of the rows that it improves */
     uint32_t candidate_rows[SHF_KMEANS_MAX_CANDIDATES];
     double *values;        /* of the candidates, widened; dimension each */
+    float *points, *norms; /* of the candidates, a panel as the kernel has it */
+    float reach;           /* greatest norm of a candidate */
     double *between;       /* chosen centroid * MAX_CANDIDATES: a quarter of the squared distance to a candidate */
     double *between_least; /* over the candidates */
     double *sums;          /* piece * MAX_CANDIDATES: of min(closest, distance to the candidate) over its rows */
     /* of rows */
     double *closest;    /* squared distance to the nearest chosen centroid */
-    double *distances;  /* candidates each; those that `improves` names */
     uint16_t *improves; /* bit of a candidate: nearer than `closest` */
     uint64_t random;
+};
+
+/*
+ * What need not be computed (the bounds of G. Hamerly, 2010, by groups as in Yinyang k-means, Y. Ding and others, 2015).
+ * Centroids are in panels, panels in groups. A row whose own centroid is at most `upper` away, and those of a group at least
+ * `lower`, has nothing to seek in that group when upper < lower. Centroids move, and the bounds by as much. All of this is
+ * float32, rounded so that it stays true.
+ */
+struct shf_kmeans_bounds {
+    uint32_t panels, groups, group_panels; /* group_panels: a group, save the last */
+    float *panel_points, *panel_norms;     /* as the kernel has them */
+    float *panel_reach;                    /* greatest norm of a panel's centroids */
+    float *drifts, *group_drifts;          /* how far each centroid moved last, and the farthest of each group */
+    /* of rows */
+    float *norms, *upper, *lower; /* lower: groups each */
 };
 
 struct shf_kmeans {
@@ -54,10 +72,12 @@ struct shf_kmeans {
     uint32_t *sizes;
     /* Rows to be added to or taken from sums, by cluster: those of cluster c are events[event_ends[c - 1]...] */
     uint32_t *events, *event_ends;
-    bool is_fresh; /* sums begin at zero */
+    bool is_settled; /* the last round changed nothing: rows are with the nearest centroids */
+    bool is_fresh;   /* sums begin at zero */
     double *piece_sums;
     /* of rows */
     uint32_t *labels, *labels_before; /* nearest centroid now, and when sums were last made */
+    struct shf_kmeans_bounds bounds;
 };
 
 #define SHF_KMEANS_TAKEN (1u << 31) /* of an event: the row left the cluster */
@@ -78,6 +98,15 @@ static inline double shf_kmeans_distance(const struct shf_kmeans *kmeans, const 
     return sum;
 }
 
+#define SHF_KMEANS_GREATEST_DOUBT 1e30f /* beyond, float32 may overflow: float64 decides */
+#define SHF_KMEANS_LEAST_DOUBT 1e-36f   /* below, it loses bits */
+
+/* How far the float32 score of a point of norm `reach` at most may be from the exact one, and a little more. */
+static inline float shf_kmeans_doubt(const struct shf_kmeans *kmeans, float norm, float reach) {
+    float terms = (float)(kmeans->options.dimension + 8), rounding = 1.1f * 0x1p-24f;
+    return SHF_KMEANS_LEAST_DOUBT + rounding * (2 * terms * norm * reach + 8 * (norm * norm + reach * reach));
+}
+
 /* In place; a vector of norm 0, or whose norm is no number, stays as it is: false. */
 bool shf_kmeans_normalise(float *vector, uint32_t dimension);
 
@@ -86,6 +115,15 @@ uint32_t shf_kmeans_candidates(uint32_t clusters);
 void shf_kmeans_seed_begin(struct shf_kmeans *kmeans);
 void shf_kmeans_seed_run(struct shf_kmeans *kmeans, uint32_t piece);
 bool shf_kmeans_seed_advance(struct shf_kmeans *kmeans);
+
+/* How the centroids are divided. */
+struct shf_kmeans_bounds shf_kmeans_bounds_of(uint32_t clusters);
+/* The first centroids are there. */
+void shf_kmeans_bounds_begin(struct shf_kmeans *kmeans);
+/* Centroid `cluster` is where it was, or moved so far (0 = it did not). */
+void shf_kmeans_bounds_move(struct shf_kmeans *kmeans, uint32_t cluster, double distance);
+/* All have been moved. */
+void shf_kmeans_bounds_moved(struct shf_kmeans *kmeans);
 
 void shf_kmeans_assign_run(struct shf_kmeans *kmeans, uint32_t piece);
 

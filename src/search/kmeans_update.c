@@ -9,7 +9,9 @@
 
 #define PIECES 64u       /* about */
 #define SLICE_VALUES 64u /* of few clusters, each is cut into slices of at least so many dimensions */
-#define TOLERANCE 1e-6   /* as numpy.allclose has them in the reference */
+#define LINE_VALUES 16u  /* of a cache line */
+#define ROWS_AHEAD 3u
+#define TOLERANCE 1e-6 /* as numpy.allclose has them in the reference */
 #define TOLERANCE_RELATIVE 1e-5
 
 struct partition {
@@ -76,12 +78,9 @@ bool shf_kmeans_update_begin(struct shf_kmeans *kmeans) {
     return true;
 }
 
-static void add_row(double *sums, const float *row, uint32_t count) {
-    for (uint32_t i = 0; i < count; i++) sums[i] += (double)row[i];
-}
-
-static void take_row(double *sums, const float *row, uint32_t count) {
-    for (uint32_t i = 0; i < count; i++) sums[i] -= (double)row[i];
+/* The rows of a cluster lie far apart: they are asked for some rows before they are needed. */
+static void fetch_row(const float *row, uint32_t count) {
+    for (uint32_t i = 0; i < count; i += LINE_VALUES) __builtin_prefetch(row + i);
 }
 
 /* `count` dimensions from `first`. */
@@ -91,12 +90,11 @@ static void sum_cluster(struct shf_kmeans *kmeans, uint32_t cluster, uint32_t fi
     if (kmeans->is_fresh) memset(sums, 0, count * sizeof *sums);
     for (uint32_t e = cluster ? kmeans->event_ends[cluster - 1] : 0; e < end; e++) {
         uint32_t event = kmeans->events[e];
-        const float *row = shf_kmeans_row(kmeans, event & ~SHF_KMEANS_TAKEN) + first;
-        if (event & SHF_KMEANS_TAKEN) {
-            take_row(sums, row, count);
-        } else {
-            add_row(sums, row, count);
+        if (e + ROWS_AHEAD < end) {
+            fetch_row(shf_kmeans_row(kmeans, kmeans->events[e + ROWS_AHEAD] & ~SHF_KMEANS_TAKEN) + first, count);
         }
+        shf_kernel_current()->add(sums, shf_kmeans_row(kmeans, event & ~SHF_KMEANS_TAKEN) + first, count,
+                                  event & SHF_KMEANS_TAKEN);
     }
 }
 
@@ -123,21 +121,27 @@ static double divisor_of(const struct shf_kmeans *kmeans, uint32_t cluster) {
 static bool move_centroid(struct shf_kmeans *kmeans, uint32_t cluster) {
     size_t at = (size_t)cluster * kmeans->options.dimension;
     float *centroid = kmeans->centroids + at;
-    double divisor = divisor_of(kmeans, cluster);
+    double divisor = divisor_of(kmeans, cluster), square = 0;
     bool is_moved = false;
-    if (!(divisor > 0)) return false;
+    if (!(divisor > 0)) {
+        shf_kmeans_bounds_move(kmeans, cluster, 0);
+        return false;
+    }
     for (uint32_t i = 0; i < kmeans->options.dimension; i++) {
         float now = (float)(kmeans->sums[at + i] / divisor);
         double change = fabs((double)now - (double)centroid[i]);
         is_moved = is_moved || change > TOLERANCE + TOLERANCE_RELATIVE * fabs((double)now);
+        square += change * change;
         centroid[i] = now;
         kmeans->wide[at + i] = (double)now;
     }
+    shf_kmeans_bounds_move(kmeans, cluster, sqrt(square));
     return is_moved;
 }
 
 bool shf_kmeans_update_end(struct shf_kmeans *kmeans) {
     bool is_moved = false;
     for (uint32_t c = 0; c < kmeans->options.clusters; c++) is_moved = move_centroid(kmeans, c) || is_moved;
+    shf_kmeans_bounds_moved(kmeans);
     return is_moved;
 }

@@ -29,6 +29,10 @@ struct shf_routing {
 void shf_routing_begin(struct shf_routing *routing, uint32_t num_dbs, const struct shf_cel_router *cel,
                        const shf_routing_context *context);
 void shf_routing_end(struct shf_routing *routing);
+/* What evaluating took so far, about: nodes, and items and bytes looked at. 0 under HASH. */
+static inline uint64_t shf_routing_steps(const struct shf_routing *routing) {
+    return routing->cel ? routing->scratch.steps : 0;
+}
 
 /*
  * *shard is SHF_CEL_UNKNOWN_TOKEN where no shard has such rows: nothing is found there, and shf_routing_unknown makes an error

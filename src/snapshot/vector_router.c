@@ -11,8 +11,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define LANES 8u             /* sums side by side, so that a compiler may use vector registers */
-#define COSINE_EPSILON 1e-10 /* the Python project's: a zero centroid is at distance 1 */
+#define LANES 8u /* sums side by side, so that a compiler may use vector registers */
 
 /* ---- arithmetic ---- */
 
@@ -52,20 +51,20 @@ static double norm_of_row(const double *row, uint32_t dimension) {
     return sqrt(sum);
 }
 
-static double norm_of_vector(const float *vector, uint32_t dimension) {
+double shf_vector_router_norm(const float *vector, uint32_t dimension) {
     double sum = 0;
     for (uint32_t i = 0; i < dimension; i++) sum += (double)vector[i] * (double)vector[i];
     return sqrt(sum);
 }
 
-static double distance_to(const struct shf_vector_router *router, uint32_t row, const float *vector, double norm) {
+double shf_vector_router_distance(const struct shf_vector_router *router, uint32_t row, const float *vector, double norm) {
     const double *centroid = router->table + (size_t)row * router->dimension;
     switch (router->metric) {
     case SHF_METRIC_L2: return squared_distance(centroid, vector, router->dimension);
     case SHF_METRIC_DOT: return -dot_of(centroid, vector, router->dimension);
     case SHF_METRIC_COSINE: break;
     }
-    return 1 - dot_of(centroid, vector, router->dimension) / (router->norms[row] * norm + COSINE_EPSILON);
+    return 1 - dot_of(centroid, vector, router->dimension) / (router->norms[row] * norm + SHF_ROUTER_COSINE_EPSILON);
 }
 
 /* ---- cluster: the nearest so many, in a heap with the farthest of them on top ---- */
@@ -98,13 +97,13 @@ static int compare_probes(const void *a, const void *b) { return is_nearer(b, a)
 
 static uint32_t route_cluster(const struct shf_vector_router *router, const float *vector, uint32_t wanted,
                               struct shf_vector_probe *heap, uint32_t *shards) {
-    double norm = router->metric == SHF_METRIC_COSINE ? norm_of_vector(vector, router->dimension) : 0;
+    double norm = router->metric == SHF_METRIC_COSINE ? shf_vector_router_norm(vector, router->dimension) : 0;
     for (uint32_t row = 0; row < wanted; row++) {
-        heap[row] = (struct shf_vector_probe){distance_to(router, row, vector, norm), row};
+        heap[row] = (struct shf_vector_probe){shf_vector_router_distance(router, row, vector, norm), row};
     }
     for (uint32_t at = wanted / 2; at > 0; at--) sink(heap, wanted, at - 1);
     for (uint32_t row = wanted; row < router->rows; row++) {
-        struct shf_vector_probe probe = {distance_to(router, row, vector, norm), row};
+        struct shf_vector_probe probe = {shf_vector_router_distance(router, row, vector, norm), row};
         if (!is_nearer(&probe, &heap[0])) continue;
         heap[0] = probe;
         sink(heap, wanted, 0);

@@ -12,6 +12,8 @@
 #include "formats/manifest.h"
 #include "shardyfusion/types.h"
 
+#define SHF_ROUTER_COSINE_EPSILON 1e-10 /* the Python project's: a zero centroid is at distance 1 */
+
 struct shf_vector_router {
     enum shf_vector_strategy strategy;
     enum shf_metric metric;
@@ -40,6 +42,13 @@ void shf_vector_router_free(struct shf_vector_router *router); /* NULL is fine *
 
 /* How many shards a query with this num_probes (0 = the manifest's) may be sent to: at least 1, at most num_dbs. */
 uint32_t shf_vector_router_most(const struct shf_vector_router *router, uint32_t num_probes);
+
+/*
+ * For who looks at few centroids only (cluster): the distance to one, as shf_vector_route computes it; nearer is smaller, and
+ * of equal ones the first counts. `norm`: that of the vector.
+ */
+double shf_vector_router_norm(const float *vector, uint32_t dimension);
+double shf_vector_router_distance(const struct shf_vector_router *router, uint32_t row, const float *vector, double norm);
 
 struct shf_vector_probe {
     double distance;

@@ -29,6 +29,8 @@
 
 struct shf_rows;
 
+#define SHF_ROWS_PLACE_BATCH 16u
+
 struct shf_rows_options {
     shf_runtime *runtime;
     uint64_t memory_bytes;    /* for blocks, at least 1 MiB */
@@ -38,10 +40,10 @@ struct shf_rows_options {
     int scratch_fd;           /* directory for runs, borrowed */
     const char *scratch_name; /* its path, for messages, borrowed */
     /*
-     * Which shard a row of this vector belongs to, below num_dbs; NULL = hash mod num_dbs. Asked by workers when a block is
-     * sorted, several at once; where num_dbs is told at the end not before.
+     * Which shards rows of these vectors belong to, below num_dbs; NULL = hash mod num_dbs. Asked by workers when a block
+     * is sorted, several at once; where num_dbs is told at the end not before. At most SHF_ROWS_PLACE_BATCH at a time.
      */
-    uint32_t (*place)(const void *place_context, const float *vector);
+    void (*place)(const void *place_context, const float *const *vectors, size_t count, uint32_t *shards);
     const void *place_context;
     uint32_t max_runs; /* of one length: when there are more they are merged; 0 = 256, else at least 2 */
     /* Some worker, no lock held: blocks became free after an add answered SHF_E_BUSY, or the store failed. */

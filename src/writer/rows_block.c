@@ -105,9 +105,15 @@ bool shf_rows_block_place_some(struct shf_rows_block *block) {
     if (!options->place) return true;
     size_t step = PLACE_STEP / ((size_t)rows->num_dbs * options->dimension + 1) + 1;
     size_t end = block->count - block->placed < step ? block->count : block->placed + step;
-    for (; block->placed < end; block->placed++) {
-        struct shf_rows_entry *entry = &entries[block->placed];
-        entry->shard = options->place(options->place_context, vector_of(block, entry));
+    while (block->placed < end) {
+        const float *vectors[SHF_ROWS_PLACE_BATCH];
+        uint32_t shards[SHF_ROWS_PLACE_BATCH];
+        struct shf_rows_entry *at = entries + block->placed;
+        size_t count = end - block->placed < SHF_ROWS_PLACE_BATCH ? end - block->placed : SHF_ROWS_PLACE_BATCH;
+        for (size_t i = 0; i < count; i++) vectors[i] = vector_of(block, &at[i]);
+        options->place(options->place_context, vectors, count, shards);
+        for (size_t i = 0; i < count; i++) at[i].shard = shards[i];
+        block->placed += count;
     }
     return block->placed == block->count;
 }

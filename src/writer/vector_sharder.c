@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "formats/npy.h"
 #include "writer/hyperplanes.h"
+#include "writer/nearest.h"
 
 #include <inttypes.h>
 
@@ -147,10 +148,20 @@ char *shf_vector_sharder_take_table(struct shf_vector_sharder *sharder) {
     return table;
 }
 
-uint32_t shf_vector_sharder_place(const void *context, const float *vector) {
+/* As float32 in the byte order of the file, little-endian, which vectors of rows are stored in as well. */
+static const float *items_of(const struct shf_vector_sharder *sharder) {
+    return (const float *)(const void *)(sharder->table + SHF_NPY_WRITTEN_HEADER_BYTES); /* aligned like the table */
+}
+
+void shf_vector_sharder_place(const void *context, const float *const *vectors, size_t count, uint32_t *shards) {
     const struct shf_vector_sharder *sharder = context;
-    struct shf_vector_probe probe;
-    uint32_t shard = 0, count = 0;
-    (void)shf_vector_route(sharder->router, vector, NULL, 1, &probe, &shard, &count, NULL); /* these can not fail */
-    return shard;
+    if (sharder->strategy == SHF_VECTORS_BY_CLUSTER) {
+        shf_nearest_find(sharder->router, items_of(sharder), vectors, count, shards);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct shf_vector_probe probe;
+        uint32_t found = 0;
+        (void)shf_vector_route(sharder->router, vectors[i], NULL, 1, &probe, &shards[i], &found, NULL); /* can not fail */
+    }
 }

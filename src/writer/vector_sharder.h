@@ -52,8 +52,8 @@ void shf_vector_sharder_drop_sample(struct shf_vector_sharder *sharder);
 shf_status shf_vector_sharder_set_centroids(struct shf_vector_sharder *sharder, const float *centroids,
                                             uint32_t dimension, struct shf_error **error);
 
-/* The shard of a vector; with a table. `context` is the sharder. */
-uint32_t shf_vector_sharder_place(const void *context, const float *vector);
+/* The shards of vectors; with a table, which was not taken. `context` is the sharder. */
+void shf_vector_sharder_place(const void *context, const float *const *vectors, size_t count, uint32_t *shards);
 
 /* What is to be uploaded, the caller's to shf_free; once. */
 char *shf_vector_sharder_take_table(struct shf_vector_sharder *sharder);

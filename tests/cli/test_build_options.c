@@ -84,7 +84,7 @@ static void wrong_usage(void **state) {
     WRONG("--seed: '-1' is not", "a", "--seed", "-1");
     WRONG("--on-error: 'ignore' is not stop or skip", "a", "--on-error", "ignore");
     WRONG("--on-duplicate: 'first' is not error or last", "a", "--on-duplicate", "first");
-    WRONG("--backend: 'lmdb' is not unified or kv", "a", "--backend", "lmdb");
+    WRONG("--backend: 'lmdb' is not unified, kv or vector", "a", "--backend", "lmdb");
     WRONG("--key-encoding: 'u16' is not", "a", "--key-encoding", "u16");
     WRONG("--value-format: 'raw' is not", "a", "--value-format", "raw");
     WRONG("--metric: 'l1' is not cosine or l2", "a", "--metric", "l1");
@@ -137,16 +137,79 @@ static void expressions(void **state) {
     WRONG("--num-dbs: with --infer-routing-values", TO, BY, "--num-dbs", "7", "--infer-routing-values");
 }
 
+static void vectors_alone(void **state) {
+    struct cli_options o;
+    (void)state;
+#define VECTOR "a", "--output", "x", "--backend", "vector"
+    assert_right(PARSE(&o, VECTOR, "--vector-sharding", "lsh", "--hash-bits", "63", "--hyperplanes", "h.npy",
+                       "--num-probes", "3", "--num-dbs", "4", "--metric", "l2", "--vectors", "v.npy"));
+    assert_int_equal(o.build.backend, CLI_BACKEND_VECTOR);
+    assert_int_equal(o.build.vector_sharding, CLI_SHARDING_LSH);
+    assert_int_equal(o.build.hash_bits, 63);
+    assert_string_equal(o.build.hyperplanes, "h.npy");
+    assert_int_equal(o.num_probes, 3);
+    cli_options_free(&o);
+    assert_right(PARSE(&o, VECTOR, "--training-rows", "5000", "--training-rounds", "7"));
+    assert_int_equal(o.build.training_rows, 5000);
+    assert_int_equal(o.build.training_rounds, 7);
+    assert_int_equal(cli_vector_sharding_of(&o.build), CLI_SHARDING_CLUSTER);
+    cli_options_free(&o);
+    assert_right(PARSE(&o, VECTOR, "--centroids", "c.npy"));
+    assert_string_equal(o.build.centroids, "c.npy");
+    assert_string_equal(cli_vector_sharding_name(cli_vector_sharding_of(&o.build)), "cluster");
+    cli_options_free(&o);
+    /* Whoever has an expression or hyperplanes need not say it twice. */
+    assert_right(PARSE(&o, VECTOR, "--cel-expr", "r", "--cel-column", "r:string", "--infer-routing-values"));
+    assert_string_equal(cli_vector_sharding_name(cli_vector_sharding_of(&o.build)), "cel");
+    cli_options_free(&o);
+    assert_right(PARSE(&o, VECTOR, "--hash-bits", "4"));
+    assert_string_equal(cli_vector_sharding_name(cli_vector_sharding_of(&o.build)), "lsh");
+    cli_options_free(&o);
+    assert_right(PARSE(&o, VECTOR, "--vector-sharding", "explicit", "--num-dbs", "4", "--num-probes", "1"));
+    assert_string_equal(cli_vector_sharding_name(cli_vector_sharding_of(&o.build)), "explicit");
+    cli_options_free(&o);
+}
+
+static void vectors_alone_wrong_usage(void **state) {
+    (void)state;
+    WRONG("--vector-sharding: 'hash' is not cluster, lsh, explicit or cel", VECTOR, "--vector-sharding", "hash");
+    WRONG("--hash-bits: '64' is not", VECTOR, "--hash-bits", "64");
+    WRONG("--hash-bits: '0' is not", VECTOR, "--hash-bits", "0");
+    WRONG("--training-rows: '0' is not", VECTOR, "--training-rows", "0");
+    WRONG("--training-rounds: '-1' is not", VECTOR, "--training-rounds", "-1");
+    WRONG("--centroids needs a value", VECTOR, "--centroids", "");
+    WRONG("--hyperplanes needs a value", VECTOR, "--hyperplanes", "");
+    WRONG("--vector-sharding belongs to snapshots of vectors alone", TO, "--vector-sharding", "lsh");
+    WRONG("--hash-bits belongs to snapshots of vectors alone", TO, "--hash-bits", "8");
+    WRONG("--centroids belongs to snapshots of vectors alone", TO, "--backend", "unified", "--centroids", "c.npy");
+    WRONG("--hyperplanes belongs to snapshots of vectors alone", TO, "--hyperplanes", "h.npy");
+    WRONG("--training-rows belongs to snapshots of vectors alone", TO, "--backend", "kv", "--training-rows", "9");
+    WRONG("--num-probes belongs to snapshots of vectors alone", TO, "--num-probes", "2");
+    WRONG("--centroids belongs to --vector-sharding cluster, and this is lsh", VECTOR, "--centroids", "c",
+          "--hash-bits", "8");
+    WRONG("--hash-bits belongs to --vector-sharding lsh, and this is cluster", VECTOR, "--vector-sharding", "cluster",
+          "--hash-bits", "8");
+    WRONG("--cel-expr belongs to --vector-sharding cel, and this is explicit", VECTOR, BY, "--vector-sharding",
+          "explicit", "--num-dbs", "2");
+    WRONG("--vector-sharding cel needs --cel-expr", VECTOR, "--vector-sharding", "cel");
+    WRONG("--vector-sharding explicit needs --num-dbs", VECTOR, "--vector-sharding", "explicit");
+    WRONG("--num-probes: with --vector-sharding cel", VECTOR, BY, "--num-probes", "2");
+    WRONG("--num-probes: with --vector-sharding explicit", VECTOR, "--vector-sharding", "explicit", "--num-dbs", "4",
+          "--num-probes", "2");
+    WRONG("with --centroids none are looked for", VECTOR, "--centroids", "c", "--training-rows", "9");
+    WRONG("read from files, not from standard input", VECTOR, "--centroids", "-");
+    WRONG("read from files, not from standard input", VECTOR, "--hyperplanes", "-");
+    WRONG("--max-keys-per-shard: rows of a snapshot of vectors", VECTOR, "--max-keys-per-shard", "9");
+    WRONG("--key-encoding: a snapshot of vectors has ids", VECTOR, "--key-encoding", "utf8");
+    WRONG("--value-format: a snapshot of vectors has no values", VECTOR, "--value-format", "utf8");
+    WRONG("--key-format: a snapshot of vectors has ids", VECTOR, "--key-format", "hex");
+}
+
 static void what_is_to_come_is_refused_by_name(void **state) {
     (void)state;
     WRONG("--backend composite is not in this version", "a", "--backend", "composite");
-    WRONG("--backend vector is not in this version", "a", "--backend", "vector");
     WRONG("--kv-backend slatedb is not in this version", "a", "--kv-backend", "slatedb");
     WRONG("--metric dot_product is not in this version", "a", "--metric", "dot_product");
-    WRONG("--vector-sharding is not in this version", "a", "--vector-sharding", "lsh");
-    WRONG("--hash-bits is not in this version", "a", "--hash-bits", "8");
-    WRONG("--centroids is not in this version", "a", "--centroids", "c.npy");
-    WRONG("--num-probes is not in this version", "a", "--output", "x", "--num-probes", "2");
 }
 
 static void sizes(void **state) {
@@ -185,12 +248,13 @@ static void sizes(void **state) {
 
 static void shards_by_size(void **state) {
     (void)state;
-    assert_int_equal(cli_plan_shards(0), 1);
-    assert_int_equal(cli_plan_shards(1), 1);
-    assert_int_equal(cli_plan_shards(UINT64_C(256) << 20), 1);
-    assert_int_equal(cli_plan_shards((UINT64_C(256) << 20) + 1), 2);
-    assert_int_equal(cli_plan_shards(UINT64_C(10) << 30), 40);
-    assert_int_equal(cli_plan_shards(UINT64_MAX), CLI_MAX_DBS);
+    assert_int_equal(cli_plan_shards(0, CLI_SHARD_BYTES), 1);
+    assert_int_equal(cli_plan_shards(1, CLI_SHARD_BYTES), 1);
+    assert_int_equal(cli_plan_shards(UINT64_C(256) << 20, CLI_SHARD_BYTES), 1);
+    assert_int_equal(cli_plan_shards((UINT64_C(256) << 20) + 1, CLI_SHARD_BYTES), 2);
+    assert_int_equal(cli_plan_shards(UINT64_C(10) << 30, CLI_SHARD_BYTES), 40);
+    assert_int_equal(cli_plan_shards(UINT64_MAX, CLI_SHARD_BYTES), CLI_MAX_DBS);
+    assert_int_equal(cli_plan_shards(UINT64_C(33) << 20, CLI_PROBED_SHARD_BYTES), 2);
 }
 
 static void progress_is(struct cli_progress_view view, double seconds, const char *wanted) {
@@ -222,14 +286,20 @@ static void progress(void **state) {
         2, "building: 1 of 4 shards, 1,000 of 4,000 rows, 2.0 MB, 1.0 MB/s, 0:06 left");
     progress_is((struct cli_progress_view){.phase = SHF_PHASE_PUBLISH, .rows = 4000, .rows_total = 4000, .bytes = 2000000},
                 2, "publishing: 4,000 of 4,000 rows, 2.0 MB");
+    progress_is((struct cli_progress_view){.phase = SHF_PHASE_TRAIN, .rows = 20000}, 5, "training: 20,000 rows");
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_flag),  cmocka_unit_test(wrong_usage),
-        cmocka_unit_test(expressions), cmocka_unit_test(what_is_to_come_is_refused_by_name),
-        cmocka_unit_test(sizes),       cmocka_unit_test(shards_by_size),
+        cmocka_unit_test(every_flag),
+        cmocka_unit_test(wrong_usage),
+        cmocka_unit_test(expressions),
+        cmocka_unit_test(what_is_to_come_is_refused_by_name),
+        cmocka_unit_test(sizes),
+        cmocka_unit_test(shards_by_size),
         cmocka_unit_test(progress),
+        cmocka_unit_test(vectors_alone),
+        cmocka_unit_test(vectors_alone_wrong_usage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,58 +1,11 @@
 /* Lines of JSON as rows, and the parts they are read with. */
-#include "cli_test.h"
+#include "row_test.h"
 
-#include "cli/build/build_row.h"
 #include "cli/build/build_scan.h"
 #include "cli/memory.h"
 
 #include <math.h>
 #include <stdio.h>
-
-/* A line that was read. Everything lies in memory of exact size, so that a sanitizer sees a read past it. */
-struct line {
-    char *text;
-    struct cli_row_memory memory;
-    struct cli_row parsed;
-    shf_row row;
-};
-
-static char *read_bytes(struct line *line, const char *text, size_t size, struct cli_row_rules *rules) {
-    *line = (struct line){.text = cli_strndup(text, size)};
-    cli_out_init(&line->memory.text, -1);
-    char *error = cli_row_parse(line->text, size, rules, &line->memory, 0, &line->parsed);
-    if (!error) cli_row_settle(&line->parsed, &line->memory);
-    line->row = line->parsed.row;
-    return error;
-}
-
-static char *read_line(struct line *line, const char *text, struct cli_row_rules *rules) {
-    return read_bytes(line, text, strlen(text), rules);
-}
-
-static void line_free(struct line *line) {
-    free(line->text);
-    cli_row_memory_free(&line->memory);
-}
-
-#define assert_slice(slice, text)                                                                                      \
-    do {                                                                                                               \
-        assert_int_equal((slice).size, strlen(text));                                                                  \
-        assert_memory_equal((slice).data, text, strlen(text));                                                         \
-    } while (0)
-
-/* The line is wrong, and nothing of it stays. */
-#define WRONG(part, words, ...)                                                                                        \
-    do {                                                                                                               \
-        struct cli_row_rules rules_ = {__VA_ARGS__}, before_ = rules_;                                                 \
-        struct line line_;                                                                                             \
-        assert_wrong(read_line(&line_, words, &rules_), part);                                                         \
-        assert_int_equal(line_.memory.text.size, 0);                                                                   \
-        assert_int_equal(line_.memory.float_count, 0);                                                                 \
-        assert_int_equal(rules_.backend, before_.backend);                                                             \
-        assert_int_equal(rules_.dimension, before_.dimension);                                                         \
-        assert_int_equal(rules_.key_kind, before_.key_kind);                                                           \
-        line_free(&line_);                                                                                             \
-    } while (0)
 
 /* ---- columns of an expression ---- */
 
@@ -238,7 +191,7 @@ static void wrong_keys_and_ids(void **state) {
     WRONG("there is no member \"colour\"", "{\"key\":1,\"value\":\"\",\"colour\":[1]}", 0);
     WRONG("there is no member \"\\x01\"", "{\"\\u0001\":1}", 0);
     WRONG("routing_context: without --cel-expr", "{\"key\":1,\"value\":\"\",\"routing_context\":{}}", 0);
-    WRONG("shard_id is not in this version", "{\"key\":1,\"value\":\"\",\"shard_id\":0}", 0);
+    WRONG("shard_id: rows go to shards by the hash of their keys", "{\"key\":1,\"value\":\"\",\"shard_id\":0}", 0);
 }
 
 static void wrong_text(void **state) {

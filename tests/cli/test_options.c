@@ -93,6 +93,50 @@ static void values(void **state) {
     RIGHT("--version");
 }
 
+static void recall(void **state) {
+    struct cli_options o;
+    (void)state;
+    assert_right(PARSE(&o, "recall", "--num-probes", "8,1,4,4", "--queries", "300", "--seed", "7", "--target", "1",
+                       "--plot", "f.svg", "--top-k", "5"));
+    assert_int_equal(o.command, CLI_RECALL);
+    assert_int_equal(o.probe_count, 4);
+    assert_true(o.probes[0] == 1 && o.probes[1] == 4 && o.probes[2] == 4 && o.probes[3] == 8);
+    assert_null(o.queries);
+    assert_int_equal(o.sample, 300);
+    assert_true(o.build.has_seed && o.build.seed == 7);
+    assert_true(o.has_target && o.target == 1);
+    assert_string_equal(o.plot, "f.svg");
+    cli_options_free(&o);
+    assert_right(PARSE(&o, "--queries", "./300", "recall"));
+    assert_string_equal(o.queries, "./300");
+    assert_int_equal(o.sample, 0);
+    cli_options_free(&o);
+    assert_right(PARSE(&o, "search", "--queries", "300", "--num-probes", "2")); /* of search it is a file */
+    assert_string_equal(o.queries, "300");
+    assert_int_equal(o.num_probes, 2);
+    cli_options_free(&o);
+    RIGHT("recall", "--help", "--queries", "0");
+    WRONG("--queries: '0' is not a number of stored vectors from 1", "recall", "--queries", "0");
+    WRONG("--sample: '0' is not", "recall", "--sample", "0");
+    WRONG("--sample: '100001' is not", "recall", "--sample", "100001");
+    WRONG("--sample: 'many' is not", "recall", "--sample", "many");
+    WRONG("--queries and --sample exclude one another", "recall", "--queries", "5", "--sample", "5");
+    WRONG("--queries and --sample exclude one another", "recall", "--queries", "f.npy", "--sample", "5");
+    WRONG("--num-probes and --shard-ids exclude one another", "recall", "--num-probes", "1", "--shard-ids", "0");
+    WRONG("--target: '0' is not", "recall", "--target", "0");
+    WRONG("--target: '1.01' is not", "recall", "--target", "1.01");
+    WRONG("--target: 'nan' is not", "recall", "--target", "nan");
+    WRONG("--num-probes: '1,' is not", "recall", "--num-probes", "1,");
+    WRONG("--num-probes: '' is not", "recall", "--num-probes=");
+    WRONG("--num-probes: '0,1' is not", "recall", "--num-probes", "0,1");
+    WRONG("--num-probes: '65537' is not", "recall", "--num-probes", "65537");
+    WRONG("--num-probes: search takes one number", "search", "1", "--num-probes", "1,2");
+    WRONG("--plot: '-' is not the name of a file", "recall", "--plot", "-");
+    WRONG("recall takes no arguments", "recall", "1,2");
+    WRONG("--seed is not a flag of search", "search", "1", "--seed", "1");
+    WRONG("--seed: '-1' is not", "recall", "--seed", "-1");
+}
+
 static void wrong_usage(void **state) {
     (void)state;
     WRONG("a command is missing", "-v");
@@ -146,6 +190,7 @@ int main(void) {
         cmocka_unit_test(flags_stand_anywhere),
         cmocka_unit_test(what_begins_with_a_dash),
         cmocka_unit_test(values),
+        cmocka_unit_test(recall),
         cmocka_unit_test(wrong_usage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -460,7 +460,7 @@ usage "--routing-context: 'x' is not KEY=VALUE" $u get a --routing-context x
 run --help
 checks=$((checks + 1))
 [ "$code" = 0 ] && sed -n 3p "$T/out" | grep -q '^Examples:' || fail "help does not lead with examples"
-for command in get multiget search info shards route health history build; do
+for command in get multiget search info shards route health history build recall; do
     run $command --help
     checks=$((checks + 1))
     [ "$code" = 0 ] && head -1 "$T/out" | grep -q '^Example' && grep -q "^Usage: shardy $command" "$T/out" ||
@@ -559,10 +559,10 @@ if [ -d "$PEER" ]; then
     holds '"kind":"vector-only",' "$T/out"
     holds '"backend":"sqlite-vec","kv_backend":null,"sharding_strategy":"cluster","num_probes":2}' "$T/out"
     run -u "$V" search 1,0,0,0,0,0,0,0 --num-probes 1 --explain
-    holds '"num_shards_queried":1,"latency_ms"' "$T/out"
+    holds '"num_shards_queried":1,"num_shards_probed":1,"num_dbs":3,"latency_ms"' "$T/out"
     holds '"num_dbs":3,"num_shards_probed":1,"num_shards_queried":1,' "$T/out"
     run -u "$V" search 1,0,0,0,0,0,0,0
-    holds '"num_shards_queried":2,' "$T/out"
+    holds '"num_shards_queried":2,"num_shards_probed":2,"num_dbs":3,"latency_ms"' "$T/out"
     run -u "$V" search 1,0,0,0,0,0,0,0 --num-probes 50 --explain --output-format text
     holds ' rows in 3 of 3 shards, 8 dimensions, l2, 3 probed' "$T/out"
     run -u "$V" search 1,0,0,0,0,0,0,0

@@ -3,6 +3,7 @@
 #include "fault/scenarios_write.h"
 #include "fault/stand_in.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -369,6 +370,34 @@ static void search_like(struct session *session) {
     shf_op_release(op);
 }
 
+/* The first row of a shard, by its place and among all hits: the answer is that of the place's row. */
+static void search_like_place(struct session *session) {
+    static double scores[WORLD_KINDS]; /* to itself, in the first run, which is one without a fault */
+    static const shf_vector_place place = {.shard = 1};
+    shf_query query;
+    shf_op *op = NULL;
+    double score = NAN;
+    SHF_INIT(&query);
+    query.top_k = 5000; /* more than any world has */
+    query.like_place = &place;
+    shf_status status = shf_search_sync(session->reader, &query, 0, &op);
+    if (!session_ended(session, status, op)) goto done;
+    for (size_t i = 0; i < shf_op_hit_count(op, 0); i++) {
+        shf_hit hit;
+        SHF_INIT(&hit);
+        if (!shf_op_hit(op, 0, i, &hit) && hit.shard == 1 && hit.row == 0) score = hit.score;
+    }
+    if (isnan(score)) {
+        (void)session_wrong(session, "the row of a place is not among all rows");
+    } else if (scores[world->kind] == 0) {
+        scores[world->kind] = score;
+    } else if (score != scores[world->kind]) {
+        (void)session_wrong(session, "another score of the row of a place: %.17g", score);
+    }
+done:
+    shf_op_release(op);
+}
+
 static void batch_search(struct session *session) {
     shf_query queries[WORLD_QUERIES];
     shf_call call = session_call(session);
@@ -515,6 +544,7 @@ const struct scenario scenarios[] = {
     {.name = "search, lazy", .run = search, .start = START_READER, .cache = CACHE_COLD, .flags = LAZY},
     {.name = "search, shard ids", .run = search_shards, .start = START_READER},
     {.name = "search, like", .run = search_like, .start = START_READER},
+    {.name = "search, like, place", .run = search_like_place, .start = START_READER},
     {.name = "batch_search", .run = batch_search, .start = START_READER},
     {.name = "refresh, changed",
      .run = refresh_changed,
@@ -731,6 +761,12 @@ const struct scenario scenarios[] = {
     {.name = "vectors, search", VECTORS, .run = search, .start = START_READER},
     {.name = "vectors, search, lazy", VECTORS, .run = search, .start = START_READER, .cache = CACHE_COLD, .flags = LAZY},
     {.name = "vectors, search, like", VECTORS, .run = search_like_dot, .start = START_READER},
+    {.name = "vectors, search, place, lazy",
+     VECTORS,
+     .run = search_like_place,
+     .start = START_READER,
+     .cache = CACHE_COLD,
+     .flags = LAZY},
     {.name = "vectors, batch_search", VECTORS, .run = batch_search, .start = START_READER},
     {.name = "vectors, refresh",
      VECTORS,

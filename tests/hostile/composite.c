@@ -300,6 +300,25 @@ static void search(struct use *use, shf_reader *reader, const char *like) {
     shf_op_release(op);
 }
 
+/* By place: the last of all rows, wherever a damaged dataset has it. */
+static void search_place(struct use *use, shf_reader *reader) {
+    static const shf_vector_place place = {.row = 2};
+    shf_query query;
+    shf_op *op = NULL;
+    SHF_INIT(&query);
+    query.like_place = &place;
+    query.top_k = MOST_HITS;
+    struct stopwatch watch = stopwatch_start();
+    shf_status status = shf_search_sync(reader, &query, 0, &op);
+    stopwatch_add(&use->took, &watch);
+    bool is_gone = status == SHF_E_INVALID && strstr(shf_error_message(shf_op_error(op)), "`like_place`");
+    if (status && !is_gone) {
+        check_error(use, status, shf_op_error(op), false);
+        use->has_failed = true;
+    }
+    shf_op_release(op);
+}
+
 static void use_once(struct use *use) {
     shf_reader_options options;
     shf_reader *reader = NULL;
@@ -323,6 +342,7 @@ static void use_once(struct use *use) {
     for (size_t i = 0; i < key_count; i++) look_up(use, reader, &keys[i]);
     search(use, reader, NULL);
     if (hit_count && !use->has_failed) search(use, reader, hits[hit_count - 1].id);
+    search_place(use, reader);
     watch = stopwatch_start();
     support_close(reader);
     stopwatch_add(&use->took, &watch);

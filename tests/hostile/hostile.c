@@ -222,6 +222,28 @@ static void search(struct use *use, shf_reader *reader, const shf_vector_id *lik
     shf_op_release(op);
 }
 
+/* By place: the last row that the sound shard has, and one that none has. */
+static void search_places(struct use *use, shf_reader *reader) {
+    static const shf_vector_place places[] = {{.row = HOSTILE_ROWS - 1}, {.row = UINT64_MAX}};
+    for (size_t i = 0; i < 2; i++) {
+        shf_op *op = NULL;
+        shf_query query;
+        SHF_INIT(&query);
+        query.like_place = &places[i];
+        query.top_k = HOSTILE_MAX_HITS;
+        struct stopwatch watch = stopwatch_start();
+        shf_status status = shf_search_sync(reader, &query, 0, &op);
+        stopwatch_add(&use->took, &watch);
+        bool is_gone = status == SHF_E_INVALID && strstr(shf_error_message(shf_op_error(op)), "`like_place`");
+        if (i == 1 && !status) complain(use, "a row that no shard has", "");
+        if (status && !is_gone) {
+            check_error(use, status, shf_error_message(shf_op_error(op)));
+            use->has_failed = true;
+        }
+        shf_op_release(op);
+    }
+}
+
 static void ask(struct use *use, shf_reader *reader) {
     const shf_vector_id like = {.kind = SHF_ID_INT, .int_value = 1000 + HOSTILE_ROWS - 1};
     for (unsigned i = 0; i < HOSTILE_KEYS + 40; i += 41) look_up(use, reader, i);
@@ -229,6 +251,7 @@ static void ask(struct use *use, shf_reader *reader) {
     for (unsigned i = 7; i < HOSTILE_KEYS; i += 150) look_up(use, reader, i);
     search(use, reader, NULL);
     search(use, reader, &like);
+    search_places(use, reader);
 }
 
 static void use_once(struct use *use) {

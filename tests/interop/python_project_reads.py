@@ -27,6 +27,7 @@ import tempfile
 
 import building
 import python_project_cel
+import python_project_vectors
 from building import Case, Wrong, expect
 
 BUCKET = "written"
@@ -345,17 +346,28 @@ def check_packages(shardy, parse, folder):
         check_sidecar(place, summary["shards"][0], parse)
 
 
+def version_of_the_project():
+    try:
+        return importlib.metadata.version("shardyfusion")
+    except importlib.metadata.PackageNotFoundError:
+        return "from its sources"
+
+
 def inside(shardy):
     """On the server that the environment speaks of, in the Python that has the package."""
     parse = reference_parser()
     failed = 0
-    print("shardyfusion " + importlib.metadata.version("shardyfusion"))
+    print("shardyfusion " + version_of_the_project())
     checks = [(case.name, lambda case=case: check(shardy, case, parse)) for case in KV_CASES + UNIFIED_CASES]
     checks.append(("refresh, history, going back", lambda: check_refresh(shardy)))
     if python_project_cel.is_there():
         checks += python_project_cel.checks(shardy, BUCKET)
     else:
         print("no cel_expr_python here: snapshots sharded by expressions were not read")
+    if python_project_vectors.is_there():
+        checks += python_project_vectors.checks(shardy, BUCKET)
+    else:
+        print("no shardyfusion.vector or no sqlite_vec here: snapshots of vectors alone were not read")
     packages = pathlib.Path(os.environ.get("SHF_SHARED", "../shared")) / "fixtures" / "packages20k"
     if packages.is_dir():
         checks.append(("real packages", lambda: check_packages(shardy, parse, packages)))

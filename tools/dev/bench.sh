@@ -1,4 +1,4 @@
-# Benchmarks against LMDB, libsqlite3, sqlite-vec, faiss, SlateDB, LanceDB and cel-expr-python, and of the Python package. Sourced.
+# Benchmarks against LMDB, libsqlite3, sqlite-vec, faiss, SlateDB, LanceDB, cel-expr-python and scikit-learn, and of the Python package. Sourced.
 # shellcheck shell=sh
 
 bench_venv=build/bench-venv
@@ -25,11 +25,12 @@ bench_prepare_part() {
         slatedb-*) bench_wanted="slatedb==${1#slatedb-}.*" bench_own=$1 ;;
         lance) bench_wanted='lancedb numpy' bench_own=lancedb ;;
         cel) bench_wanted='cel-expr-python xxhash' bench_own=cel ;;
+        kmeans) bench_wanted='scikit-learn' bench_own=kmeans ;;
     esac
     # shellcheck disable=SC2086 # a list of names
     quietly "$bench_wanted from PyPI in $bench_venv-$bench_own" bench_install_in "$bench_venv-$bench_own" $bench_wanted ||
         die 'the peers could not be installed'
-    [ "$1" != cel ] || return 0 # its rows are made as they are needed
+    case $1 in cel | kmeans) return 0 ;; esac # their rows are made as they are needed
     quietly "$1 in $bench_data" "$bench_venv-$bench_own/bin/python3" bench/make_data.py "$bench_data" "$1" ||
         die 'the data could not be made'
 }
@@ -40,7 +41,7 @@ bench_prepare() {
     bench_python=/usr/bin/python3 bench_shared='' bench_own_parts=''
     for bench_part in $bench_parts; do
         case $bench_part in
-            slatedb-* | lance | cel) bench_own_parts="$bench_own_parts $bench_part" ;;
+            slatedb-* | lance | cel | kmeans) bench_own_parts="$bench_own_parts $bench_part" ;;
             *) bench_shared="$bench_shared $bench_part" ;;
         esac
     done

@@ -3,7 +3,7 @@
 
 # Recorded snapshots of the Python project, kept beside the checkout.
 shared=${SHF_SHARED:-../shared}
-peer_cases="unified-* kv-sqlite-* history-* fallback-* current-* retried-shard"
+peer_cases="unified-* kv-sqlite-* history-* fallback-* current-* retried-shard cel-* vector-*"
 
 # run_tests DIRECTORY CTEST-ARGUMENT...
 run_tests() {

@@ -101,6 +101,7 @@ struct shf_cel_memory {
 struct shf_cel_scratch {
     struct shf_cel_memory memory;
     struct shf_cel_match *match; /* of `matches`, when first needed */
+    uint64_t steps;              /* about what all evaluations so far took, for whoever bounds them */
     alignas(16) uint8_t small[SHF_CEL_SMALL_BYTES];
 };
 void shf_cel_scratch_init(struct shf_cel_scratch *scratch);

@@ -128,7 +128,9 @@ shf_status shf_cel_evaluate(const struct shf_cel *cel, const struct shf_cel_valu
     run.place = NULL;
     run.iterations = 0;
     run.steps = 0; /* the locals are written before they are read */
-    if (!shf_cel_run_node(&run, cel->root, &result)) return shf_cel_run_error(cel, &run, error);
+    bool is_ok = shf_cel_run_node(&run, cel->root, &result);
+    scratch->steps += cel->root->weight + run.steps;
+    if (!is_ok) return shf_cel_run_error(cel, &run, error);
     *out = result;
     return SHF_OK;
 }

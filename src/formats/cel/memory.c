@@ -73,6 +73,7 @@ void shf_cel_scratch_init(struct shf_cel_scratch *scratch) {
     scratch->memory =
         (struct shf_cel_memory){NULL, scratch->small, sizeof scratch->small, 0, SHF_LIMIT_CEL_SCRATCH_BYTES};
     scratch->match = NULL;
+    scratch->steps = 0;
 }
 
 void shf_cel_scratch_reset(struct shf_cel_scratch *scratch) {

@@ -77,6 +77,78 @@ static void check(const struct shf_kernel *kernel, uint32_t dimension, bool with
     free(values);
 }
 
+/* ---- what k-means takes ---- */
+
+#define POINTS SHF_KERNEL_PANEL
+#define PANEL_ROWS 53 /* full tiles, and one of each other size */
+
+struct panel_case {
+    uint32_t dimension, points;
+    float *rows, *panel, *norms; /* the panel has `points`; the other places are empty */
+};
+
+static double exact_score(const struct panel_case *c, size_t row, size_t point) {
+    double sum = 0;
+    for (size_t i = 0; i < c->dimension; i++) {
+        sum += (double)c->rows[row * c->dimension + i] * (double)c->panel[i * POINTS + point];
+    }
+    return (double)c->norms[point] - 2 * sum;
+}
+
+/* The scores that were found are those of the point named and of no better ones, within what is promised. */
+static void check_nearest(const struct panel_case *c, size_t row, const struct shf_panel_nearest *nearest) {
+    double least = INFINITY, second = INFINITY, doubt = 0;
+    for (size_t j = 0; j < c->points; j++) {
+        double score = exact_score(c, row, j), size = 0;
+        for (size_t i = 0; i < c->dimension; i++) {
+            size += fabs((double)c->rows[row * c->dimension + i] * (double)c->panel[i * POINTS + j]);
+        }
+        double rounding = 0x1p-24 * (2 * (c->dimension + 1) * size + fabs(score));
+        doubt = rounding > doubt ? rounding : doubt;
+        second = score < least ? least : score < second ? score : second;
+        least = score < least ? score : least;
+    }
+    assert_true(nearest->at < c->points);
+    assert_true(fabs((double)nearest->least - exact_score(c, row, nearest->at)) <= doubt);
+    assert_true(fabs((double)nearest->least - least) <= doubt);
+    assert_true(c->points > 1 ? fabs((double)nearest->second - second) <= doubt : isinf(nearest->second));
+}
+
+static void check_panel(const struct shf_kernel *kernel, uint32_t dimension, uint32_t points) {
+    struct panel_case c = {dimension, points, malloc((size_t)PANEL_ROWS * dimension * sizeof(float)),
+                           aligned_alloc(64, (size_t)POINTS * dimension * sizeof(float)),
+                           aligned_alloc(64, POINTS * sizeof(float))};
+    const float *rows[PANEL_ROWS];
+    struct shf_panel_nearest out[PANEL_ROWS];
+    for (size_t i = 0; i < (size_t)PANEL_ROWS * dimension; i++) c.rows[i] = random_float();
+    for (size_t i = 0; i < (size_t)POINTS * dimension; i++) c.panel[i] = i % POINTS < points ? random_float() : 0;
+    for (size_t j = 0; j < POINTS; j++) c.norms[j] = j < points ? fabsf(random_float()) : INFINITY;
+    for (size_t r = 0; r < PANEL_ROWS; r++) rows[r] = c.rows + r * dimension;
+    for (uint32_t count = 1; count <= PANEL_ROWS; count++) {
+        memset(out, 0, sizeof out);
+        kernel->panel(rows + PANEL_ROWS - count, count, dimension, c.panel, points, c.norms, out);
+        for (uint32_t r = 0; r < count; r++) check_nearest(&c, PANEL_ROWS - count + r, &out[r]);
+        for (uint32_t r = count; r < PANEL_ROWS; r++) assert_true(out[r].at == 0 && out[r].least == 0);
+    }
+    free(c.rows);
+    free(c.panel);
+    free(c.norms);
+}
+
+static void check_add(const struct shf_kernel *kernel, uint32_t dimension) {
+    double sums[200], wanted[200];
+    float row[200];
+    for (uint32_t i = 0; i < dimension; i++) {
+        row[i] = random_float();
+        sums[i] = wanted[i] = (double)random_float() / 3;
+    }
+    for (int taken = 0; taken < 2; taken++) {
+        kernel->add(sums, row, dimension, taken);
+        for (uint32_t i = 0; i < dimension; i++) wanted[i] += taken ? -(double)row[i] : (double)row[i];
+        assert_memory_equal(sums, wanted, dimension * sizeof *sums);
+    }
+}
+
 static void check_kernel(const char *name) {
     if (!shf_search_kernel_force(name)) {
         print_message("SKIP: this machine has no %s\n", name);
@@ -88,6 +160,8 @@ static void check_kernel(const char *name) {
     for (uint32_t dimension = 1; dimension <= 70; dimension++) {
         check(kernel, dimension, false, dimension % 4);
         check(kernel, dimension, true, dimension % 3);
+        check_panel(kernel, dimension, 1 + dimension % POINTS);
+        check_add(kernel, dimension);
     }
     for (size_t i = 0; i < sizeof more / sizeof more[0]; i++) {
         check(kernel, more[i], false, 1);
@@ -117,6 +191,7 @@ static void check_wall(const struct shf_kernel *kernel, uint32_t dimension) {
     size_t rows_mapped, query_mapped;
     float *rows = before_a_wall(2 * dimension * sizeof *rows, &row_mapping, &rows_mapped);
     double *query = before_a_wall(dimension * sizeof *query, &query_mapping, &query_mapped), out[4];
+    float *panel = aligned_alloc(64, (size_t)POINTS * dimension * sizeof *panel);
     const double *queries[2] = {query, query};
     for (size_t i = 0; i < 2 * (size_t)dimension; i++) rows[i] = random_float();
     for (size_t i = 0; i < dimension; i++) query[i] = (double)random_float();
@@ -126,6 +201,15 @@ static void check_wall(const struct shf_kernel *kernel, uint32_t dimension) {
         kernel->squared(rows, 2, dimension, queries, together, out);
         assert_true(same_bits(out[1], expected(rows + dimension, query, dimension, true)));
     }
+    struct shf_panel_nearest nearest[2];
+    const float *places[2] = {rows, rows + dimension};
+    memset(panel, 0, (size_t)POINTS * dimension * sizeof *panel);
+    kernel->panel(places, 2, dimension, panel, POINTS, panel, nearest);
+    assert_true(nearest[1].at == 0);
+    memset(query, 0, dimension * sizeof *query);
+    kernel->add(query, rows + dimension, dimension, false);
+    assert_true(query[dimension - 1] == (double)rows[2 * dimension - 1]);
+    free(panel);
     (void)munmap(row_mapping, rows_mapped);
     (void)munmap(query_mapping, query_mapped);
 }

@@ -215,10 +215,324 @@ static void test_order_of_pieces_changes_nothing(void **state) {
     free(rows);
 }
 
+/* Small whole numbers: sums are exact, and many rows are as far from one centroid as from another. */
+static float *on_a_grid(size_t count, size_t dimension, uint32_t values) {
+    float *rows = new_rows(count, dimension);
+    for (size_t i = 0; i < count * dimension; i++) rows[i] = (float)(next_random() % values);
+    return rows;
+}
+
+static void assert_as_naive(const struct shf_kmeans_options *options, double tolerance) {
+    struct naive naive = naive_train(options);
+    struct shf_kmeans *kmeans = trained(options, SHUFFLED);
+    assert_close(shf_kmeans_inertia(kmeans), naive.inertia, 1e-6);
+    for (size_t v = 0; v < (size_t)options->clusters * options->dimension; v++) {
+        double value = (double)shf_kmeans_centroids(kmeans)[v];
+        assert_true(fabs(value - naive.centroids[v]) <= tolerance * (1 + fabs(naive.centroids[v])));
+    }
+    free(naive.centroids);
+    shf_kmeans_free(kmeans);
+}
+
+/* float32 can not tell what is nearest, and the first of equals is meant. */
+static void test_ties(void **state) {
+    (void)state;
+    for (uint32_t dimension = 1; dimension < 9; dimension++) {
+        float *rows = on_a_grid(2500, dimension, 3);
+        for (uint32_t clusters = 1; clusters < 600; clusters = clusters * 5 + 1) {
+            struct shf_kmeans_options options = options_of(rows, 2500, dimension, clusters);
+            options.initial = rows; /* duplicates among them: some clusters stay empty */
+            options.rounds = 1;
+            assert_as_naive(&options, 0);
+            options.rounds = 12;
+            assert_as_naive(&options, 1e-6);
+        }
+        free(rows);
+    }
+}
+
+/* Far from the origin, or of extreme size, float32 products say little or nothing. */
+static void test_rows_that_float32_can_not_multiply(void **state) {
+    (void)state;
+    static const float offsets[] = {0, 300, 0, 0, 0}, scales[] = {1, 1, 1e25f, 3e38f, 1e-25f};
+    for (size_t i = 0; i < sizeof scales / sizeof scales[0]; i++) {
+        float *rows = clustered(2000, 12, 15, 0.4f);
+        for (size_t v = 0; v < (size_t)2000 * 12; v++) rows[v] = (rows[v] + offsets[i]) * scales[i];
+        struct shf_kmeans_options options = options_of(rows, 2000, 12, 40);
+        options.initial = rows + 12;
+        options.rounds = scales[i] < 1 ? 1 : 8; /* smaller than the tolerance: one round is all they get */
+        assert_as_naive(&options, 1e-6);
+        options.initial = NULL;
+        shf_kmeans_free(trained(&options, IN_ORDER));
+        free(rows);
+    }
+}
+
+/* One row far away makes rounding of its own distances large, but not of all others. */
+static void test_an_outlier(void **state) {
+    (void)state;
+    float *rows = clustered(3000, 20, 40, 0.3f);
+    for (size_t v = 0; v < 20; v++) rows[v] = v % 2 ? 1e12f : 3e37f;
+    struct shf_kmeans_options options = options_of(rows, 3000, 20, 80);
+    options.initial = rows;
+    assert_as_naive(&options, 1e-6);
+    free(rows);
+}
+
+/* Clusters and groups of every count, of few and many panels. */
+static void test_counts_of_clusters(void **state) {
+    (void)state;
+    float *rows = clustered(1300, 7, 100, 0.5f);
+    static const uint32_t counts[] = {1, 2, 31, 32, 33, 64, 65, 511, 512, 513, 544, 1023, 1100, 1299, 1300};
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+        struct shf_kmeans_options options = options_of(rows, 1300, 7, counts[i]);
+        options.initial = rows;
+        options.rounds = 6;
+        assert_as_naive(&options, 1e-6);
+        options.initial = NULL;
+        struct shf_kmeans *kmeans = trained(&options, SHUFFLED);
+        if (counts[i] == 1300) assert_true(shf_kmeans_inertia(kmeans) == 0);
+        shf_kmeans_free(kmeans);
+    }
+    free(rows);
+}
+
+/* Every instruction set: the same centroids, to the bit. */
+static void test_kernels_agree(void **state) {
+    (void)state;
+    static const char *const names[] = {"scalar", "avx2", "avx512"};
+    for (uint32_t dimension = 1; dimension < 140; dimension = dimension * 3 + 2) {
+        float *rows = clustered(2500, dimension, 30, 0.9f), *first = NULL;
+        size_t bytes = (size_t)45 * dimension * sizeof *rows;
+        for (size_t i = 0; i < 3; i++) {
+            if (!shf_search_kernel_force(names[i])) continue;
+            struct shf_kmeans_options options = options_of(rows, 2500, dimension, 45);
+            struct shf_kmeans *kmeans = trained(&options, IN_ORDER);
+            if (!first) {
+                first = malloc(bytes);
+                memcpy(first, shf_kmeans_centroids(kmeans), bytes);
+            }
+            assert_memory_equal(first, shf_kmeans_centroids(kmeans), bytes);
+            shf_kmeans_free(kmeans);
+        }
+        free(first);
+        free(rows);
+    }
+    (void)shf_search_kernel_force(NULL);
+}
+
+/* ---- rows that are alike ---- */
+
+static void test_all_rows_equal(void **state) {
+    (void)state;
+    for (int spherical = 0; spherical < 2; spherical++) {
+        float *rows = new_rows(1000, 5);
+        for (size_t i = 0; i < 5000; i++) rows[i] = (float)(i % 5) - 1.5f;
+        struct shf_kmeans_options options = options_of(rows, 1000, 5, 10);
+        options.spherical = spherical;
+        struct shf_kmeans *kmeans = trained(&options, IN_ORDER);
+        assert_true(shf_kmeans_inertia(kmeans) < 1e-9);
+        assert_memory_equal(shf_kmeans_centroids(kmeans), rows, 5 * sizeof *rows);
+        shf_kmeans_free(kmeans);
+        free(rows);
+    }
+}
+
+/* As many different rows as clusters: seeding finds each of them. */
+static void test_duplicates(void **state) {
+    (void)state;
+    float *rows = new_rows(3000, 3);
+    for (size_t r = 0; r < 3000; r++) {
+        for (size_t i = 0; i < 3; i++) rows[r * 3 + i] = (float)(r % 17) * (float)(i + 1);
+    }
+    struct shf_kmeans_options options = options_of(rows, 3000, 3, 17);
+    struct shf_kmeans *kmeans = trained(&options, SHUFFLED);
+    assert_true(shf_kmeans_inertia(kmeans) == 0);
+    shf_kmeans_free(kmeans);
+    options.clusters = 40; /* more than there are */
+    kmeans = trained(&options, TWO_THREADS);
+    assert_true(shf_kmeans_inertia(kmeans) == 0);
+    shf_kmeans_free(kmeans);
+    free(rows);
+}
+
+static void test_an_empty_cluster_keeps_its_centroid(void **state) {
+    (void)state;
+    float *rows = clustered(500, 4, 5, 0.1f), initial[12] = {0, 0, 0, 0, 50, 60, 70, 80, 0.1f, 0.1f, 0.1f, 0.1f};
+    struct shf_kmeans_options options = options_of(rows, 500, 4, 3);
+    options.initial = initial;
+    struct shf_kmeans *kmeans = trained(&options, IN_ORDER);
+    assert_memory_equal(shf_kmeans_centroids(kmeans) + 4, initial + 4, 4 * sizeof(float));
+    shf_kmeans_free(kmeans);
+    free(rows);
+}
+
+/* ---- cosine ---- */
+
+static double norm_of(const float *vector, size_t dimension) {
+    double sum = 0;
+    for (size_t i = 0; i < dimension; i++) sum += (double)vector[i] * (double)vector[i];
+    return sqrt(sum);
+}
+
+static void test_spherical(void **state) {
+    (void)state;
+    float *rows = clustered(2000, 11, 12, 0.7f), *initial = new_rows(20, 11);
+    for (size_t r = 0; r < 2000; r += 100) memset(rows + r * 11, 0, 11 * sizeof *rows);
+    for (size_t i = 0; i < (size_t)3 * 11; i++) rows[11 + i] *= 1e30f; /* squares overflow float32 */
+    for (size_t i = 0; i < (size_t)20 * 11; i++) initial[i] = rows[11 + i] * 7;
+    struct shf_kmeans_options options = options_of(rows, 2000, 11, 20);
+    options.spherical = true;
+    options.initial = initial;
+    struct shf_kmeans *kmeans = trained(&options, TWO_THREADS);
+    for (size_t r = 0; r < 2000; r++) {
+        assert_true(fabs(norm_of(rows + r * 11, 11) - (r % 100 ? 1 : 0)) < 1e-6);
+    }
+    for (size_t c = 0; c < 20; c++) assert_true(fabs(norm_of(shf_kmeans_centroids(kmeans) + c * 11, 11) - 1) < 1e-6);
+    for (size_t c = 0; c < 20; c++) {
+        double norm = norm_of(initial + c * 11, 11);
+        for (size_t i = 0; i < 11; i++) initial[c * 11 + i] = (float)((double)initial[c * 11 + i] / norm);
+    }
+    struct naive naive = naive_train(&options); /* the rows are normalised by now */
+    assert_close(shf_kmeans_inertia(kmeans), naive.inertia, 1e-6);
+    free(naive.centroids);
+    shf_kmeans_free(kmeans);
+    options.initial = NULL;
+    shf_kmeans_free(trained(&options, IN_ORDER));
+    free(initial);
+    free(rows);
+}
+
+/* Nothing but zero rows, and two rows that add up to none: no centroid becomes NaN (`trained` looks at them). */
+static void test_spherical_without_a_direction(void **state) {
+    (void)state;
+    float *zeros = new_rows(300, 3), *opposite = new_rows(2, 2);
+    memset(zeros, 0, (size_t)300 * 3 * sizeof *zeros);
+    struct shf_kmeans_options options = options_of(zeros, 300, 3, 4);
+    options.spherical = true;
+    struct shf_kmeans *kmeans = trained(&options, IN_ORDER);
+    assert_true(shf_kmeans_inertia(kmeans) == 0);
+    shf_kmeans_free(kmeans);
+    opposite[0] = 1, opposite[1] = 0, opposite[2] = -1, opposite[3] = 0;
+    options = options_of(opposite, 2, 2, 1);
+    options.spherical = true;
+    kmeans = trained(&options, IN_ORDER);
+    assert_true(fabs(norm_of(shf_kmeans_centroids(kmeans), 2) - 1) < 1e-6);
+    shf_kmeans_free(kmeans);
+    free(zeros);
+    free(opposite);
+}
+
+/* ---- seeding ---- */
+
+static void test_seeding_finds_clusters(void **state) {
+    (void)state;
+    float *rows = clustered(4000, 10, 25, 0.02f);
+    for (uint64_t s = 0; s < 20; s++) {
+        struct shf_kmeans_options options = options_of(rows, 4000, 10, 25);
+        options.seed = s;
+        options.rounds = 1;
+        struct shf_kmeans *kmeans = trained(&options, SHUFFLED);
+        /* A row is sqrt(10 * 0.02^2 / 12) from its center, centers are 1.3 from each other. */
+        assert_true(shf_kmeans_inertia(kmeans) < 4000 * 10 * 0.02 * 0.02 / 12 * 1.5);
+        shf_kmeans_free(kmeans);
+    }
+    free(rows);
+}
+
+static void test_seeds_differ(void **state) {
+    (void)state;
+    float *rows = clustered(1000, 6, 40, 1);
+    struct shf_kmeans_options options = options_of(rows, 1000, 6, 12);
+    struct shf_kmeans *one = trained(&options, IN_ORDER);
+    options.seed++;
+    struct shf_kmeans *other = trained(&options, IN_ORDER);
+    assert_true(memcmp(shf_kmeans_centroids(one), shf_kmeans_centroids(other), 12u * 6 * sizeof(float)) != 0);
+    shf_kmeans_free(one);
+    shf_kmeans_free(other);
+    free(rows);
+}
+
+/* ---- refusals ---- */
+
+static void assert_refused(const struct shf_kmeans_options *options, shf_status status, const char *says) {
+    struct shf_kmeans *kmeans = NULL;
+    struct shf_error *error = NULL;
+    assert_int_equal(shf_kmeans_new(options, &kmeans, &error), status);
+    assert_null(kmeans);
+    assert_non_null(strstr(shf_error_message(error), says));
+    assert_int_equal(options->budget->used_bytes, 0);
+    shf_error_free(error);
+}
+
+static void test_refused(void **state) {
+    (void)state;
+    float *rows = clustered(10, 4, 3, 1);
+    struct shf_kmeans_options options = options_of(rows, 10, 4, 11);
+    assert_refused(&options, SHF_E_INVALID, "10 vectors can not be trained into 11 clusters");
+    options.clusters = 0;
+    assert_refused(&options, SHF_E_INVALID, "0 clusters");
+    options = options_of(rows, 10, 4, 2);
+    options.rounds = 0;
+    assert_refused(&options, SHF_E_INVALID, "0 rounds");
+    options = options_of(rows, 10, 0, 2);
+    assert_refused(&options, SHF_E_INVALID, "0 dimensions");
+    options = options_of(rows, UINT64_MAX, 4, 2);
+    assert_refused(&options, SHF_E_INVALID, "18446744073709551615 rows");
+    options = options_of(rows, INT32_MAX, 8192, INT32_MAX); /* sizes that do not fit size_t, or the budget */
+    assert_refused(&options, SHF_E_NO_MEMORY, "budget");
+    struct shf_budget small = {1000, 0};
+    options = options_of(rows, 10, 4, 2);
+    options.budget = &small;
+    assert_refused(&options, SHF_E_NO_MEMORY, "the memory budget has no room");
+    free(rows);
+    shf_kmeans_free(NULL);
+}
+
+static int allocations_left;
+static void *failing_allocate(size_t size) { return allocations_left-- > 0 ? malloc(size) : NULL; }
+static const struct shf_alloc_seam failing = {.allocate = failing_allocate};
+
+static void test_failing_allocations(void **state) {
+    (void)state;
+    float *rows = clustered(100, 4, 3, 1);
+    struct shf_kmeans_options options = options_of(rows, 100, 4, 5);
+    for (int n = 0; n < 2; n++) {
+        struct shf_kmeans *kmeans = NULL;
+        shf_alloc_set_seam(&failing);
+        allocations_left = n;
+        assert_int_equal(shf_kmeans_new(&options, &kmeans, NULL), SHF_E_NO_MEMORY);
+        shf_alloc_set_seam(NULL);
+        assert_null(kmeans);
+        assert_int_equal(budget.used_bytes, 0);
+    }
+    shf_alloc_set_seam(&failing);
+    allocations_left = 2; /* all that it takes */
+    struct shf_kmeans *kmeans = trained(&options, IN_ORDER);
+    assert_in_range(budget.used_bytes, 1, 100000);
+    shf_kmeans_free(kmeans);
+    shf_alloc_set_seam(NULL);
+    free(rows);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_as_the_naive_one),
         cmocka_unit_test(test_order_of_pieces_changes_nothing),
+        cmocka_unit_test(test_ties),
+        cmocka_unit_test(test_rows_that_float32_can_not_multiply),
+        cmocka_unit_test(test_an_outlier),
+        cmocka_unit_test(test_counts_of_clusters),
+        cmocka_unit_test(test_kernels_agree),
+        cmocka_unit_test(test_all_rows_equal),
+        cmocka_unit_test(test_duplicates),
+        cmocka_unit_test(test_an_empty_cluster_keeps_its_centroid),
+        cmocka_unit_test(test_spherical),
+        cmocka_unit_test(test_spherical_without_a_direction),
+        cmocka_unit_test(test_seeding_finds_clusters),
+        cmocka_unit_test(test_seeds_differ),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_failing_allocations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

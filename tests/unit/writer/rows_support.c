@@ -136,9 +136,17 @@ static void done(void *context, shf_status status, struct shf_error *error) {
 
 static void stopped(void *context) { (void)sem_post(&((struct rows_run_of_test *)context)->stopped); }
 
-static uint32_t place(const void *context, const float *vector) {
+static void place(const void *context, const float *const *vectors, size_t count, uint32_t *shards) {
     const struct rows_case *c = context;
-    return (uint32_t)(hash_of((const uint8_t *)vector, 4) % c->num_dbs);
+    assert_in_range(count, 1, SHF_ROWS_PLACE_BATCH);
+    for (size_t i = 0; i < count; i++) shards[i] = (uint32_t)(hash_of((const uint8_t *)vectors[i], 4) % c->num_dbs);
+}
+
+static uint32_t shard_of(const struct rows_case *c, const struct shf_rows_row *row) {
+    uint32_t shard = (uint32_t)(row->hash % c->num_dbs);
+    const float *vector = row->vector;
+    if (c->by_vector) place(c, &vector, 1, &shard);
+    return shard;
 }
 
 shf_status rows_begin(struct rows_run_of_test *t, const struct rows_case *c, shf_runtime *runtime, int scratch_fd) {
@@ -375,11 +383,8 @@ shf_status rows_check(struct rows_run_of_test *t) {
         struct shf_rows_row row;
         rows_make(&t->c->shape, i, &row, &bytes, &size);
         assert_in_range(row.key_size, 0, sizeof model->key);
-        model[i] = (struct model_row){.key_size = row.key_size,
-                                      .number = i,
-                                      .value_size = row.value_size,
-                                      .shard = t->c->by_vector ? place(t->c, row.vector)
-                                                               : (uint32_t)(row.hash % t->c->num_dbs)};
+        model[i] = (struct model_row){
+            .key_size = row.key_size, .number = i, .value_size = row.value_size, .shard = shard_of(t->c, &row)};
         memcpy(model[i].key, row.key, row.key_size);
     }
     free(bytes);

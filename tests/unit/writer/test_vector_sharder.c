@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "formats/npy.h"
+#include "search/search.h"
 #include "writer/hyperplanes.h"
 
 #include <setjmp.h>
@@ -51,6 +52,12 @@ static struct shf_vector_sharder *must(const shf_writer_options *o, enum shf_met
     return sharder;
 }
 
+static uint32_t place_of(const struct shf_vector_sharder *sharder, const float *vector) {
+    uint32_t shard = UINT32_MAX;
+    shf_vector_sharder_place(sharder, &vector, 1, &shard);
+    return shard;
+}
+
 /* ---- hyperplanes ---- */
 
 static void test_drawn(void **state) {
@@ -83,10 +90,10 @@ static void test_centroids(void **state) {
     float vector[DIMENSION] = {0};
     assert_true(shf_vector_sharder_decides(sharder));
     assert_string_equal(shf_vector_sharder_table_name(sharder), "centroids.npy");
-    assert_int_equal(shf_vector_sharder_place(sharder, vector), 0); /* under cosine nothing is near zero */
+    assert_int_equal(place_of(sharder, vector), 0); /* under cosine nothing is near zero */
     for (uint32_t i = 0; i < SHARDS; i++) {
         for (uint32_t k = 0; k < DIMENSION; k++) vector[k] = 3 * centroids[i * DIMENSION + k];
-        assert_int_equal(shf_vector_sharder_place(sharder, vector), i);
+        assert_int_equal(place_of(sharder, vector), i);
     }
     shf_vector_sharder_free(sharder);
     /* The same distance to 1 and 2 and 3: the first. */
@@ -96,8 +103,68 @@ static void test_centroids(void **state) {
     options = options_of("cluster", alike);
     sharder = must(&options, SHF_METRIC_L2);
     memset(vector, 0, sizeof vector);
-    assert_int_equal(shf_vector_sharder_place(sharder, vector), 1);
+    assert_int_equal(place_of(sharder, vector), 1);
     shf_vector_sharder_free(sharder);
+}
+
+/* Whatever the kernel, the dimension and the centroids, many of which are alike: what a reader computes. */
+static void place_as_readers(uint32_t num_dbs, uint32_t dimension, enum shf_metric metric, unsigned alike) {
+    enum { VECTORS = 48 };
+    size_t count = (size_t)num_dbs * dimension;
+    float *table = malloc(count * sizeof *table), *vectors = malloc((size_t)VECTORS * dimension * sizeof *vectors);
+    const float *pointers[VECTORS];
+    uint32_t shards[VECTORS], found;
+    for (size_t i = 0; i < count; i++) {
+        size_t row = i / dimension / alike, k = i % dimension;
+        table[i] = (float)((row * 7919 + k * 104729 + row * k * 31) % 2003) / 1000 - 1;
+    }
+    for (uint32_t v = 0; v < VECTORS; v++) {
+        pointers[v] = vectors + (size_t)v * dimension;
+        for (uint32_t k = 0; k < dimension; k++) {
+            /* One in three is a centroid, one in three lies in the middle of two. */
+            size_t a = v * 13 % num_dbs, b = v * 29 % num_dbs;
+            float left = table[a * dimension + k], right = table[b * dimension + k];
+            vectors[(size_t)v * dimension + k] = v % 3 == 0 ? left : v % 3 == 1 ? (left + right) / 2 : left - right * 3;
+        }
+    }
+    shf_writer_options options = options_of("cluster", table);
+    options.num_dbs = num_dbs;
+    options.dimension = dimension;
+    struct shf_vector_options read = {0};
+    struct shf_vector_sharder *sharder = NULL;
+    assert_int_equal(shf_vector_options_read(&options, &budget, &read), SHF_OK);
+    assert_int_equal(shf_vector_sharder_new(&read, metric, 4 << 20, &sharder, NULL), SHF_OK);
+    assert_int_equal(shf_vector_sharder_begin(sharder, dimension, NULL), SHF_OK);
+    shf_vector_options_free(&read);
+    for (size_t at = 0; at < VECTORS; at += 13) {
+        size_t part = VECTORS - at < 13 ? VECTORS - at : 13;
+        shf_vector_sharder_place(sharder, pointers + at, part, shards + at);
+    }
+    for (uint32_t v = 0; v < VECTORS; v++) {
+        struct shf_vector_probe probe;
+        uint32_t shard = 0;
+        assert_int_equal(shf_vector_route(sharder->router, pointers[v], NULL, 1, &probe, &shard, &found, NULL), SHF_OK);
+        assert_int_equal(shards[v], shard);
+    }
+    shf_vector_sharder_free(sharder);
+    free(table);
+    free(vectors);
+}
+
+static void test_as_readers(void **state) {
+    (void)state;
+    static const char *const kernels[] = {"scalar", "avx2", "avx512"};
+    static const uint32_t dimensions[] = {1, 2, 7, 32, 33, 100, 2049, 8192};
+    for (size_t k = 0; k < sizeof kernels / sizeof *kernels; k++) {
+        if (!shf_search_kernel_force(kernels[k])) continue;
+        for (size_t d = 0; d < sizeof dimensions / sizeof *dimensions; d++) {
+            for (unsigned alike = 1; alike < 100; alike *= 9) {
+                place_as_readers(dimensions[d] > 1000 ? 70 : 300, dimensions[d], SHF_METRIC_COSINE, alike);
+                place_as_readers(dimensions[d] > 1000 ? 70 : 300, dimensions[d], SHF_METRIC_L2, alike);
+            }
+        }
+    }
+    (void)shf_search_kernel_force(NULL);
 }
 
 static void test_hashes(void **state) {
@@ -109,7 +176,7 @@ static void test_hashes(void **state) {
     shf_draw_hyperplanes(11, 8, DIMENSION, planes);
     assert_string_equal(shf_vector_sharder_table_name(sharder), "hyperplanes.npy");
     assert_int_equal(sharder->table_size, shf_npy_size(8, DIMENSION));
-    assert_int_equal(shf_vector_sharder_place(sharder, vector), 0);
+    assert_int_equal(place_of(sharder, vector), 0);
     for (unsigned n = 1; n < 200; n++) {
         uint32_t code = 0;
         for (uint32_t k = 0; k < DIMENSION; k++) vector[k] = (float)((n * 7919 + k * 104729) % 2001) / 1000 - 1;
@@ -118,7 +185,7 @@ static void test_hashes(void **state) {
             for (uint32_t k = 0; k < DIMENSION; k++) product += (double)planes[bit * DIMENSION + k] * (double)vector[k];
             if (product > 0) code |= 1u << bit;
         }
-        uint32_t shard = shf_vector_sharder_place(sharder, vector);
+        uint32_t shard = place_of(sharder, vector);
         assert_int_equal(shard, code % SHARDS);
         used[shard]++;
     }
@@ -135,7 +202,7 @@ static void test_found(void **state) {
     assert_null(sharder->table);
     assert_int_equal(shf_vector_sharder_set_centroids(sharder, centroids, DIMENSION, NULL), SHF_OK);
     for (uint32_t i = 0; i < SHARDS; i++) {
-        assert_int_equal(shf_vector_sharder_place(sharder, centroids + (size_t)i * DIMENSION), i);
+        assert_int_equal(place_of(sharder, centroids + (size_t)i * DIMENSION), i);
     }
     char *table = shf_vector_sharder_take_table(sharder);
     assert_int_equal(((const uint8_t *)table)[0], 0x93);
@@ -206,7 +273,7 @@ static void test_allocations(void **state) {
 int main(void) {
     shf_budget_init(&budget, 1u << 30);
     for (uint32_t i = 0; i < SHARDS * DIMENSION; i++) centroids[i] = (float)((i * 7919 + 5) % 97) - 48;
-    const struct CMUnitTest tests[] = {TEST(test_drawn), TEST(test_centroids), TEST(test_hashes),
+    const struct CMUnitTest tests[] = {TEST(test_drawn), TEST(test_centroids), TEST(test_as_readers), TEST(test_hashes),
                                        TEST(test_found), TEST(test_by_others), TEST(test_allocations)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
