@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import pathlib
 import signal
 import threading
@@ -139,10 +140,20 @@ def test_ctrl_c_while_it_refreshes(tmp_path: pathlib.Path, interrupting: Any) ->
 def test_ctrl_c_in_a_loop(kind: str, tmp_path: pathlib.Path, interrupting: Any) -> None:
     from shardyfusion.reader import AsyncUnifiedShardedReader
 
+    async def tick() -> None:
+        while True:
+            await asyncio.sleep(0.05)
+
+    async def opening() -> None:
+        # A signal right before the loop waits is not noticed before it has something to do: so it has.
+        ticking = asyncio.create_task(tick())
+        await AsyncUnifiedShardedReader.open(local_root=str(tmp_path), **server.options())
+        ticking.cancel()
+
     with support.hanging_server() as server:
         interrupting(server.was_asked)
         with pytest.raises(KeyboardInterrupt):
-            support.runner(kind)(AsyncUnifiedShardedReader.open(local_root=str(tmp_path), **server.options()))
+            support.runner(kind)(opening())
         support.until(lambda: support.inflight() == 0)
         server.was_left()
 
