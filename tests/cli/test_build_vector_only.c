@@ -61,6 +61,10 @@ static void shards_that_rows_name(void **state) {
     assert_right(read_line(&line, "{\"id\":1,\"shard_id\":4294967295,\"vector\":[1]}", &rules));
     assert_int_equal(line.row.shard, UINT32_MAX);
     line_free(&line);
+}
+
+static void wrong_shards(void **state) {
+    (void)state;
     BAD("it has no shard_id", "{\"id\":1,\"vector\":[1]}", CLI_SHARDING_EXPLICIT);
     BAD("it has no shard_id", "{\"id\":1,\"vector\":[1],\"shard_id\":null}", CLI_SHARDING_EXPLICIT);
     BAD("shard_id: -1 is not the number of a shard", "{\"id\":1,\"shard_id\":-1}", CLI_SHARDING_EXPLICIT);
@@ -106,11 +110,12 @@ static void columns(void **state) {
 
 /* A .npy of these bytes. */
 static void make_array(char *name, const char *type, const char *order, const char *shape, const void *data, size_t size) {
+    static const unsigned char begin[10] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, 118, 0};
     unsigned char file[TEST_BYTES];
     char header[118];
     int used = snprintf(header, sizeof header, "{'descr': '%s', 'fortran_order': %s, 'shape': %s, }", type, order, shape);
     memset(header + used, ' ', sizeof header - (size_t)used);
-    memcpy(file, "\x93NUMPY\x01\x00\x76\x00", 10);
+    memcpy(file, begin, sizeof begin);
     memcpy(file + 10, header, sizeof header);
     memcpy(file + 128, data, size);
     make_file(name, file, 128 + size);
@@ -190,11 +195,8 @@ static void wrong_arrays(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_key_serves_as_the_id),
-        cmocka_unit_test(wrong_rows),
-        cmocka_unit_test(shards_that_rows_name),
-        cmocka_unit_test(columns),
-        cmocka_unit_test(arrays),
+        cmocka_unit_test(a_key_serves_as_the_id), cmocka_unit_test(wrong_rows), cmocka_unit_test(shards_that_rows_name),
+        cmocka_unit_test(wrong_shards),           cmocka_unit_test(columns),    cmocka_unit_test(arrays),
         cmocka_unit_test(wrong_arrays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
