@@ -18,6 +18,7 @@ npy() {
     {
         printf '\223NUMPY\001\000\166\000'
         printf '%-118s' "{'descr': '<f4', 'fortran_order': False, 'shape': ($2, $3), }"
+        # shellcheck disable=SC2059 # its escapes are bytes
         printf "$4"
     } >"$1"
 }
