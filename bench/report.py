@@ -11,8 +11,9 @@ from xml.sax.saxutils import escape
 
 # Prefix of the names, and the marks around the table.
 BUILDING, COMPOSITE, PYTHON = ("build_",), ("slatedb_", "lance_"), ("py_",)
+SHARDING = ("cel_", "kmeans_")
 READING_TABLE, BUILDING_TABLE, COMPOSITE_TABLE = "table", "table of building", "table of SlateDB and LanceDB"
-PYTHON_TABLE = "table of Python"
+PYTHON_TABLE, SHARDING_TABLE = "table of Python", "table of sharding"
 WIDTH, LEFT, RIGHT, ROW, BAR = 860, 250, 150, 58, 17
 STYLE = """
   text { font: 13px system-ui, sans-serif; fill: #24292f }
@@ -97,11 +98,10 @@ def main():
         if chosen:
             with open(os.path.join(docs, f"benchmarks-{name}.svg"), "w", encoding="utf-8") as file:
                 file.write(plot(title, chosen))
-    building = [result for result in results if result["name"].startswith(BUILDING)]
-    composite = [result for result in results if result["name"].startswith(COMPOSITE)]
-    python = [result for result in results if result["name"].startswith(PYTHON)]
-    reading = [result for result in results if result not in building + composite + python]
-    tables = ((READING_TABLE, reading), (COMPOSITE_TABLE, composite), (BUILDING_TABLE, building), (PYTHON_TABLE, python))
+    parts = ((COMPOSITE_TABLE, COMPOSITE), (BUILDING_TABLE, BUILDING), (PYTHON_TABLE, PYTHON), (SHARDING_TABLE, SHARDING))
+    tables = [(name, [result for result in results if result["name"].startswith(starts)]) for name, starts in parts]
+    elsewhere = tuple(start for _, starts in parts for start in starts)
+    tables.append((READING_TABLE, [result for result in results if not result["name"].startswith(elsewhere)]))
     for name, chosen in tables:
         if chosen:
             replace_table(os.path.join(docs, "benchmarks.md"), name, chosen)
