@@ -80,8 +80,8 @@ shf_status shf_vector_options_read(const shf_writer_options *o, struct shf_budge
 void shf_vector_options_free(struct shf_vector_options *options) {
     shf_free(options->strategy_text);
     shf_free(options->metric_text);
-    shf_free(options->table);
     if (options->table) shf_budget_give(options->budget, options->table_size);
+    shf_free(options->table);
     *options = (struct shf_vector_options){0};
 }
 
