@@ -17,6 +17,7 @@ from ._config_parts import (
     assign,
     check_not_both,
 )
+from ._config_shared import SharedFields
 from ._config_vectors import VectorSpec, vector_metric_to_str
 from .errors import ConfigValidationError
 from .sharding_types import DB_ID_COL, KeyEncoding
@@ -41,7 +42,7 @@ _PARTS: dict[str, type] = {
 
 
 @dataclass(slots=True, init=False)
-class BaseShardedWriteConfig:
+class BaseShardedWriteConfig(SharedFields):
     """What all writers of keys are told.
 
     Given part by part (storage=WriterStorageConfig(...)) or field by field (s3_prefix=...), not both for one part.
@@ -137,33 +138,6 @@ class BaseShardedWriteConfig:
         self.vector.metric = vector_metric_to_str(self.vector.metric)
 
     @property
-    def s3_prefix(self) -> str:
-        """storage.s3_prefix"""
-        return self.storage.s3_prefix
-
-    @s3_prefix.setter
-    def s3_prefix(self, value: str) -> None:
-        assign(self.storage, "s3_prefix", value)
-
-    @property
-    def credential_provider(self) -> CredentialProvider | None:
-        """storage.credential_provider"""
-        return self.storage.credential_provider
-
-    @credential_provider.setter
-    def credential_provider(self, value: CredentialProvider | None) -> None:
-        self.storage.credential_provider = value
-
-    @property
-    def s3_connection_options(self) -> S3ConnectionOptions | None:
-        """storage.s3_connection_options"""
-        return self.storage.s3_connection_options
-
-    @s3_connection_options.setter
-    def s3_connection_options(self, value: S3ConnectionOptions | None) -> None:
-        self.storage.s3_connection_options = value
-
-    @property
     def key_encoding(self) -> KeyEncoding:
         """kv.key_encoding"""
         return self.kv.key_encoding
@@ -189,24 +163,6 @@ class BaseShardedWriteConfig:
     @adapter_factory.setter
     def adapter_factory(self, value: DbAdapterFactory | None) -> None:
         assign(self.kv, "adapter_factory", value)
-
-    @property
-    def metrics_collector(self) -> MetricsCollector | None:
-        """observability.metrics_collector"""
-        return self.observability.metrics_collector
-
-    @metrics_collector.setter
-    def metrics_collector(self, value: MetricsCollector | None) -> None:
-        self.observability.metrics_collector = value
-
-    @property
-    def run_registry(self) -> RunRegistry | None:
-        """lifecycle.run_registry"""
-        return self.lifecycle.run_registry
-
-    @run_registry.setter
-    def run_registry(self, value: RunRegistry | None) -> None:
-        self.lifecycle.run_registry = value
 
     @property
     def shard_retry(self) -> RetryConfig | None:

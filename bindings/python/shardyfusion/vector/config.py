@@ -16,6 +16,7 @@ from .._config_parts import (
     check_not_both,
     check_positive,
 )
+from .._config_shared import SharedFields
 from ..errors import ConfigValidationError
 from ..sharding_types import VECTOR_DB_ID_COL
 from ._index_config import (
@@ -84,7 +85,7 @@ class VectorWriteOptions:
 
 
 @dataclass(slots=True, init=False)
-class VectorShardedWriteConfig:
+class VectorShardedWriteConfig(SharedFields):
     """What a writer of vectors alone is told; index_config is needed, with its dimensions.
 
     Given part by part (storage=WriterStorageConfig(...)) or field by field (s3_prefix=...), not both for one part.
@@ -187,15 +188,6 @@ class VectorShardedWriteConfig:
         return self.sharding.num_dbs
 
     @property
-    def s3_prefix(self) -> str:
-        """storage.s3_prefix"""
-        return self.storage.s3_prefix
-
-    @s3_prefix.setter
-    def s3_prefix(self, value: str) -> None:
-        assign(self.storage, "s3_prefix", value)
-
-    @property
     def adapter_factory(self) -> VectorIndexWriterFactory | None:
         """adapter.adapter_factory"""
         return self.adapter.adapter_factory
@@ -221,39 +213,3 @@ class VectorShardedWriteConfig:
     @batch_size.setter
     def batch_size(self, value: int) -> None:
         assign(self.adapter, "batch_size", value)
-
-    @property
-    def credential_provider(self) -> CredentialProvider | None:
-        """storage.credential_provider"""
-        return self.storage.credential_provider
-
-    @credential_provider.setter
-    def credential_provider(self, value: CredentialProvider | None) -> None:
-        self.storage.credential_provider = value
-
-    @property
-    def s3_connection_options(self) -> S3ConnectionOptions | None:
-        """storage.s3_connection_options"""
-        return self.storage.s3_connection_options
-
-    @s3_connection_options.setter
-    def s3_connection_options(self, value: S3ConnectionOptions | None) -> None:
-        self.storage.s3_connection_options = value
-
-    @property
-    def metrics_collector(self) -> MetricsCollector | None:
-        """observability.metrics_collector"""
-        return self.observability.metrics_collector
-
-    @metrics_collector.setter
-    def metrics_collector(self, value: MetricsCollector | None) -> None:
-        self.observability.metrics_collector = value
-
-    @property
-    def run_registry(self) -> RunRegistry | None:
-        """lifecycle.run_registry"""
-        return self.lifecycle.run_registry
-
-    @run_registry.setter
-    def run_registry(self, value: RunRegistry | None) -> None:
-        self.lifecycle.run_registry = value
