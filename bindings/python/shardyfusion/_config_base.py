@@ -17,7 +17,7 @@ from ._config_parts import (
     assign,
     check_not_both,
 )
-from ._config_shared import SharedFields
+from ._config_shared import _SharedFields
 from ._config_vectors import VectorSpec, vector_metric_to_str
 from .errors import ConfigValidationError
 from .sharding_types import DB_ID_COL, KeyEncoding
@@ -42,7 +42,7 @@ _PARTS: dict[str, type] = {
 
 
 @dataclass(slots=True, init=False)
-class BaseShardedWriteConfig(SharedFields):
+class BaseShardedWriteConfig(_SharedFields):
     """What all writers of keys are told.
 
     Given part by part (storage=WriterStorageConfig(...)) or field by field (s3_prefix=...), not both for one part.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .type_defs import S3ConnectionOptions
 
 
-class SharedFields:
+class _SharedFields:
     """Fields of the parts that every configuration has."""
 
     __slots__ = ()

@@ -16,7 +16,7 @@ from .._config_parts import (
     check_not_both,
     check_positive,
 )
-from .._config_shared import SharedFields
+from .._config_shared import _SharedFields
 from ..errors import ConfigValidationError
 from ..sharding_types import VECTOR_DB_ID_COL
 from ._index_config import (
@@ -85,7 +85,7 @@ class VectorWriteOptions:
 
 
 @dataclass(slots=True, init=False)
-class VectorShardedWriteConfig(SharedFields):
+class VectorShardedWriteConfig(_SharedFields):
     """What a writer of vectors alone is told; index_config is needed, with its dimensions.
 
     Given part by part (storage=WriterStorageConfig(...)) or field by field (s3_prefix=...), not both for one part.
