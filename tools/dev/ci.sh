@@ -50,7 +50,7 @@ ci_legs() {
     leg 'address and undefined-behaviour sanitizers: build' ci_sanitizer address 'address;undefined'
     leg 'address and undefined-behaviour sanitizers: tests' run_tests build-ci/address
     leg 'thread sanitizer: build' ci_sanitizer thread thread
-    leg 'thread sanitizer: tests' run_tests build-ci/thread -LE pure
+    leg 'thread sanitizer: tests' run_tests build-ci/thread -LE 'pure|hostile' # damage is the same in every thread
     lint_legs
     interop_newest_legs leg
     if interop_python_project_is_there; then
@@ -86,6 +86,7 @@ verb_ci_full() {
     ci_begin
     ci_legs
     interop_all_legs leg sqlite-vec slatedb lancedb
+    leg 'thread sanitizer: hostile tests' run_tests build-ci/thread -L hostile
     leg 'faults: allocations, system calls, requests, answers; all of them' ci_faults
     leg 'lines that the tests reach' coverage
     leg 'stress tests with their full numbers' stress_full
