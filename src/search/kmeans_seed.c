@@ -5,6 +5,8 @@
  */
 #include "search/kmeans_state.h"
 
+#include "base/random.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -12,14 +14,7 @@
 /* Squared distances are rounded; so much less than a quarter is certain. */
 #define CERTAIN_QUARTER (0.25 * (1 - 1e-9))
 
-static uint64_t next_random(uint64_t *state) { /* splitmix64 */
-    uint64_t z = *state += 0x9e3779b97f4a7c15u;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return z ^ z >> 31;
-}
-
-static double next_fraction(uint64_t *state) { return (double)(next_random(state) >> 11) * 0x1p-53; }
+static double next_fraction(uint64_t *state) { return (double)(shf_random_next(state) >> 11) * 0x1p-53; }
 
 static uint32_t any_row(struct shf_kmeans *kmeans) {
     return (uint32_t)(next_fraction(&kmeans->seeding.random) * (double)kmeans->options.count);

@@ -1,18 +1,12 @@
 #include "writer/hyperplanes.h"
 
+#include "base/random.h"
+
 #include <math.h>
 #include <stddef.h>
 
-/* SplitMix64 (G. Steele, D. Lea, C. Flood, 2014, https://doi.org/10.1145/2660193.2660195). */
-static uint64_t next(uint64_t *state) {
-    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
-}
-
 /* Between -1 and 1, 53 bits. */
-static double next_between(uint64_t *state) { return (double)(next(state) >> 11) * 0x1p-52 - 1; }
+static double next_between(uint64_t *state) { return (double)(shf_random_next(state) >> 11) * 0x1p-52 - 1; }
 
 /* Two at a time, by the polar method (G. Marsaglia, T. Bray, 1964): a point in the unit disc, about one in 1.27 is. */
 static void next_normal(uint64_t *state, double out[2]) {
