@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SHARDING "the expression that shards a snapshot"
+
 static shf_status no_memory(struct shf_error **error) {
-    return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for the expression that shards a snapshot");
+    return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for " SHARDING);
 }
 
 static shf_status parse(const char *what, const char *text, json_t **out, struct shf_error **error) {
@@ -117,7 +119,7 @@ static int compare_columns(const void *left, const void *right) {
                   ((const struct shf_manifest_cel_column *)right)->name);
 }
 
-void shf_manifest_add_columns(struct shf_text *text, const struct shf_manifest_cel *cel) {
+void shf_manifest_add_expression(struct shf_text *text, const struct shf_manifest_cel *cel) {
     struct shf_manifest_cel_column *sorted = shf_memdup(cel->columns, cel->column_count * sizeof *sorted);
     if (!sorted) {
         text->failed = true;
@@ -131,7 +133,8 @@ void shf_manifest_add_columns(struct shf_text *text, const struct shf_manifest_c
         shf_text_add_string(text, ": ");
         shf_manifest_add_quoted(text, sorted[i].type, strlen(sorted[i].type));
     }
-    shf_text_add_string(text, "}");
+    shf_text_add_string(text, "}, \"cel_expr\": ");
+    shf_manifest_add_quoted(text, cel->expression, strlen(cel->expression));
     shf_free(sorted);
 }
 
@@ -148,19 +151,10 @@ void shf_manifest_add_values(struct shf_text *text, const struct shf_cel_value *
     if (values) shf_text_add_string(text, "]");
 }
 
-shf_status shf_manifest_cel_build(const struct shf_manifest_cel *cel, const struct shf_cel_value *values, size_t count,
-                                  char **out, struct shf_error **error) {
-    struct shf_text text = {0};
-    shf_text_add_string(&text, "{");
-    shf_manifest_add_columns(&text, cel);
-    shf_text_add_string(&text, ", \"cel_expr\": ");
-    shf_manifest_add_quoted(&text, cel->expression, strlen(cel->expression));
-    shf_text_add_string(&text, ", \"hash_algorithm\": \"xxh3_64\", ");
-    shf_manifest_add_values(&text, values, count);
-    shf_text_add_string(&text, ", \"strategy\": \"cel\"}");
-    size_t size = text.size;
-    char *made = shf_text_take(&text);
-    if (!made) return no_memory(error);
+shf_status shf_manifest_take_routing(struct shf_text *text, const char *what, char **out, struct shf_error **error) {
+    size_t size = text->size;
+    char *made = shf_text_take(text);
+    if (!made) return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for %s", what);
     if (size > SHF_LIMIT_JSON_BYTES) {
         shf_free(made);
         return shf_error_set(
@@ -171,4 +165,15 @@ shf_status shf_manifest_cel_build(const struct shf_manifest_cel *cel, const stru
     }
     *out = made;
     return SHF_OK;
+}
+
+shf_status shf_manifest_cel_build(const struct shf_manifest_cel *cel, const struct shf_cel_value *values, size_t count,
+                                  char **out, struct shf_error **error) {
+    struct shf_text text = {0};
+    shf_text_add_string(&text, "{");
+    shf_manifest_add_expression(&text, cel);
+    shf_text_add_string(&text, ", \"hash_algorithm\": \"xxh3_64\", ");
+    shf_manifest_add_values(&text, values, count);
+    shf_text_add_string(&text, ", \"strategy\": \"cel\"}");
+    return shf_manifest_take_routing(&text, SHARDING, out, error);
 }

@@ -64,10 +64,12 @@ shf_status shf_manifest_take_text(const json_t *vector, const char *key, char **
 /* What custom.shf_objects (or NULL) tells of the shards, which are read by now. Nothing in it is an error. */
 void shf_manifest_match_objects(const json_t *objects, struct shf_manifest *manifest);
 
-/* Members of a JSON text, as Python writes them: "cel_columns": {...}, sorted; "routing_values": [...] or null. */
+/* Members of a JSON text, as Python writes them: "cel_columns": {...}, sorted, "cel_expr"; "routing_values": [...] or null. */
 struct shf_text;
 void shf_manifest_add_quoted(struct shf_text *text, const char *data, size_t size);
-void shf_manifest_add_columns(struct shf_text *text, const struct shf_manifest_cel *cel);
+void shf_manifest_add_expression(struct shf_text *text, const struct shf_manifest_cel *cel);
 void shf_manifest_add_values(struct shf_text *text, const struct shf_cel_value *values, size_t count);
+/* Ends a text that may hold these; *out: shf_free. SHF_E_NO_MEMORY (for `what`), SHF_E_LIMIT. */
+shf_status shf_manifest_take_routing(struct shf_text *text, const char *what, char **out, struct shf_error **error);
 
 #endif

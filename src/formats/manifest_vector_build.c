@@ -1,6 +1,4 @@
 /* custom.vector of a snapshot of vectors alone, as it is written (vector-routing, section 1): keys sorted. */
-#include "base/alloc.h"
-#include "base/limits.h"
 #include "base/text.h"
 #include "formats/manifest_build.h"
 #include "formats/manifest_priv.h"
@@ -14,18 +12,14 @@ static void add_table(struct shf_text *text, const char *name, const char *url) 
     shf_text_add_string(text, ", ");
 }
 
-static void add_cel(struct shf_text *text, const struct shf_manifest_cel *cel) {
-    shf_manifest_add_columns(text, cel);
-    shf_text_add_string(text, ", \"cel_expr\": ");
-    shf_manifest_add_quoted(text, cel->expression, strlen(cel->expression));
-    shf_text_add_string(text, ", ");
-}
-
 shf_status shf_manifest_vector_build(const struct shf_manifest_vector_spec *spec, char **out, struct shf_error **error) {
     enum shf_vector_strategy strategy = spec->strategy;
     struct shf_text text = {0};
     shf_text_add_string(&text, "{");
-    if (strategy == SHF_VECTORS_BY_CEL) add_cel(&text, spec->cel);
+    if (strategy == SHF_VECTORS_BY_CEL) {
+        shf_manifest_add_expression(&text, spec->cel);
+        shf_text_add_string(&text, ", ");
+    }
     if (strategy == SHF_VECTORS_BY_CLUSTER) add_table(&text, "centroids_ref", spec->table_ref);
     shf_text_format(&text, "\"dim\": %" PRIu32 ", ", spec->dimension);
     if (strategy == SHF_VECTORS_BY_LSH) add_table(&text, "hyperplanes_ref", spec->table_ref);
@@ -38,17 +32,5 @@ shf_status shf_manifest_vector_build(const struct shf_manifest_vector_spec *spec
     }
     shf_text_format(&text, "\"sharding_strategy\": \"%s\", \"total_vectors\": %" PRIu64 "}",
                     shf_vector_strategy_name(strategy), spec->total_vectors);
-    size_t size = text.size;
-    char *made = shf_text_take(&text);
-    if (!made) return shf_error_set(error, SHF_E_NO_MEMORY, "no memory for custom.vector of a manifest");
-    if (size > SHF_LIMIT_JSON_BYTES) {
-        shf_free(made);
-        return shf_error_set(
-            error, SHF_E_LIMIT,
-            "the expression with its routing values takes more than %u bytes of a manifest; give fewer "
-            "or shorter ones",
-            SHF_LIMIT_JSON_BYTES);
-    }
-    *out = made;
-    return SHF_OK;
+    return shf_manifest_take_routing(&text, "custom.vector of a manifest", out, error);
 }
