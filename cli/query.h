@@ -30,6 +30,9 @@ struct cli_query_defaults {
     uint32_t all_count;
 };
 
+/* The ids of so many shards, from 0 on; the caller's to free. */
+uint32_t *cli_all_shards(uint32_t count);
+
 /* Looks at the snapshot that was opened: where searches probe some shards only, exact ones have to name all. */
 void cli_query_defaults_apply(struct cli_query_defaults *defaults, const shf_snapshot *snapshot);
 void cli_query_defaults_free(struct cli_query_defaults *defaults);

@@ -55,8 +55,7 @@ static void close_plot(struct plot_file *file) {
 
 static char *scope_of_all(struct cli_recall *recall) {
     recall->scope_count = recall->report.num_dbs;
-    recall->scope = cli_alloc_array(recall->scope_count, sizeof *recall->scope);
-    for (uint32_t i = 0; i < recall->scope_count; i++) recall->scope[i] = i;
+    recall->scope = cli_all_shards(recall->scope_count);
     return NULL;
 }
 
