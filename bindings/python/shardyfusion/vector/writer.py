@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from shardyfusion._rate_limiter import TokenBucket
-from shardyfusion._runtime import call_and_wait
 from shardyfusion._shardyfusion import Writer
 from shardyfusion.errors import ConfigValidationError, ShardyfusionError
 from shardyfusion.logging import LogContext, get_logger, log_event
@@ -18,7 +17,7 @@ from shardyfusion.vector.config import VectorRecordInput, VectorShardedWriteConf
 from shardyfusion.vector.types import VectorRecord
 from shardyfusion.writer._calls import close_writer, patient_call
 from shardyfusion.writer._options import BATCH_BYTES
-from shardyfusion.writer.python._failures import failure_of_open, failure_of_publish, failure_of_write
+from shardyfusion.writer.python._failures import failure_of_write, open_writer, publish
 from shardyfusion.writer.python._result import result_of
 
 if TYPE_CHECKING:
@@ -116,10 +115,7 @@ class _Events:
 
 
 def _publish(core: Writer, events: _Events) -> BuildResult:
-    try:
-        published = call_and_wait(core.submit_publish)
-    except ShardyfusionError as error:
-        raise failure_of_publish(error) from error
+    published = publish(core)
     if published["training_rows"]:
         names = ("training_rows", "training_rounds", "inertia")
         log_event("centroids_trained", logger=_logger, **{name: published[name] for name in names})
@@ -155,10 +151,7 @@ def write_sharded(
     """
     plan = plan_of(config, input or VectorRecordInput(), options or VectorWriteOptions())
     events = _Events(config)
-    try:
-        core: Writer = call_and_wait(Writer.submit_open, plan.options)
-    except ShardyfusionError as error:
-        raise failure_of_open(error) from error
+    core = open_writer(plan.options)
     try:
         with LogContext(run_id=core.run_id):
             events.tell(MetricEvent.VECTOR_WRITE_STARTED, run_id=core.run_id)

@@ -8,13 +8,12 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from shardyfusion._rate_limiter import TokenBucket
-from shardyfusion._runtime import call_and_wait
 from shardyfusion._shardyfusion import Writer
 from shardyfusion.errors import ConfigValidationError, ShardyfusionError
 from shardyfusion.logging import LogContext, get_logger, log_event
 from shardyfusion.metrics import MetricEvent
 from shardyfusion.writer._calls import close_writer, patient_call
-from shardyfusion.writer.python._failures import failure_of_open, failure_of_publish, failure_of_write
+from shardyfusion.writer.python._failures import failure_of_write, open_writer, publish
 from shardyfusion.writer.python._result import result_of
 
 if TYPE_CHECKING:
@@ -155,19 +154,12 @@ class _Events:
 def run(records: Iterable[T], config: WriteConfig, input: PythonRecordInput[T], plan: WritePlan) -> BuildResult:
     """Writes and publishes what the plan says; see writer.py."""
     events = _Events(config.metrics_collector)
-    try:
-        core: Writer = call_and_wait(Writer.submit_open, plan.options)
-    except ShardyfusionError as error:
-        raise failure_of_open(error) from error
+    core = open_writer(plan.options)
     try:
         with LogContext(run_id=core.run_id):
             events.started(config, plan.options["num_dbs"], "cel" if "cel_expr" in plan.options else "hash")
             _feed(records, input, _Batch(core, config, plan), plan)
-            try:
-                published = call_and_wait(core.submit_publish)
-            except ShardyfusionError as error:
-                raise failure_of_publish(error) from error
-            result = result_of(published, events.elapsed_ms())
+            result = result_of(publish(core), events.elapsed_ms())
             events.published(result)
             return result
     finally:
