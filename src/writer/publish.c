@@ -1,7 +1,7 @@
 /*
  * Publishing:
  *
- *   worker  centroids are found, where a snapshot is sharded by them and none are given training.c
+ *   workers centroids are found, where vectors shard and none are given                 publish_train.c
  *   worker  what is left of the rows is sorted; the number of shards is known           rows
  *   worker  shards are built and hashed, loop: and uploaded, some at a time             build.c
  *   worker  no two keys have the same id                                                ids.c
